@@ -1,0 +1,42 @@
+# make demo   the main job on real data, from nothing installed to a report
+# make test   the whole test suite
+# make bench  what calexnet itself costs, against plain and against the limit
+# make lint   formatting, linting, types
+# make wheels whether an app's and a board's install resolves to wheels for aarch64
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test bench lint wheels clean
+
+demo: $(READY)
+	rm -rf runs/digits bundles/digits reports/digits
+	$(BIN)/calexnet train --data digits --backbone resnet8 --out runs/digits
+	$(BIN)/calexnet-export runs/digits --target onnxruntime --out bundles/digits
+	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 --out reports/digits
+
+test: $(READY)
+	$(BIN)/pytest
+
+bench: $(READY)
+	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits),--digits bundles/digits)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+wheels: $(READY)
+	.ci/wheels $(BIN)/python
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+		|| { echo "calexnet needs Python 3.10 or newer; try: make PYTHON=python3.11 ..."; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[all,dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs bundles reports build *.egg-info

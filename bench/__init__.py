@@ -1,0 +1,1 @@
+"""Timing, statistics, crossover and report; ``calexnet-bench``."""

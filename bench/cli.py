@@ -1,0 +1,76 @@
+"""``calexnet-bench``: a bundle and data in; amortisation, crossover and verdict out."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from calexnet import data
+from calexnet.bench import reporting
+from calexnet.bench.measure import BenchPlan, measure
+from calexnet.cli import arguments as kinds
+from calexnet.cli import outcome
+from calexnet.devices import DEVICES, open_device
+from calexnet.storage import staged_folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="calexnet-bench",
+        description="Time a cascade against its plain backbone on this machine, and say at which "
+        "batch size and exit rate it pays.",
+    )
+    parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
+    parser.add_argument("--data", required=True, help="digits, a folder of images, or an .npz file")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the report")
+    parser.add_argument("--device", default="auto", help=f"auto, {', '.join(DEVICES)}")
+    parser.add_argument("--batch", type=kinds.integers, default=(1, 2, 4, 8, 16, 32))
+    parser.add_argument(
+        "--threads", type=kinds.integers, help="1 and all cores by default, for example 1,4"
+    )
+    parser.add_argument("--target", help="the first in the bundle that works here by default")
+    parser.add_argument("--precision", help="the target's first by default")
+    parser.add_argument("--operating-point", help="the bundle's default by default")
+    parser.add_argument("--blocks", type=int, default=20, help="interleaved blocks a cell")
+    parser.add_argument("--cell-seconds", type=float, default=1.0, help="rough time for a cell")
+    parser.add_argument(
+        "--all-samples",
+        action="store_true",
+        help="use all images: you vouch that none was trained or calibrated on",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser.parse_args(words)
+    command = shlex.join(["calexnet-bench", *words])
+    return outcome.run("calexnet-bench", lambda: _run(arguments, command))
+
+
+def _run(arguments: argparse.Namespace, command: str) -> int:
+    device = open_device(arguments.device)
+    cores = device.describe().cores
+    plan = BenchPlan(
+        batches=arguments.batch,
+        threads=arguments.threads or tuple(sorted({1, cores})),
+        blocks=arguments.blocks,
+        cell_s=arguments.cell_seconds,
+        all_samples=arguments.all_samples,
+        target=arguments.target,
+        precision=arguments.precision,
+        operating_point=arguments.operating_point,
+        seed=arguments.seed,
+        command=command,
+    )
+    with staged_folder(arguments.out, marker=reporting.JSON) as stage:
+        report = measure(arguments.bundle, data.load(arguments.data), device, plan)
+        reporting.write(report, stage)
+    print(reporting.summary(report))
+    print(f"\nReport: {arguments.out / reporting.HTML}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

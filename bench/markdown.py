@@ -1,0 +1,53 @@
+"""The report as Markdown, with GitHub's tables."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from calexnet.bench import tables
+from calexnet.bench.results import Report
+from calexnet.bench.tables import Column, Table
+
+_RULES = {"figure": "---:", "word": "---", "prose": "---"}
+
+
+def render(report: Report) -> str:
+    """Return the whole report as Markdown; it ends with a newline."""
+    parts = [
+        f"# {escape(tables.title(report))}",
+        *(escape(sentence) for sentence in report.headline),
+        *_notes(report.provenance.notes),
+        *(_section(table) for table in tables.tables(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return `text` on one line, with every sign that Markdown or HTML would read disarmed."""
+    return re.sub(r"([\\`*_\[\]<>|~#&$])", r"\\\1", " ".join(text.split()))
+
+
+def _notes(notes: tuple[str, ...]) -> tuple[str, ...]:
+    if not notes:
+        return ()
+    return ("## Before you read on", "\n".join(f"- {escape(note)}" for note in notes))
+
+
+def _section(table: Table[Any]) -> str:
+    body = _table(table) if table.records else "Nothing was measured here."
+    return "\n\n".join([f"## {escape(table.title)}", *(escape(note) for note in table.notes), body])
+
+
+def _table(table: Table[Any]) -> str:
+    columns: tuple[Column[Any], ...] = table.columns
+    lines = [
+        _line(tuple(column.title for column in columns)),
+        "| " + " | ".join(_RULES[column.kind] for column in columns) + " |",
+        *(_line(row) for row in table.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(escape(cell) for cell in cells) + " |"

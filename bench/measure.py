@@ -1,0 +1,538 @@
+"""The whole measurement of one bundle on one device: from test images to a `Report`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bench import conclusions, results, statistics
+from calexnet.bench.results import Report
+from calexnet.bench.timing import Call, Spent, Task, interleave
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.calibration import OperatingPoint
+from calexnet.costs import SegmentTimes, break_even_exit_rate, expected_call_ms
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import recorded_test_part
+from calexnet.devices.base import Device
+from calexnet.errors import InputError
+from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
+from calexnet.progress import Progress, track
+from calexnet.runtimes.base import Array
+from calexnet.runtimes.runner import Runner, load_runner
+
+_ANSWER_BATCH = 64
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """What to measure.
+
+    Attributes:
+        batches: Batch sizes for the tables.
+        threads: Thread settings.
+        blocks: Interleaved blocks a cell.
+        cell_s: Rough seconds to spend on plain and cascade in a cell.
+        all_samples: Measure on every sample; the user vouches that none was trained on.
+        target: ``None`` = the first that works here.
+        precision: ``None`` = the target's first.
+        operating_point: ``None`` = the bundle's default.
+        seed: Of the order of images and blocks.
+        command: For the record.
+    """
+
+    batches: tuple[int, ...]
+    threads: tuple[int, ...]
+    blocks: int = 20
+    cell_s: float = 1.0
+    all_samples: bool = False
+    target: str | None = None
+    precision: str | None = None
+    operating_point: str | None = None
+    seed: int = 0
+    command: str = ""
+
+
+def measure(folder: Path, data: Dataset, device: Device, plan: BenchPlan) -> Report:
+    """Return the report on the bundle in `folder`, measured on the test part of `data`.
+
+    Raises:
+        BundleError: The bundle is damaged.
+        InputError: The data are not those of the recorded split, or do not fit the cascade.
+        RuntimeUnavailableError: No runtime of the bundle works here.
+    """
+    return _Session(open_bundle(folder), data, device, plan).report()
+
+
+@dataclass(frozen=True)
+class _Exits:
+    """What the operating point does on the test images."""
+
+    taken: NDArray[np.int32]
+    rates: tuple[float, ...]
+    labels: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """All that was timed at one batch size and thread setting."""
+
+    threads: int
+    batch: int
+    spent: dict[str, Spent]
+    comparison: statistics.Comparison
+
+
+class _Session:
+    """One run of the benchmark; the methods follow the report's order."""
+
+    def __init__(self, bundle: Bundle, data: Dataset, device: Device, plan: BenchPlan) -> None:
+        self.bundle, self.device, self.plan = bundle, device, plan
+        self.started, self.start_s = datetime.now(timezone.utc), time.monotonic()
+        self.record = device.describe()
+        self.data = data
+        self.samples = self._test_samples()
+        self.truth = data.labels[self.samples]
+        self.runners = {threads: self._runner(threads) for threads in {1, *plan.threads}}
+        self.runner = self.runners[1]
+        self.images = self._inputs()
+        self.rng = np.random.default_rng(plan.seed)
+        self.order = self.rng.permutation(len(self.images))
+        self.rows = {
+            "target": self.runner.compiled.target,
+            "precision": self.runner.compiled.precision,
+        }
+        self.point = bundle.manifest.operating_point(plan.operating_point)
+
+    def report(self) -> Report:
+        """Measure everything and return it."""
+        table, plain_labels = self._answers()
+        exits = _exits(table, self.point)
+        cells = [self._cell(t, b) for t in self.plan.threads for b in self._grid()]
+        times = {t: _segment_times([c for c in cells if c.threads == t]) for t in self.plan.threads}
+        shown = [cell for cell in cells if cell.batch in self.plan.batches]
+        points = self._operating_points(table, plain_labels)
+        crossover = tuple(self._crossover(cell, times[cell.threads], exits) for cell in shown)
+        accuracy = self._accuracy(plain_labels, exits)
+        amortisation = tuple(self._amortisation(c, times[c.threads], exits) for c in shown)
+        return Report(
+            schema=results.SCHEMA,
+            headline=conclusions.headline(amortisation, crossover, points, accuracy),
+            bundle=self._bundle_record(),
+            data=self._data_record(),
+            device=self.record,
+            accuracy=accuracy,
+            amortisation=amortisation,
+            crossover=crossover,
+            flips=conclusions.flips(crossover),
+            operating_points=points,
+            exits=self._exit_rows(exits),
+            segments=self._segment_rows(cells),
+            flops=self._flops(exits, points),
+            energy=tuple(self._energy(cell) for cell in shown),
+            provenance=self._provenance(),
+        )
+
+    # What is measured on.
+
+    def _test_samples(self) -> NDArray[np.intp]:
+        wanted = self.bundle.manifest.preprocessing.image_shape
+        if self.data.images.shape[1:] != wanted:
+            raise InputError(
+                f"the images of {self.data.name} do not fit this cascade",
+                got=self.data.images.shape[1:],
+                expected=f"{wanted}, height x width x channels",
+            )
+        if self.data.classes != self.bundle.manifest.classes:
+            raise InputError(
+                f"the classes of {self.data.name} are not this cascade's",
+                got=_few(self.data.classes),
+                expected=_few(self.bundle.manifest.classes),
+            )
+        if self.plan.all_samples:
+            return np.arange(len(self.data))
+        return recorded_test_part(self.data, self.bundle.manifest.split)
+
+    def _inputs(self) -> Array:
+        raw = self.data.images[self.samples]
+        preprocessing = self.bundle.manifest.preprocessing
+        return raw if preprocessing.input == "uint8" else preprocessing.normalise(raw)
+
+    def _runner(self, threads: int) -> Runner:
+        plan = self.plan
+        return load_runner(
+            self.bundle,
+            plan.target,
+            plan.precision,
+            threads=threads,
+            operating_point=plan.operating_point,
+        )
+
+    # What it answers.
+
+    def _answers(self) -> tuple[ExitTable, NDArray[np.int32]]:
+        """Return every exit's answer and plain's labels for all test images."""
+        count = len(self.images)
+        starts = range(0, count, _ANSWER_BATCH)
+        tables, labels = [], []
+        for start in track(starts, "answering the test part, batches", len(starts)):
+            batch = self.images[start : start + _ANSWER_BATCH]
+            tables.append(self.runner.ask_every_exit(batch))
+            labels.append(self.runner.plain(batch).labels)
+        return ExitTable(
+            np.concatenate([t.labels for t in tables], axis=1),
+            np.concatenate([t.scores for t in tables], axis=1),
+        ), np.concatenate(labels)
+
+    def _accuracy(self, plain: NDArray[np.int32], exits: _Exits) -> results.Accuracy:
+        plain_right, ours_right = plain == self.truth, exits.labels == self.truth
+        change = statistics.paired_change(plain_right, ours_right)
+        return results.Accuracy(
+            **self.rows,
+            samples=len(self.truth),
+            plain=float(plain_right.mean()),
+            cascade=float(ours_right.mean()),
+            change=change.value,
+            change_low=change.low,
+            change_high=change.high,
+            plain_right_only=int((plain_right & ~ours_right).sum()),
+            cascade_right_only=int((~plain_right & ours_right).sum()),
+        )
+
+    # What it costs.
+
+    def _grid(self) -> list[int]:
+        """Return the batch sizes to time: those asked for, and powers of two for survivors."""
+        most = max(self.plan.batches)
+        powers = {2**k for k in range(most.bit_length()) if 2**k <= most}
+        return sorted(powers | set(self.plan.batches))
+
+    def _cell(self, threads: int, batch: int) -> _Cell:
+        runner = self.runners[threads]
+        calls = self._calls_per_run(runner, batch)
+        tasks = {
+            "plain": Task(self._batches(runner.plain, batch, calls), batch * calls),
+            "cascade": Task(self._batches(runner, batch, calls), batch * calls),
+        }
+        sample = self._batch(0, batch)
+        for number, (call, _) in enumerate(runner.trace(sample), start=1):
+            repeats = max(2, calls // 2)
+            tasks[f"segment{number}"] = Task(_repeated(call, repeats), batch * repeats)
+        label = f"batch {batch}, {threads} thread{'s' * (threads > 1)}, blocks"
+        with Progress(label, self.plan.blocks) as progress:
+            spent = interleave(
+                tasks,
+                blocks=self.plan.blocks,
+                device=self.device,
+                rng=self.rng,
+                after_block=progress.advance,
+            )
+        comparison = statistics.compare(spent["plain"].ms(), spent["cascade"].ms(), self.plan.seed)
+        return _Cell(threads, batch, spent, comparison)
+
+    def _calls_per_run(self, runner: Runner, batch: int) -> int:
+        """Return how many calls of `batch` images make a run, from a first timing."""
+        sample = self._batch(0, batch)
+        runner.plain(sample)
+        start = time.perf_counter()
+        runner.plain(sample)
+        call_s = time.perf_counter() - start
+        return max(1, round(self.plan.cell_s / self.plan.blocks / (2 * call_s)))
+
+    def _batches(
+        self, run: Callable[[Array], object], batch: int, calls: int
+    ) -> Callable[[int], list[Call]]:
+        """Return, block by block, calls of `run` on batches that walk through the test images."""
+
+        def of_block(block: int) -> list[Call]:
+            first = block * calls
+            return [partial(run, self._batch(first + i, batch)) for i in range(calls)]
+
+        return of_block
+
+    def _batch(self, number: int, batch: int) -> Array:
+        """Return the batch of this number; plain and cascade get the same ones, in mixed order."""
+        order = self.order
+        rows = order[np.arange(number * batch, (number + 1) * batch) % len(order)]
+        return np.ascontiguousarray(self.images[rows])
+
+    def _amortisation(
+        self, cell: _Cell, times: SegmentTimes, exits: _Exits
+    ) -> results.AmortisationRow:
+        comparison = cell.comparison
+        return results.AmortisationRow(
+            **self.rows,
+            batch=cell.batch,
+            threads=cell.threads,
+            plain_ms=comparison.plain,
+            cascade_ms=comparison.ours,
+            ratio=comparison.ratio.value,
+            ratio_low=comparison.ratio.low,
+            ratio_high=comparison.ratio.high,
+            predicted_cascade_ms=expected_call_ms(times, cell.batch, exits.rates) / cell.batch,
+        )
+
+    def _crossover(self, cell: _Cell, times: SegmentTimes, exits: _Exits) -> results.CrossoverRow:
+        break_even = break_even_exit_rate(
+            times,
+            cell.batch,
+            exits.rates,
+            plain_call_ms=cell.comparison.plain * cell.batch,
+            cascade_call_ms=cell.comparison.ours * cell.batch,
+        )
+        return results.CrossoverRow(
+            **self.rows,
+            batch=cell.batch,
+            threads=cell.threads,
+            break_even_exit_rate=break_even,
+            observed_exit_rate=float(sum(exits.rates[:-1])),
+            verdict=cell.comparison.verdict,
+        )
+
+    def _segment_rows(self, cells: Sequence[_Cell]) -> tuple[results.SegmentRow, ...]:
+        names = ["plain", *(f"segment{k + 1}" for k in range(len(self.runner.engines)))]
+        return tuple(
+            results.SegmentRow(
+                **self.rows,
+                segment=segment,
+                batch=cell.batch,
+                threads=cell.threads,
+                ms=float(np.median(cell.spent[name].ms())),
+            )
+            for cell in cells
+            for segment, name in enumerate(names)
+        )
+
+    def _energy(self, cell: _Cell) -> results.EnergyRow:
+        plain, ours = cell.spent["plain"], cell.spent["cascade"]
+        return results.EnergyRow(
+            **self.rows,
+            batch=cell.batch,
+            threads=cell.threads,
+            plain_j=plain.mean_joules(),
+            cascade_j=ours.mean_joules(),
+            reason=plain.reason or ours.reason,
+            plain_cpu_s=plain.mean_cpu_s(),
+            cascade_cpu_s=ours.mean_cpu_s(),
+        )
+
+    # What other thresholds would do, and what each exit takes.
+
+    def _operating_points(
+        self, table: ExitTable, plain: NDArray[np.int32]
+    ) -> tuple[results.OperatingPointRow, ...]:
+        points = self.bundle.manifest.operating_points
+        runners = {p.name: self.runner.with_thresholds(p.table()) for p in points}
+        calls = self._calls_per_run(self.runner, 1)
+        tasks = {"": Task(self._batches(self.runner.plain, 1, calls), calls)}
+        for name, runner in runners.items():
+            tasks[name] = Task(self._batches(runner, 1, calls), calls)
+        with Progress("operating points, blocks", self.plan.blocks) as progress:
+            spent = interleave(
+                tasks,
+                blocks=self.plan.blocks,
+                device=self.device,
+                rng=self.rng,
+                after_block=progress.advance,
+            )
+        return tuple(self._point_row(p, table, plain, spent[""], spent[p.name]) for p in points)
+
+    def _point_row(
+        self,
+        point: OperatingPoint,
+        table: ExitTable,
+        plain: NDArray[np.int32],
+        plain_spent: Spent,
+        spent: Spent,
+    ) -> results.OperatingPointRow:
+        exits = _exits(table, point)
+        right = exits.labels == self.truth
+        accuracy = statistics.share(int(right.sum()), len(right))
+        change = statistics.paired_change(plain == self.truth, right)
+        comparison = statistics.compare(plain_spent.ms(), spent.ms(), self.plan.seed)
+        macs = self.bundle.manifest.macs
+        return results.OperatingPointRow(
+            **self.rows,
+            name=point.name,
+            margin=point.margin,
+            default=point.name == self.point.name,
+            accuracy=accuracy.value,
+            accuracy_low=accuracy.low,
+            accuracy_high=accuracy.high,
+            change=change.value,
+            change_low=change.low,
+            change_high=change.high,
+            exit_rates=exits.rates,
+            macs=macs.expected(exits.rates),
+            macs_own_head=macs.expected(exits.rates, own_head_only=True),
+            macs_ratio=macs.expected(exits.rates) / macs.plain,
+            batch=1,
+            threads=1,
+            plain_ms=comparison.plain,
+            ms=comparison.ours,
+            ratio=comparison.ratio.value,
+            ratio_low=comparison.ratio.low,
+            ratio_high=comparison.ratio.high,
+            verdict=comparison.verdict,
+        )
+
+    def _exit_rows(self, exits: _Exits) -> tuple[results.ExitRow, ...]:
+        count = len(exits.rates)
+        calls = self._calls_per_run(self.runner, 1)
+        tasks = {
+            str(number): Task(self._calls_to(number, exits, calls), calls)
+            for number in range(1, count + 1)
+        }
+        with Progress("exits, blocks", self.plan.blocks) as progress:
+            spent = interleave(
+                tasks,
+                blocks=self.plan.blocks,
+                device=self.device,
+                rng=self.rng,
+                after_block=progress.advance,
+            )
+        return tuple(self._exit_row(n, exits, spent[str(n)]) for n in range(1, count + 1))
+
+    def _exit_row(self, number: int, exits: _Exits, spent: Spent) -> results.ExitRow:
+        leaving = exits.taken == number
+        right = exits.labels[leaving] == self.truth[leaving]
+        latency = statistics.typical(spent.ms(), self.plan.seed)
+        return results.ExitRow(
+            **self.rows,
+            exit=number,
+            rate=exits.rates[number - 1],
+            accuracy=float(right.mean()) if len(right) else None,
+            latency_ms=latency.value,
+            latency_low=latency.low,
+            latency_high=latency.high,
+            forced=len(right) == 0,
+        )
+
+    def _calls_to(self, number: int, exits: _Exits, calls: int) -> Callable[[int], list[Call]]:
+        """Return calls on single images that leave at exit `number`, by themselves or forced."""
+        rows = np.flatnonzero(exits.taken == number)
+        runner = self.runner
+        if len(rows) == 0:
+            rows = np.arange(len(self.images))
+            runner = runner.with_thresholds(_forcing(runner.thresholds.shape, number))
+
+        def of_block(block: int) -> list[Call]:
+            chosen = rows[np.arange(block * calls, (block + 1) * calls) % len(rows)]
+            return [partial(runner, self.images[i : i + 1]) for i in chosen]
+
+        return of_block
+
+    # What it was.
+
+    def _flops(self, exits: _Exits, points: Sequence[results.OperatingPointRow]) -> results.Flops:
+        macs = self.bundle.manifest.macs
+        default = next(point for point in points if point.default)
+        cascade = macs.expected(exits.rates)
+        return results.Flops(
+            macs=macs,
+            plain=2.0 * macs.plain,
+            cascade=2.0 * cascade,
+            cascade_own_head=2.0 * macs.expected(exits.rates, own_head_only=True),
+            saved=1.0 - cascade / macs.plain,
+            time_saved=1.0 - default.ratio,
+        )
+
+    def _bundle_record(self) -> results.BundleRecord:
+        content = self.bundle.manifest
+        return results.BundleRecord(
+            path=str(self.bundle.folder),
+            sha256=self.bundle.sha256,
+            backbone=content.backbone,
+            attach=tuple(branch.attach for branch in content.branches),
+            head=content.branches[0].head,
+            operating_point=self.point.name,
+            train_margin=content.train_margin,
+        )
+
+    def _data_record(self) -> results.DataRecord:
+        part = "all" if self.plan.all_samples else "test"
+        digest = self.bundle.manifest.split.parts["test"].sha256
+        return results.DataRecord(
+            source=self.data.name,
+            part=part,
+            samples=len(self.samples),
+            sha256="" if self.plan.all_samples else digest,
+        )
+
+    def _provenance(self) -> results.Provenance:
+        return results.Provenance(
+            versions=_versions("calexnet", "numpy", self.runner.compiled.target),
+            command=self.plan.command,
+            started=self.started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self.start_s, 1),
+            blocks=self.plan.blocks,
+            seed=self.plan.seed,
+            kinds={
+                "amortisation.predicted_cascade_ms": "predicted",
+                "crossover.break_even_exit_rate": "predicted",
+                "flops": "counted",
+                "everything else": "measured",
+            },
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if self.record.load > 0.5 * self.record.cores:
+            notes.append(
+                f"The machine was busy when this started (load {self.record.load:.1f} on "
+                f"{self.record.cores} cores): intervals may be wide."
+            )
+        if self.plan.all_samples:
+            notes.append("Measured on all samples given, not on the recorded test part.")
+        return tuple(notes)
+
+
+def _exits(table: ExitTable, point: OperatingPoint) -> _Exits:
+    taken = choose_exits(table, point.table())
+    rates = tuple(float(rate) for rate in exit_rates(taken, len(table.labels)))
+    return _Exits(taken, rates, chosen_labels(table, taken))
+
+
+def _segment_times(cells: Sequence[_Cell]) -> SegmentTimes:
+    segments = [name for name in cells[0].spent if name.startswith("segment")]
+    return SegmentTimes(
+        batches=tuple(cell.batch for cell in cells),
+        call_ms=tuple(
+            tuple(float(np.median(cell.spent[name].ms())) * cell.batch for cell in cells)
+            for name in segments
+        ),
+    )
+
+
+def _forcing(shape: tuple[int, ...], number: int) -> NDArray[np.float32]:
+    """Return thresholds by which every sample leaves at exit `number`."""
+    table = np.full(shape, NEVER, dtype=np.float32)
+    if number <= shape[0]:
+        table[number - 1] = -np.inf
+    return table
+
+
+def _repeated(call: Call, repeats: int) -> Callable[[int], list[Call]]:
+    return lambda block: [call] * repeats
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    found = {}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed as a package"
+    return found
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")

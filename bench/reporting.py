@@ -1,0 +1,42 @@
+"""A report's files: ``report.json``, ``report.md`` and ``report.html``; and its short form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from calexnet import schema
+from calexnet.bench import html, markdown
+from calexnet.bench.results import Report
+
+JSON, MARKDOWN, HTML = "report.json", "report.md", "report.html"
+
+
+def write(report: Report, folder: Path) -> None:
+    """Write the report's three files into `folder`, which exists."""
+    document = schema.encode(report)
+    (folder / JSON).write_text(
+        json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+    )
+    (folder / MARKDOWN).write_text(markdown.render(report), "utf-8")
+    (folder / HTML).write_text(html.render(report), "utf-8")
+
+
+def read(path: Path) -> Report:
+    """Return the report in a ``report.json``."""
+    return schema.decode(Report, json.loads(path.read_bytes()))
+
+
+def summary(report: Report) -> str:
+    """Return the report in a few lines for a terminal."""
+    lines = ["", "threads  batch  plain ms  cascade ms  ratio  95 % interval  break-even  seen"]
+    for cost, crossing in zip(report.amortisation, report.crossover, strict=True):
+        rate = crossing.break_even_exit_rate
+        lines.append(
+            f"{cost.threads:7}  {cost.batch:5}  {cost.plain_ms:8.4f}  {cost.cascade_ms:10.4f}  "
+            f"{cost.ratio:5.2f}  {cost.ratio_low:5.2f} to {cost.ratio_high:4.2f}  "
+            f"{'never' if rate is None else f'{rate:.1%}':>10}  {crossing.observed_exit_rate:.1%}"
+            f"  {crossing.verdict}"
+        )
+    lines += ["", *report.headline]
+    return "\n".join(lines)

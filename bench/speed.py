@@ -1,0 +1,254 @@
+"""``make bench``: what calexnet itself costs, against plain and against the limit.
+
+Ratios only, from interleaved blocks of one run: the machine may be shared and its clock may swing.
+Needs torch, to make the ResNet-18; everything timed runs without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bench import statistics
+from calexnet.bench.timing import Call, Spent, Task, interleave
+from calexnet.bundle import open_bundle
+from calexnet.devices.cpu import CpuDevice
+from calexnet.gating import NEVER, ExitTable
+from calexnet.runtimes.base import Array
+from calexnet.runtimes.runner import Runner, SegmentCall, load_runner
+
+if TYPE_CHECKING:
+    from calexnet.cascade import Cascade
+
+#: Share of images that leave at each exit of the ResNet-18 cascade.
+EXIT_RATES = (0.4, 0.3, 0.2, 0.1)
+_IMAGES = 320
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One printed line: a ratio with its interval, and the bar it is held against, if any."""
+
+    what: str
+    ratio: statistics.Interval
+    limit: float | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print all figures; return 0 whether or not they meet their bars."""
+    parser = argparse.ArgumentParser(prog="python -m calexnet.bench.speed", description=__doc__)
+    parser.add_argument("--digits", type=Path, help="a digits bundle, to print its figures too")
+    parser.add_argument("--blocks", type=int, default=30)
+    arguments = parser.parse_args(argv)
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "resnet18"
+        images = make_resnet18_bundle(bundle)
+        figures = list(runner_figures("ResNet-18, 32x32", bundle, images, arguments.blocks, 1.05))
+    if arguments.digits is not None:
+        digits = _random_images(np.random.default_rng(0))
+        figures += runner_figures("digits", arguments.digits, digits, arguments.blocks, None)
+    for figure in figures:
+        bar = "" if figure.limit is None else f"  (bar {figure.limit:.2f})"
+        print(
+            f"{figure.what:<66} {figure.ratio.value:5.3f}  "
+            f"[{figure.ratio.low:.3f}, {figure.ratio.high:.3f}]{bar}"
+        )
+    print_app_figures()
+    return 0
+
+
+def make_resnet18_bundle(folder: Path) -> NDArray[np.uint8]:
+    """Export a ResNet-18 cascade with random weights to `folder`; return images to run it on.
+
+    3x3 stem, 32x32, 20 classes, prototype heads at layer1 to layer3, one threshold a branch, set so
+    that `EXIT_RATES` of the images returned leave at each exit.
+    """
+    from calexnet.export.bundle import export_cascade
+
+    images = _random_images(np.random.default_rng(0))
+    cascade = _random_cascade(images)
+    export_cascade(cascade, "random", folder, target="onnxruntime", input="uint8")
+    return images
+
+
+def runner_figures(
+    name: str, folder: Path, images: NDArray[np.uint8], blocks: int, limit: float | None
+) -> list[Figure]:
+    """Return the runner's figures for one bundle on one thread.
+
+    Args:
+        name: Of the cascade.
+        folder: Its bundle.
+        images: uint8 ``(n, H, W, C)``; at least 32.
+        blocks: Interleaved blocks.
+        limit: The bar.
+    """
+    runner = load_runner(open_bundle(folder), threads=1)
+    staying = runner.with_thresholds(np.full(runner.thresholds.shape, NEVER, np.float32))
+    figures = []
+    for batch in (1, 32):
+        batches = [images[i : i + batch] for i in range(0, 32, batch)]
+        tasks = {
+            "plain": _task(runner.plain, batches),
+            "chain": _task(staying, batches),
+            "cascade": _task(runner, batches),
+            "its segments": _replay(runner, batches),
+        }
+        spent = _measure(tasks, blocks)
+        lines: list[tuple[str, str, str, float | None]] = [
+            ("chain, nobody exiting / plain", "chain", "plain", limit),
+            ("cascade / sum of its segments", "cascade", "its segments", limit),
+            ("cascade / plain", "cascade", "plain", None),
+        ]
+        for what, over, under, bar in lines:
+            ratios = spent[over].ms() / spent[under].ms()
+            ratio = statistics.typical(ratios, seed=0)
+            figures.append(Figure(f"{name}, batch {batch}: {what}", ratio, bar))
+    return figures
+
+
+def print_app_figures() -> None:
+    """Print what an app pays: import time over ONNX Runtime's own, and the install's size."""
+    times = [_import_ms() for _ in range(7)]
+    what = "import calexnet, beyond importing onnxruntime and numpy"
+    print(f"{what:<66} {np.median(times):5.1f} ms  (bar 50)")
+    size = sum(_size_mb(name) for name in _closure("onnxruntime", "numpy"))
+    what = "an app's install: numpy, onnxruntime and what they need, unpacked"
+    print(f"{what:<66} {size:5.0f} MB  (bar 200)")
+
+
+def _measure(tasks: Mapping[str, Task], blocks: int) -> dict[str, Spent]:
+    rng = np.random.default_rng(0)
+    return interleave(tasks, blocks=blocks, device=CpuDevice(), rng=rng)
+
+
+def _task(run: Callable[[Array], object], batches: Sequence[Array]) -> Task:
+    calls: list[Call] = [_bound(run, batch) for batch in batches]
+    return Task(lambda block: calls, sum(len(batch) for batch in batches))
+
+
+def _bound(run: Callable[[Array], object], batch: Array) -> Call:
+    return lambda: run(batch)
+
+
+def _replay(runner: Runner, batches: Sequence[Array]) -> Task:
+    """Return the segments' own calls, at just the batch sizes that the cascade gives them."""
+    calls: list[Call] = []
+    for batch in batches:
+        exits = runner(batch).exits
+        for number, (call, _) in enumerate(runner.trace(batch), start=1):
+            reached = int((exits >= number).sum())
+            if reached > 0:
+                calls.append(_first_rows(call, reached))
+    return Task(lambda block: calls, sum(len(batch) for batch in batches))
+
+
+def _first_rows(call: SegmentCall, rows: int) -> SegmentCall:
+    feeds = {
+        name: array if name == "threshold" else np.ascontiguousarray(array[:rows])
+        for name, array in call.feeds.items()
+    }
+    return replace(call, feeds=feeds)
+
+
+def _random_images(rng: np.random.Generator) -> NDArray[np.uint8]:
+    return rng.integers(0, 256, (_IMAGES, 32, 32, 3), dtype=np.uint8)
+
+
+def _random_cascade(images: NDArray[np.uint8]) -> Cascade:
+    import torch
+
+    from calexnet.backbones import BackboneSpec, default_attach
+    from calexnet.calibration import operating_point
+    from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
+    from calexnet.data.dataset import Dataset
+    from calexnet.data.split import divide
+    from calexnet.preprocessing import Preprocessing
+    from calexnet.recipe import Recipe
+
+    torch.manual_seed(0)
+    classes = tuple(str(label) for label in range(20))
+    truth = np.zeros(len(images), np.int64)
+    data = Dataset("random", images, truth, classes, tuple(map(str, range(len(images)))))
+    preprocessing = Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3)
+    backbone, attach = BackboneSpec("resnet18", len(classes)), default_attach("resnet18")
+    frozen, heads = build_parts(backbone, attach, "prototype", preprocessing)
+    spec = CascadeSpec(
+        backbone=backbone,
+        attach=attach,
+        head="prototype",
+        classes=classes,
+        preprocessing=preprocessing,
+        recipe=Recipe(),
+        backbone_training=None,
+        branches=(),
+        operating_points=(),
+        default_operating_point="forced",
+        split=divide(data, seed=0).record,
+    )
+    cascade = Cascade(spec, frozen, heads, Samples(images[:32], truth[:32]))
+    table = cascade.answer(images)
+    point = operating_point("forced", 0.0, _forced(table, len(classes)), table, truth)
+    return replace(cascade, spec=replace(spec, operating_points=(point,)))
+
+
+def _forced(table: ExitTable, classes: int) -> NDArray[np.float32]:
+    """Return one threshold a branch, by which `EXIT_RATES` of the samples leave."""
+    thresholds = np.empty((table.branches, classes), np.float32)
+    alive, left = np.arange(table.labels.shape[1]), 1.0
+    for branch, rate in enumerate(EXIT_RATES[:-1]):
+        scores = table.scores[branch][alive]
+        thresholds[branch] = np.quantile(scores, 1 - rate / left)
+        alive, left = alive[scores < thresholds[branch][0]], left - rate
+    return thresholds
+
+
+_IMPORT = """
+import time, numpy, onnxruntime
+start = time.perf_counter()
+import calexnet
+print((time.perf_counter() - start) * 1e3)
+"""
+
+
+def _import_ms() -> float:
+    words = [sys.executable, "-c", _IMPORT]
+    return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+
+def _closure(*packages: str) -> set[str]:
+    """Return the packages that an install of `packages` brings, themselves included."""
+    from packaging.requirements import Requirement
+
+    found: set[str] = set()
+    waiting = list(packages)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            needed = [Requirement(text) for text in metadata.requires(name) or []]
+            waiting += [
+                r.name for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})
+            ]
+    return found
+
+
+def _size_mb(package: str) -> float:
+    """Return the size of an installed package's files."""
+    files = metadata.files(package) or []
+    paths = [Path(str(file.locate())) for file in files]
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())

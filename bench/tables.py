@@ -1,0 +1,722 @@
+"""The report as tables: every column is said here once, for Markdown and HTML alike.
+
+A `Table` holds records and the columns that read them. Its cells are plain text, not yet escaped:
+that is the work of the renderer, which alone knows its format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from calexnet.bench.figures import (
+    MISSING,
+    amount,
+    counted,
+    interval,
+    listed,
+    percent,
+    points,
+    ratio,
+    signed_percent,
+    significant,
+)
+from calexnet.bench.results import (
+    AmortisationRow,
+    CrossoverRow,
+    EnergyRow,
+    ExitRow,
+    Flip,
+    OperatingPointRow,
+    Report,
+    SegmentRow,
+    Verdict,
+)
+from calexnet.costs import Macs
+
+Row = TypeVar("Row")
+CellRow = TypeVar("CellRow", AmortisationRow, CrossoverRow, Flip)
+
+#: Target, precision and threads: what stays the same along one line of a plot.
+Setting = tuple[str, str, int]
+
+#: How a cell is set: ``word`` on one line, ``figure`` on one line to the right, ``prose`` wrapped.
+Kind = Literal["word", "figure", "prose"]
+
+VERDICTS: dict[Verdict, str] = {
+    "cascade": "cascade is faster",
+    "plain": "plain is faster",
+    "unclear": "unclear",
+}
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """One column: its title, with the unit, and what it shows of a record."""
+
+    title: str
+    cell: Callable[[Row], str]
+    kind: Kind = "figure"
+
+
+@dataclass(frozen=True)
+class Table(Generic[Row]):
+    """Records under one heading.
+
+    Attributes:
+        anchor: Names the table in links.
+        title: The heading.
+        notes: Paragraphs to read before the table: what it says, how to read it.
+        columns: From left to right.
+        records: From top to bottom.
+    """
+
+    anchor: str
+    title: str
+    notes: tuple[str, ...]
+    columns: tuple[Column[Row], ...]
+    records: tuple[Row, ...]
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """The cells' text, row by row."""
+        return tuple(tuple(c.cell(record) for c in self.columns) for record in self.records)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One line that sets plain beside cascade; every field as it is shown."""
+
+    what: str
+    plain: str
+    cascade: str
+    difference: str
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """MACs of one stage, with the branch and gate after it, and of the path up to its exit."""
+
+    exit: int
+    stage: int
+    branch: int
+    gate: int
+    to_exit: float
+    to_exit_own_head: float
+
+
+@dataclass(frozen=True)
+class SegmentTimes:
+    """All segments at one batch and thread setting; `ms` is an image, by segment."""
+
+    target: str
+    precision: str
+    batch: int
+    threads: int
+    ms: dict[int, float]
+
+
+_COMPARISON: tuple[Column[Comparison], ...] = (
+    Column("What", lambda c: c.what, "prose"),
+    Column("Plain", lambda c: c.plain),
+    Column("Cascade", lambda c: c.cascade),
+    Column("Difference", lambda c: c.difference, "prose"),
+)
+_SETTING: tuple[Column[Any], ...] = (
+    Column("Batch", lambda row: str(row.batch)),
+    Column("Threads", lambda row: str(row.threads)),
+)
+_RATIO: Column[Any] = Column(
+    "Ratio, 95 % interval",
+    lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
+)
+_VERDICT: Column[Any] = Column("Verdict", lambda row: VERDICTS[row.verdict], "word")
+
+
+def title(report: Report) -> str:
+    """Return the report's own heading."""
+    return f"Does the cascade pay? {report.bundle.backbone} on {report.device.model}"
+
+
+def tables(report: Report) -> tuple[Table[Any], ...]:
+    """Return every table of `report`, in the order to be read."""
+    return (
+        glance(report),
+        amortisation(report),
+        crossover(report),
+        operating_points(report),
+        accuracy(report),
+        exits(report),
+        flops(report),
+        stages(report.flops.macs),
+        energy(report),
+        segments(report),
+        device(report),
+        bundle(report),
+        data(report),
+        provenance(report),
+        kinds(report),
+        glossary(),
+    )
+
+
+def glance(report: Report) -> Table[Comparison]:
+    """Return plain beside cascade, at the default operating point."""
+    found, flop = report.accuracy, report.flops
+    change = interval(points, found.change, found.change_low, found.change_high)
+    lines = [
+        *_glance_time(report),
+        Comparison("Accuracy", percent(found.plain), percent(found.cascade), f"{change} points"),
+        Comparison("FLOPs an image", amount(flop.plain), amount(flop.cascade), _saved(flop.saved)),
+        *_glance_energy(report),
+    ]
+    note = (
+        f"At the default operating point, {report.bundle.operating_point}, "
+        f"{found.target} {found.precision}, on {counted(found.samples, 'image')}. "
+        "Times and energy are at batch 1 on one thread. Plain is the backbone alone. A ratio under "
+        "1 means that the cascade is faster."
+    )
+    return Table("glance", "At a glance", (note,), _COMPARISON, tuple(lines))
+
+
+def amortisation(report: Report) -> Table[AmortisationRow]:
+    """Return what an image costs at each batch size."""
+    columns: tuple[Column[AmortisationRow], ...] = (
+        *_subject(report),
+        *_SETTING,
+        Column("Plain, ms", lambda row: significant(row.plain_ms)),
+        Column("Cascade, ms", lambda row: significant(row.cascade_ms)),
+        _RATIO,
+        Column("Predicted cascade, ms", lambda row: significant(row.predicted_cascade_ms)),
+        Column(
+            "Prediction error",
+            lambda row: signed_percent(row.predicted_cascade_ms / row.cascade_ms - 1),
+        ),
+    )
+    notes = (
+        "Time an image, in ms: the time of one call, divided by the images in it (the batch). "
+        "Plain and cascade were measured in turns; the ratio is cascade over plain.",
+        "The prediction comes from the segments' times and the exit rates. It is there to check "
+        "the cost model: its error is against the measured cascade.",
+    )
+    return Table("amortisation", "Time against batch", notes, columns, report.amortisation)
+
+
+def crossover(report: Report) -> Table[CrossoverRow]:
+    """Return the exit rate that is needed beside the one that was seen."""
+    columns: tuple[Column[CrossoverRow], ...] = (
+        *_subject(report),
+        *_SETTING,
+        Column("Break-even exit rate (predicted)", _break_even, "figure"),
+        Column("Observed exit rate", lambda row: percent(row.observed_exit_rate)),
+        _VERDICT,
+    )
+    notes = (
+        *flip_sentences(report),
+        "The break-even rate is the share of images that must leave early for the cascade to cost "
+        "what plain costs. If more leave than that, the cascade pays. The verdict is unclear if "
+        "the interval of the ratio holds 1.",
+    )
+    return Table("crossover", "Where the cascade pays", notes, columns, report.crossover)
+
+
+def operating_points(report: Report) -> Table[OperatingPointRow]:
+    """Return what each margin costs in accuracy and saves in time."""
+    columns: tuple[Column[OperatingPointRow], ...] = (
+        *_subject(report),
+        # What decides comes first: on a phone the rest has to be scrolled to.
+        Column("Operating point", _point_name, "word"),
+        Column("Margin", lambda row: f"{row.margin:g}"),
+        Column("Change, points, 95 % interval", _change),
+        _RATIO,
+        _VERDICT,
+        Column(
+            "Accuracy, 95 % interval",
+            lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
+        ),
+        Column("Plain, ms", lambda row: significant(row.plain_ms)),
+        Column("Cascade, ms", lambda row: significant(row.ms)),
+        Column("Exit rates, %, first to last", _exit_rates),
+        Column("MACs ratio", lambda row: ratio(row.macs_ratio)),
+        Column("MACs", lambda row: amount(row.macs)),
+        Column("MACs, own head", lambda row: amount(row.macs_own_head)),
+    )
+    notes = (
+        *one_point_sentences(report),
+        "Each row is one table of thresholds. Its margin is how far below the backbone's "
+        "precision a branch may stay: a larger one lets more images leave early and may lose more "
+        "accuracy. Batch 1, one thread. The change is against the backbone on the same images.",
+    )
+    return Table("points", "Which margin costs how much", notes, columns, report.operating_points)
+
+
+def accuracy(report: Report) -> Table[tuple[str, str]]:
+    """Return plain against cascade on the same images."""
+    found = report.accuracy
+    change = interval(points, found.change, found.change_low, found.change_high)
+    return _facts(
+        "accuracy",
+        "Accuracy",
+        ("At the default operating point. The interval is paired: same images on both sides.",),
+        (
+            ("Test images", f"{found.samples:,}"),
+            ("Plain", percent(found.plain)),
+            ("Cascade", percent(found.cascade)),
+            ("Change, points, 95 % interval", change),
+            ("Images that only plain gets right", f"{found.plain_right_only:,}"),
+            ("Images that only the cascade gets right", f"{found.cascade_right_only:,}"),
+        ),
+    )
+
+
+def exits(report: Report) -> Table[ExitRow]:
+    """Return who leaves where, how right they are and how long they took."""
+    last = len(report.bundle.attach) + 1
+    columns: tuple[Column[ExitRow], ...] = (
+        *_subject(report),
+        Column("Exit", lambda row: _last(row.exit, last, "backbone's own head"), "word"),
+        Column("Images that leave here", lambda row: percent(row.rate)),
+        Column("Accuracy of those", lambda row: percent(row.accuracy)),
+        Column(
+            "Latency, ms, 95 % interval",
+            lambda row: interval(significant, row.latency_ms, row.latency_low, row.latency_high),
+        ),
+        Column("Timed on", _timed_on, "word"),
+    )
+    notes = (
+        "Latency of an image that leaves at this exit: batch 1, one thread. Early exits keep the "
+        "easy images, so the accuracies are of different images and do not compare.",
+    )
+    return Table("exits", "Exit by exit", notes, columns, report.exits)
+
+
+def flops(report: Report) -> Table[Comparison]:
+    """Return the work saved beside the time saved, both ways of counting heads."""
+    flop = report.flops
+    plain = amount(flop.plain)
+    own_head_saved = 1 - flop.cascade_own_head / flop.plain
+    lines = (
+        Comparison("FLOPs, all visited heads", plain, amount(flop.cascade), _saved(flop.saved)),
+        Comparison(
+            "FLOPs, own head only", plain, amount(flop.cascade_own_head), _saved(own_head_saved)
+        ),
+        Comparison(
+            "Time, batch 1, one thread",
+            percent(1.0),
+            percent(1 - flop.time_saved),
+            _saved(flop.time_saved),
+        ),
+    )
+    notes = (
+        f"Work: {_saved(flop.saved)}. Time: {_saved(flop.time_saved)}. They differ because time "
+        "also pays for calls into the runtime, for memory and for handing images on.",
+        "An image runs every head on its way, so the first line is the work that is really done. "
+        "Some papers count only the head by which the image leaves; the second line is for them.",
+    )
+    return Table("flops", "FLOPs saved against time saved", notes, _COMPARISON, lines)
+
+
+def stages(macs: Macs) -> Table[StageWork]:
+    """Return the work of the parts."""
+    last = len(macs.stages)
+    columns: tuple[Column[StageWork], ...] = (
+        Column("Stage", lambda row: _last(row.exit, last, "tail"), "word"),
+        Column("Stage, MACs", lambda row: amount(row.stage)),
+        Column("Branch head, MACs", lambda row: amount(row.branch)),
+        Column("Gate, MACs", lambda row: amount(row.gate)),
+        Column("Up to this exit, all heads", lambda row: amount(row.to_exit)),
+        Column("Up to this exit, own head", lambda row: amount(row.to_exit_own_head)),
+    )
+    notes = ("Of one image. One MAC is two FLOPs. Only convolutions and linear layers count.",)
+    return Table("stages", "Work stage by stage", notes, columns, _stage_work(macs))
+
+
+def energy(report: Report) -> Table[EnergyRow]:
+    """Return energy and processor time an image; without a sensor, why not."""
+    columns: tuple[Column[EnergyRow], ...] = (
+        *_subject(report),
+        *_SETTING,
+        Column("Plain, mJ", lambda row: _thousandths(row.plain_j)),
+        Column("Cascade, mJ", lambda row: _thousandths(row.cascade_j)),
+        Column("Plain, CPU-seconds / 1000", lambda row: _thousandths(row.plain_cpu_s)),
+        Column("Cascade, CPU-seconds / 1000", lambda row: _thousandths(row.cascade_cpu_s)),
+    )
+    reasons = dict.fromkeys(row.reason for row in report.energy if row.reason is not None)
+    notes = (
+        *(f"Energy is {MISSING}: {reason.rstrip('.')}." for reason in reasons),
+        "An image, over the same blocks as the times. CPU-seconds are the processor time of this "
+        "process on all its threads; they are not energy.",
+    )
+    return Table("energy", "Energy and processor time", notes, columns, report.energy)
+
+
+def segments(report: Report) -> Table[SegmentTimes]:
+    """Return every segment's own time, one line a batch and thread setting."""
+    last = len(report.bundle.attach) + 1
+    columns: tuple[Column[SegmentTimes], ...] = (
+        *_subject(report),
+        *_SETTING,
+        *(_segment_column(k, last) for k in sorted({row.segment for row in report.segments})),
+    )
+    notes = (
+        "Time an image of each segment alone, in ms, with the whole batch in it. In the cascade "
+        "later segments see fewer images, so the segments do not add up to it.",
+    )
+    return Table("segments", "Segment by segment", notes, columns, _side_by_side(report.segments))
+
+
+def device(report: Report) -> Table[tuple[str, str]]:
+    """Return the machine."""
+    found = report.device
+    memory_gib = None if found.memory_bytes is None else found.memory_bytes / 2**30
+    return _facts(
+        "device",
+        "Device",
+        ("As it was when the measurement started.",),
+        (
+            ("Name", found.name),
+            ("Processor or board", found.model),
+            ("System", found.system),
+            ("Cores for this process", str(found.cores)),
+            ("Memory", _with_unit(memory_gib, "GiB")),
+            ("Governor of the clocks", found.governor or MISSING),
+            ("Clock", _with_unit(found.clock_mhz, "MHz")),
+            ("Temperature", _with_unit(found.temperature_c, "\u00b0C")),
+            ("Load, mean of one minute", f"{found.load:.2f}"),
+        ),
+    )
+
+
+def bundle(report: Report) -> Table[tuple[str, str]]:
+    """Return what was measured."""
+    found = report.bundle
+    return _facts(
+        "bundle",
+        "Bundle",
+        (),
+        (
+            ("Path", found.path),
+            ("SHA-256", found.sha256),
+            ("Backbone", found.backbone),
+            ("Branches attached at", ", ".join(found.attach)),
+            ("Branch head", found.head),
+            ("Targets and precisions", ", ".join(map(" ".join, subjects(report)))),
+            ("Default operating point", found.operating_point),
+            ("Margin of the training", f"{found.train_margin:g}"),
+        ),
+    )
+
+
+def data(report: Report) -> Table[tuple[str, str]]:
+    """Return the images it was measured on."""
+    found = report.data
+    part = {"all": "all (vouched for by the user as not used in training)"}
+    return _facts(
+        "data",
+        "Data",
+        (),
+        (
+            ("Source", found.source),
+            ("Part", part.get(found.part, found.part)),
+            ("Images", f"{found.samples:,}"),
+            ("SHA-256", found.sha256 or MISSING),
+        ),
+    )
+
+
+def provenance(report: Report) -> Table[tuple[str, str]]:
+    """Return how the numbers came to be."""
+    found = report.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    return _facts(
+        "provenance",
+        "Provenance",
+        (),
+        (
+            ("Command", found.command),
+            ("Started", found.started),
+            ("Took", f"{significant(found.seconds)} s"),
+            ("Interleaved blocks a cell", str(found.blocks)),
+            ("Seed of the orders", str(found.seed)),
+            ("Versions", versions),
+            ("Schema of the report", str(report.schema)),
+        ),
+    )
+
+
+def kinds(report: Report) -> Table[tuple[str, str]]:
+    """Return which figures are not plainly measured."""
+    return Table(
+        "kinds",
+        "Kinds of figures",
+        (
+            "Predicted figures come from the cost model and counted ones from the graphs. All "
+            "others were measured on this device.",
+        ),
+        (
+            Column("Figure", lambda pair: pair[0], "prose"),
+            Column("Kind", lambda pair: pair[1], "prose"),
+        ),
+        tuple(report.provenance.kinds.items()),
+    )
+
+
+def glossary() -> Table[tuple[str, str]]:
+    """Return the words that a newcomer needs."""
+    return Table(
+        "glossary",
+        "Words",
+        (),
+        (
+            Column("Word", lambda pair: pair[0], "word"),
+            Column("Meaning", lambda pair: pair[1], "prose"),
+        ),
+        _GLOSSARY,
+    )
+
+
+def flip_sentences(report: Report) -> tuple[str, ...]:
+    """Return, for every thread setting, where the verdict changes sides or that it never does."""
+    flips = by_setting(report.flips)
+    sentences: list[str] = []
+    for setting, rows in by_setting(report.crossover).items():
+        name = setting_name(report, setting)
+        found = [_flip(name, flip) for flip in flips.get(setting, [])]
+        sentences.extend(found or [_no_flip(name, rows)])
+    return tuple(sentences)
+
+
+def one_point_sentences(report: Report) -> tuple[str, ...]:
+    """Return the answer to "what do I get for one point of accuracy?", for every subject."""
+    sentences = []
+    for target, precision in subjects(report):
+        rows = [
+            row
+            for row in report.operating_points
+            if (row.target, row.precision) == (target, precision) and row.change >= -0.01
+        ]
+        where = f"{target} {precision}: " if len(subjects(report)) > 1 else ""
+        sentences.append(where + _one_point(rows))
+    return tuple(sentences)
+
+
+def subjects(report: Report) -> tuple[tuple[str, str], ...]:
+    """Return the (target, precision) pairs measured, in their order."""
+    rows: list[Any] = [report.accuracy, *report.amortisation, *report.operating_points]
+    return tuple(dict.fromkeys((row.target, row.precision) for row in rows))
+
+
+def by_setting(rows: Iterable[CellRow]) -> dict[Setting, list[CellRow]]:
+    """Gather rows by target, precision and threads, in the order in which these first come."""
+    grouped: dict[Setting, list[CellRow]] = {}
+    for row in rows:
+        grouped.setdefault((row.target, row.precision, row.threads), []).append(row)
+    return grouped
+
+
+def setting_name(report: Report, setting: Setting) -> str:
+    """Return what tells `setting` from the others of `report`."""
+    target, precision, threads = setting
+    name = counted(threads, "thread")
+    return name if len(subjects(report)) == 1 else f"{target} {precision}, {name}"
+
+
+def _subject(report: Report) -> tuple[Column[Any], ...]:
+    """Return the columns for target and precision; none if the report is about one pair."""
+    if len(subjects(report)) == 1:
+        return ()
+    return (
+        Column("Target", lambda row: row.target, "word"),
+        Column("Precision", lambda row: row.precision, "word"),
+    )
+
+
+def _facts(
+    anchor: str, heading: str, notes: tuple[str, ...], pairs: tuple[tuple[str, str], ...]
+) -> Table[tuple[str, str]]:
+    """Return a table of names and values; values are prose, for paths and hashes are long."""
+    return Table(
+        anchor,
+        heading,
+        notes,
+        (
+            Column("What", lambda pair: pair[0], "prose"),
+            Column("Value", lambda pair: pair[1], "prose"),
+        ),
+        pairs,
+    )
+
+
+def _glance_time(report: Report) -> Iterable[Comparison]:
+    found = report.accuracy
+    for row in report.operating_points:
+        if row.default and (row.target, row.precision) == (found.target, found.precision):
+            yield Comparison(
+                "Time an image",
+                f"{significant(row.plain_ms)} ms",
+                f"{significant(row.ms)} ms",
+                "ratio " + interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
+            )
+            early = percent(1 - row.exit_rates[-1])
+            yield Comparison("Images that leave early", "none", early, "")
+
+
+def _glance_energy(report: Report) -> Iterable[Comparison]:
+    subject = (report.accuracy.target, report.accuracy.precision)
+    for row in report.energy:
+        if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
+            yield Comparison(
+                "Energy an image",
+                _with_unit(row.plain_j, "J"),
+                _with_unit(row.cascade_j, "J"),
+                _energy_ratio(row),
+            )
+
+
+def _energy_ratio(row: EnergyRow) -> str:
+    if row.plain_j is None or row.cascade_j is None or row.plain_j == 0:
+        return MISSING
+    return f"ratio {ratio(row.cascade_j / row.plain_j)}"
+
+
+def _break_even(row: CrossoverRow) -> str:
+    """Return the rate; both ends of the scale in words, as they read like mistakes otherwise."""
+    rate = row.break_even_exit_rate
+    if rate is None:
+        return f"{MISSING} (never pays)"
+    return "0.0 % (always pays)" if rate == 0 else percent(rate)
+
+
+def _point_name(row: OperatingPointRow) -> str:
+    return f"{row.name} (default)" if row.default else row.name
+
+
+def _change(row: OperatingPointRow) -> str:
+    return interval(points, row.change, row.change_low, row.change_high)
+
+
+def _exit_rates(row: OperatingPointRow) -> str:
+    return " / ".join(f"{100 * rate:.1f}" for rate in row.exit_rates)
+
+
+def _timed_on(row: ExitRow) -> str:
+    return "forced: no image leaves here" if row.forced else "images that leave here"
+
+
+def _last(number: int, last: int, name: str) -> str:
+    return f"{number} ({name})" if number == last else str(number)
+
+
+def _saved(share: float) -> str:
+    return f"{percent(abs(share))} {'saved' if share >= 0 else 'more'}"
+
+
+def _thousandths(value: float | None) -> str:
+    return significant(None if value is None else 1000 * value)
+
+
+def _with_unit(value: float | None, unit: str) -> str:
+    return MISSING if value is None else f"{significant(value)} {unit}"
+
+
+def _stage_work(macs: Macs) -> tuple[StageWork, ...]:
+    """Return one record a stage; the tail has neither branch nor gate."""
+    parts = zip(
+        macs.stages,
+        (*macs.branches, 0),
+        (*macs.gates, 0),
+        macs.to_exit().tolist(),
+        macs.to_exit(own_head_only=True).tolist(),
+        strict=True,
+    )
+    return tuple(StageWork(number, *part) for number, part in enumerate(parts, start=1))
+
+
+def _segment_column(segment: int, last: int) -> Column[SegmentTimes]:
+    name = f"Segment {_last(segment, last, 'tail')}" if segment else "Plain"
+    return Column(f"{name}, ms", lambda row: significant(row.ms.get(segment)))
+
+
+def _side_by_side(rows: Sequence[SegmentRow]) -> tuple[SegmentTimes, ...]:
+    """Gather the segments of one batch and thread setting into one record."""
+    grouped: dict[tuple[str, str, int, int], dict[int, float]] = {}
+    for row in rows:
+        setting = (row.target, row.precision, row.batch, row.threads)
+        grouped.setdefault(setting, {})[row.segment] = row.ms
+    return tuple(SegmentTimes(*setting, ms) for setting, ms in grouped.items())
+
+
+def _flip(name: str, flip: Flip) -> str:
+    return (
+        f"With {name} the verdict flips between batch {flip.from_batch} "
+        f"({VERDICTS[flip.from_verdict]}) and batch {flip.to_batch} "
+        f"({VERDICTS[flip.to_verdict]})."
+    )
+
+
+def _no_flip(name: str, rows: Sequence[CrossoverRow]) -> str:
+    """Return that nothing flips, and the verdict of every batch."""
+    found = []
+    for verdict, words in VERDICTS.items():
+        batches = [str(row.batch) for row in rows if row.verdict == verdict]
+        if batches:
+            found.append(f"{words} at batch {listed(batches)}")
+    if len(rows) == 1:
+        return f"With {name} one batch was measured, so no flip could show: {found[0]}."
+    return f"With {name} the verdict never flips: {'; '.join(found)}."
+
+
+def _one_point(rows: Sequence[OperatingPointRow]) -> str:
+    """Return the fastest of `rows`, all within one point, in a sentence or two."""
+    if not rows:
+        return "Every operating point loses more than one point of accuracy."
+    best = min(rows, key=lambda row: row.ratio)
+    sentence = (
+        f"For at most one point of accuracy the fastest operating point is {best.name}: "
+        f"ratio {ratio(best.ratio)}, change {points(best.change)} points."
+    )
+    if best.change_low < -0.01:
+        sentence += f" The loss may be larger: the interval reaches {points(best.change_low)}."
+    if best.verdict != "cascade":
+        sentence += " It is not clearly faster than plain."
+    return sentence
+
+
+_GLOSSARY: tuple[tuple[str, str], ...] = (
+    (
+        "Backbone, plain",
+        "The classifier as it was before, in one piece. Plain means: measured in one piece.",
+    ),
+    (
+        "Exit",
+        "A place where an image may leave with an answer. A small head sits after a part of the "
+        "backbone; if it is sure enough of its answer, the rest of the backbone is not run. The "
+        "last exit is the backbone's own head.",
+    ),
+    ("Cascade", "The backbone with its exits and their thresholds."),
+    (
+        "Batch",
+        "How many images go in with one call. Images that leave early make the batch smaller for "
+        "those that stay, the survivors.",
+    ),
+    (
+        "Ratio",
+        "Time of the cascade over time of plain. 0.8 means a fifth less time; 1.2 a fifth more. "
+        "The range in brackets is its 95 % interval. If it holds 1, this measurement cannot tell "
+        "which is faster, and the verdict is unclear.",
+    ),
+    ("Exit rate", "The share of images that leave early, before the last part of the backbone."),
+    ("Break-even", "The exit rate at which cascade and plain cost the same time."),
+    (
+        "Operating point",
+        "One named table of thresholds. The margin that it was made for says how far below the "
+        "backbone's precision a branch may stay, for the sake of more early exits.",
+    ),
+    (
+        "Point",
+        "One percentage point of accuracy: from 91 % to 90 % is a change of -1 point.",
+    ),
+    ("Segment, tail", "The parts that run one after another; the last one is the tail."),
+    ("MAC, FLOP", "One multiply-accumulate is two floating-point operations."),
+)

@@ -1,0 +1,53 @@
+"""calexnet: compile early-exit CNN cascades for the edge, and measure where they pay.
+
+An app needs ``calexnet.load`` alone::
+
+    cascade = calexnet.load("bundle/")
+    result = cascade(images)            # result.labels, result.scores, result.exits
+"""
+
+from __future__ import annotations
+
+from calexnet.errors import (
+    BundleError,
+    CalexnetError,
+    CheckpointError,
+    DeviceError,
+    EngineError,
+    ExportError,
+    InputError,
+    MeasurementError,
+    ParityError,
+    RuntimeUnavailableError,
+    StorageError,
+    TrainingError,
+)
+from calexnet.runtimes import Result, Runner, load
+
+__all__ = [
+    "BundleError",
+    "CalexnetError",
+    "CheckpointError",
+    "DeviceError",
+    "EngineError",
+    "ExportError",
+    "InputError",
+    "MeasurementError",
+    "ParityError",
+    "Result",
+    "Runner",
+    "RuntimeUnavailableError",
+    "StorageError",
+    "TrainingError",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        # importlib.metadata costs an app more time to import than all of calexnet.
+        from importlib.metadata import version
+
+        return version("calexnet")
+    raise AttributeError(f"module 'calexnet' has no attribute {name!r}")

@@ -1,0 +1,117 @@
+"""Backbones by name, or any ``package.module:function`` that returns an ``nn.Module``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from calexnet.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Family:
+    """A built-in backbone: where its builder is, and where branches go unless told otherwise."""
+
+    builder: str
+    attach: tuple[str, ...]
+    stems: bool = False
+
+
+_CIFAR = "calexnet.backbones.cifar_resnet"
+_RESNET = "calexnet.backbones.resnet"
+
+BUILT_IN = {
+    "resnet8": Family(f"{_CIFAR}:resnet8", ("layer1", "layer2")),
+    "resnet20": Family(f"{_CIFAR}:resnet20", ("layer1", "layer2")),
+    "resnet56": Family(f"{_CIFAR}:resnet56", ("layer1", "layer2")),
+    "resnet18": Family(f"{_RESNET}:resnet18", ("layer1", "layer2", "layer3"), stems=True),
+    "resnet50": Family(f"{_RESNET}:resnet50", ("layer1", "layer2", "layer3"), stems=True),
+}
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """How to build a backbone again.
+
+    Attributes:
+        name: One of `BUILT_IN`, or ``package.module:function``.
+        classes: Number of classes.
+        stem: For the ResNets that have a choice; ``None`` = their default.
+    """
+
+    name: str
+    classes: int
+    stem: str | None = None
+
+
+def default_attach(name: str) -> tuple[str, ...]:
+    """Return the attach points that a built-in backbone has unless told otherwise.
+
+    Raises:
+        InputError: `name` is the user's own, whose modules nobody here knows.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name].attach
+    raise InputError(
+        f"no attach points for {name}",
+        expected="the names of its modules after which branches go",
+        fix="Add for example --attach layer1,layer2,layer3",
+    )
+
+
+def build(spec: BackboneSpec) -> nn.Module:
+    """Return the network that `spec` describes, with fresh weights.
+
+    Raises:
+        InputError: Unknown name, a stem where there is no choice, or a builder that does not
+            return a network.
+    """
+    family = BUILT_IN.get(spec.name)
+    if family is None and ":" not in spec.name:
+        raise InputError(
+            "unknown backbone",
+            got=repr(spec.name),
+            expected=f"one of {', '.join(BUILT_IN)}, or your own as package.module:function",
+        )
+    if spec.stem is not None and not (family and family.stems):
+        choosers = ", ".join(name for name, f in BUILT_IN.items() if f.stems)
+        raise InputError(
+            f"{spec.name} has no choice of stem", got=spec.stem, expected=f"none, or {choosers}"
+        )
+    builder = _resolve(family.builder if family else spec.name)
+    options: dict[str, Any] = {} if spec.stem is None else {"stem": spec.stem}
+    if family or "classes" in inspect.signature(builder).parameters:
+        options["classes"] = spec.classes
+    return _checked(builder(**options), spec.name)
+
+
+def _resolve(path: str) -> Any:
+    """Return what ``package.module:function`` names; the working folder may hold the module."""
+    module_name, _, function = path.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        return getattr(import_module(module_name), function)
+    except (ImportError, AttributeError) as problem:
+        raise InputError(
+            f"cannot find the backbone {path}",
+            got=problem,
+            expected="package.module:function, importable from here",
+            fix="Check the name, or run from the folder that holds the module",
+        ) from problem
+
+
+def _checked(network: object, name: str) -> nn.Module:
+    from torch import nn
+
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"{name} returned no network", got=type(network).__name__, expected="a torch.nn.Module"
+        )
+    return network

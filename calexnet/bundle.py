@@ -1,0 +1,127 @@
+"""A bundle on disk: its manifest read, every file checked before any runtime sees one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from calexnet import manifest
+from calexnet.errors import BundleError
+from calexnet.manifest import MANIFEST, Compiled, FileRecord, Manifest
+from calexnet.storage import sha256
+
+_COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle: nothing of it has changed since it was written.
+
+    Attributes:
+        folder: Where it is.
+        manifest: What it holds.
+        sha256: The manifest's own hash, which names the bundle.
+    """
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+
+    def read(self, record: FileRecord) -> bytes:
+        """Return a file's bytes, checked against the manifest.
+
+        Raises:
+            BundleError: The file is missing, cut or changed.
+        """
+        path = self.folder / record.path
+        try:
+            data = path.read_bytes()
+        except OSError as problem:
+            raise BundleError(
+                f"cannot read {path}", got=problem.strerror, fix=_COPY_AGAIN
+            ) from problem
+        if len(data) != record.size:
+            raise BundleError(
+                f"{path} was cut or changed",
+                got=f"{len(data)} bytes",
+                expected=f"{record.size}",
+                fix=_COPY_AGAIN,
+            )
+        if (found := sha256(data)) != record.sha256:
+            raise BundleError(
+                f"{path} was changed",
+                got=f"SHA-256 {found[:12]}...",
+                expected=f"{record.sha256[:12]}...",
+                fix=_COPY_AGAIN,
+            )
+        return data
+
+    def compiled(self, target: str, precision: str | None) -> Compiled:
+        """Return the cascade compiled for `target`, at its first precision for ``None``.
+
+        Raises:
+            BundleError: The bundle has none.
+        """
+        for build in self.manifest.compiled:
+            if build.target == target and precision in (None, build.precision):
+                return build
+        held = ", ".join(f"{b.target} {b.precision}" for b in self.manifest.compiled)
+        wanted = target if precision is None else f"{target} {precision}"
+        raise BundleError(
+            f"{self.folder} holds no {wanted}",
+            got=held,
+            fix=f"Add it with: calexnet-export ... --target {target} --out {self.folder}",
+        )
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Return the bundle in `folder` after checking all of it.
+
+    Raises:
+        BundleError: It is no bundle, is damaged or altered, holds a file that the manifest does not
+            list, or lists a path that leaves the folder.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"{folder} is not a bundle",
+            got="no such folder" if not folder.exists() else f"no {MANIFEST}",
+            expected="what calexnet-export writes",
+            fix="Make one, for example: calexnet-export runs/digits --target onnxruntime --out "
+            "bundles/digits",
+        )
+    content, identity = manifest.parse(path.read_bytes(), str(path))
+    bundle = Bundle(folder, content, identity)
+    for record in content.files():
+        _refuse_escape(folder, record)
+    _refuse_unlisted(folder, content)
+    for record in content.files():
+        bundle.read(record)
+    return bundle
+
+
+def _refuse_escape(folder: Path, record: FileRecord) -> None:
+    path = PurePosixPath(record.path)
+    inside = not path.is_absolute() and ".." not in path.parts
+    if inside:
+        inside = (folder / record.path).resolve().is_relative_to(folder.resolve())
+    if not inside:
+        raise BundleError(
+            f"a path in {folder / MANIFEST} leaves the bundle",
+            got=repr(record.path),
+            expected="a path below the bundle's folder",
+            fix="Do not use this bundle; get it again from where it was made",
+        )
+
+
+def _refuse_unlisted(folder: Path, content: Manifest) -> None:
+    listed = {record.path for record in content.files()} | {MANIFEST}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if not path.is_dir() and name not in listed:
+            raise BundleError(
+                f"{folder} holds a file that its manifest does not list",
+                got=repr(name),
+                expected="only listed files",
+                fix="Remove that file, or copy the bundle again",
+            )

@@ -1,0 +1,40 @@
+"""The ``calexnet`` command: ``train``, ``predict``, ``data``; each in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+
+from calexnet.cli import outcome
+
+#: command -> its module, with ``HELP``, ``configure(parser)`` and ``run(arguments)``.
+COMMANDS = {
+    "train": "calexnet.cli.train",
+    "predict": "calexnet.cli.predict",
+    "data": "calexnet.cli.data",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="calexnet",
+        description="Early-exit CNN cascades: train, run, and (calexnet-export, calexnet-bench) "
+        "compile and measure them.",
+    )
+    parser.add_argument("--version", action="version", version=metadata.version("calexnet"))
+    commands = parser.add_subparsers(title="commands", dest="command", required=True)
+    for name, module in COMMANDS.items():
+        command = import_module(module)
+        command.configure(commands.add_parser(name, help=command.HELP, description=command.HELP))
+    arguments = parser.parse_args(argv)
+    return outcome.run(
+        f"calexnet {arguments.command}",
+        lambda: int(import_module(COMMANDS[arguments.command]).run(arguments)),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

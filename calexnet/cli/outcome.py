@@ -1,0 +1,37 @@
+"""How a command ends: its exit code, and one clear message if it failed; never a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+from calexnet.errors import CalexnetError
+
+INTERRUPTED = 130
+
+
+def run(program: str, command: Callable[[], int]) -> int:
+    """Run `command` and return the exit code for the shell.
+
+    A termination request ends a command the way Ctrl-C does, so that nothing stays half written.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return command()
+    except CalexnetError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{program}: stopped; nothing was left half written", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep Python from complaining as it closes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,105 @@
+"""``calexnet predict``: a bundle and images in; label, score, exit and time out."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet import data, runtimes
+from calexnet.cli import arguments as kinds
+from calexnet.data import folder
+from calexnet.errors import InputError
+from calexnet.preprocessing import Preprocessing
+from calexnet.runtimes import Runner
+
+HELP = "Answer images with an exported cascade."
+
+Named = tuple[str, NDArray[np.uint8]]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
+    parser.add_argument("images", nargs="*", type=Path, help="image files")
+    parser.add_argument("--data", help="take images from a data set instead")
+    parser.add_argument("--index", type=_positions, default=(0,), help="which of them: 42 or 1,2,3")
+    parser.add_argument("--resize", action="store_true", help="bring image files to size")
+    parser.add_argument("--target", help="runtime; the first that works here by default")
+    parser.add_argument("--threads", type=int, help="all cores by default")
+    parser.add_argument("--operating-point", help="the bundle's default by default")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Answer each image by itself and print a line for it."""
+    runner = runtimes.load(
+        arguments.bundle,
+        target=arguments.target,
+        threads=arguments.threads,
+        operating_point=arguments.operating_point,
+    )
+    images = _images(arguments, runner.preprocessing)
+    width = max(len("image"), *(len(name) for name, _ in images))
+    print(f"{'image':<{width}}  label         score   exit            time")
+    for name, image in images:
+        print(f"{name:<{width}}  {_answer(runner, image)}")
+    return 0
+
+
+def _answer(runner: Runner, image: NDArray[np.uint8]) -> str:
+    preprocessing = runner.preprocessing
+    batch = image[None] if preprocessing.input == "uint8" else preprocessing.normalise(image[None])
+    runner(batch)  # the first call pays for the runtime's own preparations
+    start = time.perf_counter()
+    result = runner(batch)
+    elapsed_ms = (time.perf_counter() - start) * 1e3
+    number = int(result.exits[0])
+    attach = [branch.attach for branch in runner.bundle.manifest.branches]
+    where = f"{number} ({[*attach, 'backbone'][number - 1]})"
+    label = runner.classes[result.labels[0]]
+    return f"{label:<12}  {result.scores[0]:.3f}   {where:<14}  {elapsed_ms:.3f} ms"
+
+
+def _images(arguments: argparse.Namespace, preprocessing: Preprocessing) -> list[Named]:
+    if bool(arguments.images) == bool(arguments.data):
+        raise InputError(
+            "nothing to answer, or two kinds of it",
+            expected="either image files or --data",
+            fix="For example: calexnet predict bundles/digits --data digits --index 42",
+        )
+    if arguments.data:
+        return _from_data(arguments.data, arguments.index)
+    return [_from_file(path, preprocessing, arguments.resize) for path in arguments.images]
+
+
+def _from_data(source: str, indices: tuple[int, ...]) -> list[Named]:
+    samples = data.load(source)
+    for index in indices:
+        if not 0 <= index < len(samples):
+            raise InputError(
+                f"{source} has no such image", got=index, expected=f"0 to {len(samples) - 1}"
+            )
+    return [
+        (f"{source}[{i}], a {samples.classes[samples.labels[i]]}", samples.images[i])
+        for i in indices
+    ]
+
+
+def _from_file(path: Path, preprocessing: Preprocessing, resize: bool) -> Named:
+    height, width, _ = preprocessing.image_shape
+    image = folder.read_image(path, (height, width) if resize else None)
+    if image.shape != preprocessing.image_shape:
+        raise InputError(
+            f"{path} does not fit this cascade",
+            got=f"{image.shape[1]}x{image.shape[0]} pixels",
+            expected=f"{width}x{height}",
+            fix="Bring it to size first, or add --resize",
+        )
+    return str(path), image
+
+
+def _positions(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in kinds.floats(text))

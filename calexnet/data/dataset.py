@@ -1,0 +1,63 @@
+"""What a data set is here: raw images, labels, names, and a key for every sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A labelled set of images of one size.
+
+    Attributes:
+        name: For messages and records.
+        images: uint8 ``(n, H, W, C)``.
+        labels: int64 ``(n,)``, 0 to classes - 1.
+        classes: The classes' names in label order.
+        keys: One for each sample, unique and the same wherever the set is read: a relative path,
+            or the position in the original order. Splits follow from it.
+    """
+
+    name: str
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    keys: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together.
+
+        Raises:
+            InputError: They do not; the message names the data set.
+        """
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise InputError(
+                f"the images of {self.name} cannot be used",
+                got=f"{self.images.dtype} {self.images.shape}",
+                expected="uint8 (n, height, width, channels)",
+            )
+        if not len(self.images) == len(self.labels) == len(self.keys):
+            raise InputError(
+                f"{self.name} is not whole",
+                got=f"{len(self.images)} images, {len(self.labels)} labels, {len(self.keys)} keys",
+                expected="as many of each",
+            )
+        if len(self.labels) == 0:
+            raise InputError(f"{self.name} is empty", expected="labelled images")
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.classes):
+            raise InputError(
+                f"a label of {self.name} is out of range",
+                got=f"labels from {low} to {high}",
+                expected=f"0 to {len(self.classes) - 1}",
+            )
+        if len(set(self.keys)) != len(self.keys):
+            raise InputError(f"{self.name} has a key twice", expected="unique keys")
+
+    def __len__(self) -> int:
+        return len(self.labels)

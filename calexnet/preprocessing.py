@@ -1,0 +1,108 @@
+"""From the bytes of an image to what the backbone was trained on.
+
+The same arithmetic is compiled into every first segment; this is its reference in numpy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.errors import InputError
+
+InputForm = Literal["uint8", "float"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes the backbone's input: ``(x / 255 - mean) / std``, channels first.
+
+    Attributes:
+        height: Pixels.
+        width: Pixels.
+        mean: One a channel, in 0..1.
+        std: One a channel, over 0.
+        input: ``uint8`` takes raw images ``(n, H, W, C)`` and does this inside the graph; ``float``
+            takes float32 ``(n, C, H, W)``, already normalised.
+    """
+
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    input: InputForm = "uint8"
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise InputError(
+                "mean and std do not fit",
+                got=f"{len(self.mean)} and {len(self.std)} numbers",
+                expected="one a channel each",
+            )
+        if not all(s > 0 for s in self.std):
+            raise InputError("std cannot be used", got=self.std, expected="numbers over 0")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.mean)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape of one raw image, ``(H, W, C)``."""
+        return self.height, self.width, self.channels
+
+    def batch_shape(self) -> tuple[int, int, int]:
+        """Shape that an engine's input has after the batch axis."""
+        if self.input == "uint8":
+            return self.image_shape
+        return self.channels, self.height, self.width
+
+    def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return float32 ``(n, C, H, W)`` for uint8 ``(n, H, W, C)``."""
+        scale, shift = self.scale_and_shift()
+        channels_first = images.transpose(0, 3, 1, 2).astype(np.float32)
+        return np.asarray(channels_first * scale + shift, dtype=np.float32)
+
+    def scale_and_shift(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the normalisation as ``x * scale + shift``: float32 ``(1, C, 1, 1)`` each."""
+        mean, std = np.asarray(self.mean), np.asarray(self.std)
+        shape = (1, self.channels, 1, 1)
+        scale = (1.0 / (255.0 * std)).astype(np.float32).reshape(shape)
+        return scale, (-mean / std).astype(np.float32).reshape(shape)
+
+    def check(self, images: object) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """Return `images` as an array that an engine takes, or say why not.
+
+        Raises:
+            InputError: Another type or shape, or a float batch with a NaN.
+        """
+        array = np.asarray(images)
+        dtype = np.dtype(np.uint8 if self.input == "uint8" else np.float32)
+        wanted = self.batch_shape()
+        if array.dtype != dtype or array.ndim != len(wanted) + 1 or array.shape[1:] != wanted:
+            raise InputError(
+                "the batch of images does not fit this cascade",
+                got=f"{array.dtype} {array.shape}",
+                expected=f"{dtype} (n, {', '.join(map(str, wanted))})",
+                fix=self._advice(array),
+            )
+        if dtype == np.float32 and np.isnan(array).any():
+            bad = int(np.isnan(array).reshape(len(array), -1).any(1).sum())
+            raise InputError(
+                "the batch of images holds NaN",
+                got=f"{bad} of {len(array)} images with NaN",
+                expected="numbers",
+                fix="Check the preprocessing before this call",
+            )
+        return np.ascontiguousarray(array)
+
+    def _advice(self, array: NDArray[np.generic]) -> str:
+        if array.shape == self.batch_shape():
+            return "For a single image pass images[None]"
+        if self.input == "uint8":
+            return "Pass images as a camera or a decoder gives them: bytes, channels last"
+        return "Pass normalised images, channels first"

@@ -1,0 +1,91 @@
+"""Torch modules to ONNX graphs, once each: the seam behind which nobody knows torch.
+
+What comes out is what any other kind of backbone would have to give: one graph from ``image`` to
+``logits`` in which the features at the attach points have the attach points' names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+import torch
+from torch import nn
+
+from calexnet.errors import ExportError
+from calexnet.export.pooling import pool_globally
+
+if TYPE_CHECKING:
+    from calexnet.cascade import Cascade
+
+OPSET = 20
+#: Newer IR versions break older runtimes.
+IR_VERSION = 10
+#: Name of the symbolic batch size in every graph.
+BATCH = "n"
+
+
+def backbone_graph(cascade: Cascade) -> ir.Graph:
+    """Return the backbone: ``image`` float32 ``(n, C, H, W)`` to its features and ``logits``."""
+    spec = cascade.spec.preprocessing
+    sample = torch.zeros(2, spec.channels, spec.height, spec.width)
+    names = [*cascade.spec.attach, "logits"]
+    return _graph(cascade.backbone, sample, "image", names, "the backbone")
+
+
+def branch_graph(cascade: Cascade, branch: int) -> ir.Graph:
+    """Return one branch's head (from 0): ``features`` to ``logits``."""
+    head = cascade.heads[branch]
+    sample = torch.zeros(2, *head.feature_shape)
+    where = f"the branch at {cascade.spec.attach[branch]}"
+    return _graph(head, sample, "features", ["logits"], where)
+
+
+def _graph(
+    module: nn.Module, sample: torch.Tensor, source: str, outputs: Sequence[str], what: str
+) -> ir.Graph:
+    module = module.eval()
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module,
+                (sample,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[source],
+                output_names=list(outputs),
+                dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                verbose=False,
+            )
+    except Exception as problem:  # the exporter raises many kinds; all mean the same to the user
+        raise ExportError(
+            f"torch.onnx.export cannot translate {what}",
+            got=str(problem).strip().splitlines()[0],
+            expected="a network that torch.export captures, with any batch size",
+            fix="Try torch.export.export on the network alone to see where",
+        ) from problem
+    if program is None:  # pragma: no cover - torch returns one for dynamo=True
+        raise ExportError(f"torch.onnx.export gave nothing for {what}")
+    graph = program.model.graph
+    for value, name in zip(graph.outputs, outputs, strict=True):
+        value.name = name
+    pool_globally(graph)
+    return graph
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about packages and its own internals from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

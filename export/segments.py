@@ -1,0 +1,87 @@
+"""A cascade as ONNX graphs: one a segment with its gate inside, and the plain backbone.
+
+The contract of a segment's graph is in docs/formats.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+from onnx_ir.passes import common as passes
+
+from calexnet.export import operators
+from calexnet.export.cut import Stage, cut
+from calexnet.export.graphs import IR_VERSION, OPSET, backbone_graph, branch_graph
+
+if TYPE_CHECKING:
+    from calexnet.cascade import Cascade
+
+
+@dataclass(frozen=True)
+class CascadeGraphs:
+    """The portable form of a cascade, from which every target is compiled.
+
+    Attributes:
+        segments: One a stage with its branch and gate; the last is the tail.
+        plain: The backbone alone.
+    """
+
+    segments: tuple[ir.Model, ...]
+    plain: ir.Model
+
+
+def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
+    """Return the graphs of `cascade`.
+
+    Args:
+        cascade: A trained one.
+        raw_input: Take uint8 ``(n, H, W, C)`` and normalise inside; else normalised float32.
+
+    Raises:
+        ExportError: torch cannot translate a part, or the graph cannot be cut.
+    """
+    backbone = backbone_graph(cascade)
+    if raw_input:
+        operators.prepend_front(backbone, cascade.spec.preprocessing)
+    plain = _plain(ir.convenience.extract(backbone, list(backbone.inputs), ["logits"]))
+    *heads, tail = cut(backbone, cascade.spec.attach, ["logits"])
+    segments = [
+        _segment(stage, branch_graph(cascade, k), cascade.spec.attach[k], k + 1)
+        for k, stage in enumerate(heads)
+    ]
+    return CascadeGraphs((*segments, _tail(tail, len(heads) + 1)), plain)
+
+
+def _segment(stage: Stage, branch: ir.Graph, attach: str, number: int) -> ir.Model:
+    graph = stage.graph
+    feature = next(value for value in graph.outputs if value.name == attach)
+    carried = [value for value in graph.outputs if value.name in stage.carried]
+    logits = operators.inline(graph, branch, feature, "branch")
+    label, score, probabilities = operators.append_answer(graph, logits)
+    leaves = operators.append_gate(graph, label, score, operators.classes_of(logits))
+    return _model(graph, [*carried, label, score, leaves, probabilities], f"segment{number}")
+
+
+def _tail(stage: Stage, number: int) -> ir.Model:
+    answer = operators.append_answer(stage.graph, stage.graph.outputs[0])
+    return _model(stage.graph, list(answer), f"segment{number}")
+
+
+def _plain(graph: ir.Graph) -> ir.Model:
+    answer = operators.append_answer(graph, graph.outputs[0])
+    return _model(graph, list(answer), "plain")
+
+
+def _model(graph: ir.Graph, outputs: list[ir.Value], name: str) -> ir.Model:
+    graph.outputs[:] = outputs
+    graph.name = name
+    graph.opset_imports.clear()
+    graph.opset_imports[""] = OPSET
+    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="calexnet")
+    # The exporter's notes hold source lines and paths of the machine that exported.
+    passes.ClearMetadataAndDocStringPass()(model)
+    passes.RemoveUnusedNodesPass()(model)
+    passes.NameFixPass()(model)
+    return model

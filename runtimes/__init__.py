@@ -1,0 +1,53 @@
+"""Running a bundle: engines of one runtime each, and the runner that drives a cascade of them.
+
+What an app embeds; numpy and one runtime are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bundle import open_bundle
+from calexnet.runtimes.runner import Result, Runner, load_runner
+
+__all__ = ["Result", "Runner", "load"]
+
+
+def load(
+    bundle: str | Path,
+    target: str | None = None,
+    precision: str | None = None,
+    provider: str | None = None,
+    threads: int | None = None,
+    operating_point: str | None = None,
+    thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
+) -> Runner:
+    """Return a runner for the cascade in `bundle`.
+
+    Args:
+        bundle: What ``calexnet-export`` wrote.
+        target: Which runtime; ``None`` = the first in the bundle that works here.
+        precision: ``None`` = the target's first.
+        provider: The runtime's back end, ``None`` = its default.
+        threads: For each operator, ``None`` = all cores.
+        operating_point: A name from the bundle, ``None`` = its default.
+        thresholds: A table of one's own instead, ``(branches, classes)``; infinity = never exits.
+
+    Raises:
+        BundleError: The bundle is damaged or has no such target, precision or operating point.
+        RuntimeUnavailableError: The runtime is not installed.
+        InputError: Thresholds of another shape or with NaN, or fewer than one thread.
+    """
+    return load_runner(
+        open_bundle(Path(bundle)),
+        target,
+        precision,
+        provider=provider,
+        threads=threads,
+        operating_point=operating_point,
+        thresholds=thresholds,
+    )

@@ -1,0 +1,57 @@
+"""The contract of an engine: one compiled segment, loaded by one runtime."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.errors import EngineError
+from calexnet.manifest import GraphRecord
+
+Array = NDArray[Any]
+
+
+class Engine(ABC):
+    """One segment, ready to run. Safe to share between threads.
+
+    An engine knows nothing of the segments around it; the runner alone compacts and pads.
+
+    Attributes:
+        record: What the manifest says of it.
+    """
+
+    #: Name of the runtime.
+    target: ClassVar[str]
+
+    def __init__(self, record: GraphRecord) -> None:
+        self.record = record
+
+    def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Return the named `outputs` for one batch of at least one sample.
+
+        Args:
+            feeds: An array for every input; C-contiguous, of the recorded dtype.
+            outputs: Names of the outputs to compute.
+
+        Raises:
+            EngineError: The runtime failed; the engine stays usable.
+        """
+        try:
+            return self._run(feeds, outputs)
+        except EngineError:
+            raise
+        except Exception as problem:  # each runtime has its own kinds
+            sizes = ", ".join(f"{name} {np.shape(array)}" for name, array in feeds.items())
+            raise EngineError(
+                f"{self.target} failed in {self.record.name}",
+                got=f"{str(problem).strip()} for {sizes}",
+                fix="The runner stays usable; try a smaller batch if memory is short",
+            ) from problem
+
+    @abstractmethod
+    def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Do what `run` says, raising whatever the runtime raises."""

@@ -1,0 +1,83 @@
+"""Engines on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+from calexnet.manifest import GraphRecord
+from calexnet.runtimes.base import Array, Engine
+
+#: Our names of ONNX Runtime's execution providers.
+PROVIDERS = {"cpu": "CPUExecutionProvider"}
+
+
+class OnnxRuntimeEngine(Engine):
+    """One ONNX graph in an inference session."""
+
+    target = "onnxruntime"
+
+    def __init__(self, record: GraphRecord, session: Any) -> None:
+        super().__init__(record)
+        self._session = session
+
+    def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        answers: list[Array] = self._session.run(outputs, feeds)
+        return answers
+
+
+def require() -> None:
+    """Do nothing if ONNX Runtime can be used here.
+
+    Raises:
+        RuntimeUnavailableError: It is not installed, or does not import.
+    """
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as missing:
+        raise RuntimeUnavailableError(
+            "ONNX Runtime cannot be used here",
+            got=missing,
+            fix="Run: pip install 'calexnet[onnxruntime]'",
+        ) from missing
+
+
+def load(
+    record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
+) -> OnnxRuntimeEngine:
+    """Return an engine from a graph's bytes.
+
+    Args:
+        record: What the manifest says of it.
+        data: The ONNX file's content, already checked.
+        provider: One of `PROVIDERS`, ``None`` = cpu.
+        threads: Within an operator, ``None`` = all cores.
+
+    Raises:
+        InputError: Unknown provider.
+        BundleError: ONNX Runtime refuses the graph.
+    """
+    import onnxruntime
+
+    if provider is not None and provider not in PROVIDERS:
+        raise InputError(
+            "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    options.inter_op_num_threads = 1
+    # The sessions of a cascade take turns: idle threads of one must not spin against the next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    try:
+        session = onnxruntime.InferenceSession(
+            data, options, providers=[PROVIDERS[provider or "cpu"]]
+        )
+    except Exception as problem:  # onnxruntime's exceptions share no public base
+        raise BundleError(
+            f"ONNX Runtime {onnxruntime.__version__} refuses {record.file.path}",
+            got=str(problem).strip(),
+            fix="Update onnxruntime, or export the bundle again",
+        ) from problem
+    return OnnxRuntimeEngine(record, session)

@@ -1,0 +1,338 @@
+"""The runner: a whole cascade on one runtime, survivors gathered between segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bundle import Bundle
+from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.gating import NEVER, ExitTable
+from calexnet.manifest import Compiled
+from calexnet.preprocessing import Preprocessing
+from calexnet.runtimes.base import Array, Engine
+
+#: target -> module with ``require()`` and ``load(record, data, provider=, threads=)``.
+RUNTIMES = {"onnxruntime": "calexnet.runtimes.onnxruntime"}
+
+
+#: What a graph answers, in the order in which the runner asks; the rest is carried on.
+_ANSWER = ("label", "score", "exit", "probabilities")
+
+#: Label, score and, if asked for, probabilities of some samples.
+_Answer = tuple[Array, Array, "Array | None"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Answers for a batch, in input order.
+
+    Attributes:
+        labels: int32 ``(n,)``.
+        scores: float32 ``(n,)``.
+        exits: int32 ``(n,)``, counted from 1; the last is the backbone's own head.
+        probabilities: float32 ``(n, classes)``, only if asked for.
+    """
+
+    labels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    exits: NDArray[np.int32]
+    probabilities: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class SegmentCall:
+    """One call of one segment, with all that it reads; it can be made again.
+
+    Attributes:
+        engine: The segment.
+        feeds: Its inputs.
+        outputs: Names of what it is asked for.
+    """
+
+    engine: Engine
+    feeds: Mapping[str, Array]
+    outputs: tuple[str, ...]
+
+    def __call__(self) -> list[Array]:
+        """Run the segment and return its outputs."""
+        return self.engine.run(self.feeds, self.outputs)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One segment as the runner drives it, worked out once from the graphs' own tensors.
+
+    Attributes:
+        engine: The segment.
+        takes: Tensors that it reads, its threshold apart.
+        gives: Tensors that it hands on; they come first in `outputs`.
+        keeps: Tensors that exist after it and that a later segment reads.
+        outputs: What it is asked for: `gives`, label, score and, of a branch, exit.
+        is_tail: It has no gate: everyone leaves.
+    """
+
+    engine: Engine
+    takes: tuple[str, ...]
+    gives: tuple[str, ...]
+    keeps: tuple[str, ...]
+    outputs: tuple[str, ...]
+    is_tail: bool
+
+
+class Runner:
+    """A cascade that answers batches of images. Safe to share between threads.
+
+    Call it with images as the bundle's preprocessing says: uint8 ``(n, H, W, C)``, or normalised
+    float32 ``(n, C, H, W)`` for a bundle exported with ``--input float``.
+
+    Attributes:
+        bundle: What it runs.
+        compiled: Which target and precision of it.
+        thresholds: float32 ``(branches, classes)``.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        compiled: Compiled,
+        engines: Sequence[Engine],
+        plain: Engine,
+        thresholds: NDArray[np.float32],
+    ) -> None:
+        self.bundle = bundle
+        self.compiled = compiled
+        self.thresholds = thresholds
+        self._engines = tuple(engines)
+        self._plain = plain
+        self._steps = _steps(self._engines)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in label order."""
+        return self.bundle.manifest.classes
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What images must look like."""
+        return self.bundle.manifest.preprocessing
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """The segments' engines in running order, the tail last."""
+        return self._engines
+
+    @property
+    def plain_engine(self) -> Engine:
+        """The backbone alone."""
+        return self._plain
+
+    def with_thresholds(
+        self, thresholds: NDArray[np.float32] | Sequence[Sequence[float]]
+    ) -> Runner:
+        """Return a runner with another threshold table that shares these engines.
+
+        Raises:
+            InputError: Another shape, or NaN.
+        """
+        table = _checked_thresholds(thresholds, self.thresholds.shape)
+        return Runner(self.bundle, self.compiled, self._engines, self._plain, table)
+
+    def __call__(self, images: Array, *, probabilities: bool = False) -> Result:
+        """Return labels, scores and exits for a batch of any size.
+
+        Args:
+            images: See the class. An empty batch gives an empty result.
+            probabilities: Give each sample's class probabilities too.
+
+        Raises:
+            InputError: Images of another type or shape, or with NaN.
+            EngineError: The runtime failed; the runner stays usable.
+        """
+        images = self.preprocessing.check(images)
+        count = len(images)
+        result: Result | None = None
+        alive: NDArray[np.intp] | None = None  # positions in the batch; None = everyone, in order
+        state: dict[str, Array] = {"image": images}
+        for number, step in enumerate(self._steps if count else (), start=1):
+            values = self._call(number, state, probabilities)()
+            carried = len(step.gives)
+            answer = (values[carried], values[carried + 1], values[-1] if probabilities else None)
+            leaving = count if step.is_tail else int(np.count_nonzero(values[carried + 2]))
+            state.update(zip(step.gives, values, strict=False))
+            if leaving == count and result is None:
+                return _everyone(answer, number)
+            if result is None:
+                result = self._empty_result(len(images), probabilities)
+            if leaving == count:
+                _write(result, slice(None) if alive is None else alive, answer, number)
+                return result
+            if leaving:
+                leaves = values[carried + 2]
+                everyone = np.arange(count) if alive is None else alive
+                _write(result, everyone[leaves], _rows(answer, leaves), number)
+                stay = np.flatnonzero(~leaves)
+                alive, count = everyone[stay], count - leaving
+                state = {name: state[name].take(stay, axis=0) for name in step.keeps}
+            else:
+                state = {name: state[name] for name in step.keeps}
+        return self._empty_result(0, probabilities)
+
+    def plain(self, images: Array) -> Result:
+        """Return the answers of the backbone alone, as if every sample took the last exit."""
+        images = self.preprocessing.check(images)
+        if len(images) == 0:
+            return self._empty_result(0, probabilities=False)
+        label, score = self._plain.run({"image": images}, ("label", "score"))
+        return _everyone((label, score, None), len(self._steps))
+
+    def ask_every_exit(self, images: Array) -> ExitTable:
+        """Return what every exit answers for every sample; nobody leaves."""
+        images = self.preprocessing.check(images)
+        shape = (len(self._steps), len(images))
+        table = ExitTable(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
+        if len(images) > 0:
+            for number, (_, answer) in enumerate(self.trace(images)):
+                table.labels[number], table.scores[number] = answer["label"], answer["score"]
+        return table
+
+    def trace(self, images: Array) -> list[tuple[SegmentCall, dict[str, Array]]]:
+        """Return each segment's call for `images`, and its outputs, with nobody leaving.
+
+        The calls can be made again, for example to time a segment alone.
+        """
+        state: dict[str, Array] = {"image": self.preprocessing.check(images)}
+        seen = []
+        for number in range(1, len(self._steps) + 1):
+            call = self._call(number, state, probabilities=False)
+            outputs = dict(zip(call.outputs, call(), strict=True))
+            state.update(outputs)
+            seen.append((call, outputs))
+        return seen
+
+    def _call(self, number: int, state: Mapping[str, Array], probabilities: bool) -> SegmentCall:
+        step = self._steps[number - 1]
+        feeds = {name: state[name] for name in step.takes}
+        if not step.is_tail:
+            feeds["threshold"] = self.thresholds[number - 1]
+        outputs = (*step.outputs, "probabilities") if probabilities else step.outputs
+        return SegmentCall(step.engine, feeds, outputs)
+
+    def _empty_result(self, count: int, probabilities: bool) -> Result:
+        table = np.empty((count, len(self.classes)), np.float32) if probabilities else None
+        return Result(
+            np.empty(count, np.int32), np.empty(count, np.float32), np.empty(count, np.int32), table
+        )
+
+
+def load_runner(
+    bundle: Bundle,
+    target: str | None = None,
+    precision: str | None = None,
+    *,
+    provider: str | None = None,
+    threads: int | None = None,
+    operating_point: str | None = None,
+    thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
+) -> Runner:
+    """See `calexnet.runtimes.load`; `bundle` is opened already."""
+    if threads is not None and threads < 1:
+        raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
+    module, compiled = _choose(bundle, target, precision)
+    point = bundle.manifest.operating_point(operating_point).table()
+    table = point if thresholds is None else _checked_thresholds(thresholds, point.shape)
+    *engines, plain = (
+        module.load(record, bundle.read(record.file), provider=provider, threads=threads)
+        for record in (*compiled.segments, compiled.plain)
+    )
+    return Runner(bundle, compiled, engines, plain, table)
+
+
+def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[Any, Compiled]:
+    """Return the runtime's module and what was compiled for it: the first that works here."""
+    if target is not None:
+        module = _runtime(target)
+        compiled = bundle.compiled(target, precision)
+        module.require()
+        return module, compiled
+    problems = []
+    for build in bundle.manifest.compiled:
+        if precision in (None, build.precision):
+            try:
+                module = _runtime(build.target)
+                module.require()
+                return module, build
+            except RuntimeUnavailableError as problem:
+                problems.append(problem)
+    if problems:
+        raise problems[0]
+    raise InputError(
+        f"{bundle.folder} holds nothing at precision {precision!r}",
+        expected=", ".join(sorted({build.precision for build in bundle.manifest.compiled})),
+    )
+
+
+def _runtime(target: str) -> Any:
+    if target not in RUNTIMES:
+        raise InputError(
+            "unknown target", got=repr(target), expected=f"one of {', '.join(RUNTIMES)}"
+        )
+    return import_module(RUNTIMES[target])
+
+
+def _steps(engines: Sequence[Engine]) -> tuple[_Step, ...]:
+    takes = [
+        tuple(t.name for t in engine.record.inputs if t.name != "threshold") for engine in engines
+    ]
+    steps, made = [], ["image"]
+    for index, engine in enumerate(engines):
+        outputs = [tensor.name for tensor in engine.record.outputs]
+        gives = tuple(name for name in outputs if name not in _ANSWER)
+        made += gives
+        later = {name for names in takes[index + 1 :] for name in names}
+        answer = tuple(name for name in _ANSWER if name in outputs and name != "probabilities")
+        steps.append(
+            _Step(
+                engine=engine,
+                takes=takes[index],
+                gives=gives,
+                keeps=tuple(name for name in made if name in later),
+                outputs=(*gives, *answer),
+                is_tail="exit" not in outputs,
+            )
+        )
+    return tuple(steps)
+
+
+def _everyone(answer: _Answer, number: int) -> Result:
+    """Return the result of a batch that left whole: the engine's own arrays, nothing copied."""
+    label, score, probabilities = answer
+    return Result(label, score, np.full(len(label), number, np.int32), probabilities)
+
+
+def _rows(answer: _Answer, leaves: NDArray[np.bool_]) -> _Answer:
+    label, score, probabilities = answer
+    return label[leaves], score[leaves], None if probabilities is None else probabilities[leaves]
+
+
+def _write(result: Result, rows: NDArray[np.intp] | slice, answer: _Answer, number: int) -> None:
+    result.labels[rows], result.scores[rows], probabilities = answer
+    result.exits[rows] = number
+    if result.probabilities is not None:
+        result.probabilities[rows] = probabilities
+
+
+def _checked_thresholds(thresholds: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    table = np.array(thresholds, dtype=np.float32)
+    if table.shape != shape or np.isnan(table).any():
+        raise InputError(
+            "the threshold table cannot be used",
+            got="NaN in it" if table.shape == shape else f"shape {table.shape}",
+            expected=f"numbers {shape}, one row a branch, one column a class; {NEVER} = never",
+        )
+    return table
