@@ -1,95 +1,179 @@
-"""From tables to sentences: verdicts, where they flip, and the one question users ask."""
+"""From rows to sentences: where the verdict flips, and the questions that users ask first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any, TypeVar
 
+from calexnet.bench.figures import counted, listed, percent, points, ratio
 from calexnet.bench.results import (
     Accuracy,
     AmortisationRow,
     CrossoverRow,
     Flip,
     OperatingPointRow,
+    Verdict,
 )
 
+Row = TypeVar("Row", AmortisationRow, CrossoverRow)
 
-def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:
-    """Return where the verdict changes sides between one batch size and the next clear one."""
-    found = []
-    for threads in sorted({row.threads for row in crossover}):
-        clear = [row for row in crossover if row.threads == threads and row.verdict != "unclear"]
-        clear.sort(key=lambda row: row.batch)
-        for before, after in pairwise(clear):
-            if before.verdict != after.verdict:
-                found.append(
-                    Flip(
-                        target=before.target,
-                        precision=before.precision,
-                        threads=threads,
-                        from_batch=before.batch,
-                        from_verdict=before.verdict,
-                        to_batch=after.batch,
-                        to_verdict=after.verdict,
-                    )
-                )
-    return tuple(found)
+#: Target, precision and threads: what stays the same along one line of a plot.
+Setting = tuple[str, str, int]
+
+VERDICTS: dict[Verdict, str] = {
+    "cascade": "cascade is faster",
+    "plain": "plain is faster",
+    "unclear": "unclear",
+}
+
+_ONE_POINT = 0.01
 
 
 def headline(
     amortisation: Sequence[AmortisationRow],
     crossover: Sequence[CrossoverRow],
-    points: Sequence[OperatingPointRow],
+    operating_points: Sequence[OperatingPointRow],
     accuracy: Accuracy,
 ) -> tuple[str, ...]:
     """Return what the tables come to, a sentence each."""
-    sentences = [
-        _speed(threads, amortisation, crossover)
-        for threads in sorted({row.threads for row in crossover})
+    ratios = {(row.threads, row.batch): row.ratio for row in amortisation}
+    speeds = [
+        f"With {setting_name(crossover, setting)}: {_verdicts(rows, ratios)}."
+        for setting, rows in by_setting(crossover).items()
     ]
-    sentences.append(
-        f"At this operating point the cascade answers {accuracy.cascade:.1%} of {accuracy.samples} "
-        f"test images rightly, the plain backbone {accuracy.plain:.1%}: a change of "
-        f"{_points(accuracy.change)} points ({_points(accuracy.change_low)} to "
-        f"{_points(accuracy.change_high)})."
+    interval = f"{points(accuracy.change_low)} to {points(accuracy.change_high)}"
+    answered = (
+        f"The cascade answers {percent(accuracy.cascade)} of {counted(accuracy.samples, 'image')} "
+        f"rightly, the plain backbone {percent(accuracy.plain)}: a change of "
+        f"{points(accuracy.change)} points ({interval})."
     )
-    sentences.append(one_point(points))
+    unused = _unused_exit(operating_points)
+    return (*speeds, answered, *one_point_sentences(operating_points), *unused)
+
+
+def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:
+    """Return where the verdict changes sides, from one clear batch size to the next clear one."""
+    found = []
+    for (target, precision, threads), rows in by_setting(crossover).items():
+        clear = sorted((r for r in rows if r.verdict != "unclear"), key=lambda row: row.batch)
+        found += [
+            Flip(
+                target=target,
+                precision=precision,
+                threads=threads,
+                from_batch=before.batch,
+                from_verdict=before.verdict,
+                to_batch=after.batch,
+                to_verdict=after.verdict,
+            )
+            for before, after in pairwise(clear)
+            if before.verdict != after.verdict
+        ]
+    return tuple(found)
+
+
+def flip_sentences(crossover: Sequence[CrossoverRow]) -> tuple[str, ...]:
+    """Return, for every setting, where the verdict changes sides, or that it never does."""
+    sentences: list[str] = []
+    for setting, rows in by_setting(crossover).items():
+        name = setting_name(crossover, setting)
+        sentences += [_flip(name, flip) for flip in flips(rows)] or [_no_flip(name, rows)]
     return tuple(sentences)
 
 
-def one_point(points: Sequence[OperatingPointRow]) -> str:
-    """Answer "which margin costs me one point?"."""
-    affordable = [point for point in points if point.change >= -0.01]
-    if not affordable:
-        return "Every operating point costs more than one point of accuracy here."
-    best = min(affordable, key=lambda point: point.ratio)
+def one_point_sentences(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
+    """Return the answer to "which margin costs me one point?", for every subject."""
+    sentences = []
+    for subject in subjects(operating_points):
+        rows = [row for row in operating_points if (row.target, row.precision) == subject]
+        where = f"{' '.join(subject)}: " if len(subjects(operating_points)) > 1 else ""
+        sentences.append(where + _one_point(rows))
+    return tuple(sentences)
+
+
+def subjects(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
+    """Return the (target, precision) pairs that `rows` are about, in their order."""
+    return tuple(dict.fromkeys((row.target, row.precision) for row in rows))
+
+
+def by_setting(rows: Iterable[Row]) -> dict[Setting, list[Row]]:
+    """Gather rows by target, precision and threads, in the order in which these first come."""
+    grouped: dict[Setting, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row.target, row.precision, row.threads), []).append(row)
+    return grouped
+
+
+def setting_name(rows: Iterable[Any], setting: Setting) -> str:
+    """Return what tells `setting` from the others of `rows`."""
+    target, precision, threads = setting
+    name = counted(threads, "thread")
+    return name if len(subjects(rows)) == 1 else f"{target} {precision}, {name}"
+
+
+def _verdicts(rows: Sequence[CrossoverRow], ratios: dict[tuple[int, int], float]) -> str:
+    found = []
+    for verdict, words in VERDICTS.items():
+        batches = [
+            f"{row.batch} (ratio {ratio(ratios[row.threads, row.batch])})"
+            for row in rows
+            if row.verdict == verdict
+        ]
+        if batches:
+            found.append(f"{words} at batch {listed(batches)}")
+    return "; ".join(found)
+
+
+def _flip(name: str, flip: Flip) -> str:
     return (
-        f"At most one point of accuracy: margin {best.margin:g} is the fastest such operating "
-        f"point, {_points(best.change)} points and {best.ratio:.2f} of plain's time at batch 1."
+        f"With {name} the verdict flips between batch {flip.from_batch} "
+        f"({VERDICTS[flip.from_verdict]}) and batch {flip.to_batch} "
+        f"({VERDICTS[flip.to_verdict]})."
     )
 
 
-def _speed(
-    threads: int, amortisation: Sequence[AmortisationRow], crossover: Sequence[CrossoverRow]
-) -> str:
-    ratios = {row.batch: row.ratio for row in amortisation if row.threads == threads}
-    by_verdict: dict[str, list[int]] = {}
-    for row in crossover:
-        if row.threads == threads:
-            by_verdict.setdefault(row.verdict, []).append(row.batch)
-    phrases = {
-        "cascade": "the cascade is faster at batch {}",
-        "plain": "plain is faster at batch {}",
-        "unclear": "it is unclear at batch {}",
-    }
-    parts = [
-        phrases[verdict].format(
-            ", ".join(f"{batch} ({ratios[batch]:.2f} x)" for batch in sorted(batches))
-        )
-        for verdict, batches in sorted(by_verdict.items())
+def _no_flip(name: str, rows: Sequence[CrossoverRow]) -> str:
+    """Return that nothing flips, and the verdict of every batch."""
+    found = []
+    for verdict, words in VERDICTS.items():
+        batches = [str(row.batch) for row in rows if row.verdict == verdict]
+        if batches:
+            found.append(f"{words} at batch {listed(batches)}")
+    if len(rows) == 1:
+        return f"With {name} one batch was measured, so no flip could show: {found[0]}."
+    return f"With {name} the verdict never flips: {'; '.join(found)}."
+
+
+def _one_point(rows: Sequence[OperatingPointRow]) -> str:
+    """Return the fastest of `rows` that lose at most one point, in a sentence or two."""
+    affordable = [row for row in rows if row.change >= -_ONE_POINT]
+    if not affordable:
+        return "Every operating point loses more than one point of accuracy."
+    best = min(affordable, key=lambda row: row.ratio)
+    sentence = (
+        f"For at most one point of accuracy the fastest operating point is {best.name}: "
+        f"ratio {ratio(best.ratio)}, change {points(best.change)} points."
+    )
+    if best.change_low < -_ONE_POINT:
+        sentence += f" The loss may be larger: the interval reaches {points(best.change_low)}."
+    if best.verdict != "cascade":
+        sentence += " It is not clearly faster than plain."
+    return sentence
+
+
+def _unused_exit(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
+    """Return a hint about branches that every image visits and none leaves by."""
+    unused = [
+        str(number)
+        for row in operating_points
+        if row.default
+        for number, rate in enumerate(row.exit_rates[:-1], start=1)
+        if rate == 0
     ]
-    return f"On {threads} thread{'s' * (threads > 1)} {'; '.join(parts)}."
-
-
-def _points(change: float) -> str:
-    return f"{100 * change:+.1f}"
+    if not unused:
+        return ()
+    return (
+        f"No image leaves at exit {listed(unused)}, yet every image that gets there pays for its "
+        "head: try a larger margin, or train without that attach point.",
+    )

@@ -463,7 +463,7 @@ class _Session:
             source=self.data.name,
             part=part,
             samples=len(self.samples),
-            sha256="" if self.plan.all_samples else digest,
+            sha256=None if self.plan.all_samples else digest,
         )
 
     def _provenance(self) -> results.Provenance:

@@ -13,9 +13,9 @@ from html import escape
 from itertools import groupby
 from math import ceil, floor, log2, log10
 
+from calexnet.bench.conclusions import VERDICTS, by_setting, setting_name
 from calexnet.bench.figures import percent, significant
 from calexnet.bench.results import AmortisationRow, CrossoverRow, Report
-from calexnet.bench.tables import VERDICTS, by_setting, setting_name
 
 #: View box and the plotting area in it, in px of a 360 px wide screen.
 WIDTH, HEIGHT = 360, 296
@@ -85,7 +85,8 @@ def latency_plots(report: Report) -> tuple[str, ...]:
     """
     plots = []
     for number, (setting, rows) in enumerate(by_setting(report.amortisation).items()):
-        plots.append(_latency_plot(f"latency-{number}", setting_name(report, setting), rows))
+        name = setting_name(report.amortisation, setting)
+        plots.append(_latency_plot(f"latency-{number}", name, rows))
     return tuple(plots)
 
 
@@ -93,7 +94,8 @@ def break_even_plots(report: Report) -> tuple[str, ...]:
     """Return break-even and observed exit rate against batch, one SVG a thread setting."""
     plots = []
     for number, (setting, rows) in enumerate(by_setting(report.crossover).items()):
-        plots.append(_break_even_plot(f"break-even-{number}", setting_name(report, setting), rows))
+        name = setting_name(report.crossover, setting)
+        plots.append(_break_even_plot(f"break-even-{number}", name, rows))
     return tuple(plots)
 
 

@@ -59,7 +59,7 @@ class CrossoverRow:
 
 @dataclass(frozen=True)
 class Flip:
-    """Two neighbouring batch sizes between which the verdict changes sides."""
+    """Two batch sizes between which the verdict changes sides; those between are unclear."""
 
     target: str
     precision: str
@@ -194,7 +194,7 @@ class Flops:
         cascade: Mean FLOPs at the default operating point, all visited heads counted.
         cascade_own_head: The same, counting only the head that an image leaves by.
         saved: 1 - cascade / plain.
-        time_saved: 1 - ratio, at batch 1 on one thread.
+        time_saved: 1 - ratio of the default operating point, at batch 1 on one thread.
     """
 
     macs: Macs
@@ -247,12 +247,19 @@ class BundleRecord:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """What it was measured on; `part` is ``test``, or ``all`` if the user vouched for it."""
+    """What it was measured on.
+
+    Attributes:
+        source: The data set.
+        part: ``test``, or ``all`` if the user vouched that none was trained on.
+        samples: How many images.
+        sha256: Of the test part's keys and labels; ``None`` for ``all``.
+    """
 
     source: str
     part: str
     samples: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print all figures; return 0 whether or not they meet their bars."""
     parser = argparse.ArgumentParser(prog="python -m calexnet.bench.speed", description=__doc__)
     parser.add_argument("--digits", type=Path, help="a digits bundle, to print its figures too")
-    parser.add_argument("--blocks", type=int, default=30)
+    parser.add_argument("--blocks", type=int, default=15)
     arguments = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "resnet18"

@@ -10,45 +10,39 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from calexnet.bench.conclusions import (
+    VERDICTS,
+    flip_sentences,
+    one_point_sentences,
+    subjects,
+)
 from calexnet.bench.figures import (
     MISSING,
     amount,
     counted,
     interval,
-    listed,
     percent,
     points,
     ratio,
     signed_percent,
     significant,
 )
+from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.results import (
     AmortisationRow,
     CrossoverRow,
     EnergyRow,
     ExitRow,
-    Flip,
     OperatingPointRow,
     Report,
     SegmentRow,
-    Verdict,
 )
 from calexnet.costs import Macs
 
 Row = TypeVar("Row")
-CellRow = TypeVar("CellRow", AmortisationRow, CrossoverRow, Flip)
-
-#: Target, precision and threads: what stays the same along one line of a plot.
-Setting = tuple[str, str, int]
 
 #: How a cell is set: ``word`` on one line, ``figure`` on one line to the right, ``prose`` wrapped.
 Kind = Literal["word", "figure", "prose"]
-
-VERDICTS: dict[Verdict, str] = {
-    "cascade": "cascade is faster",
-    "plain": "plain is faster",
-    "unclear": "unclear",
-}
 
 
 @dataclass(frozen=True)
@@ -213,7 +207,7 @@ def crossover(report: Report) -> Table[CrossoverRow]:
         _VERDICT,
     )
     notes = (
-        *flip_sentences(report),
+        *flip_sentences(report.crossover),
         "The break-even rate is the share of images that must leave early for the cascade to cost "
         "what plain costs. If more leave than that, the cascade pays. The verdict is unclear if "
         "the interval of the ratio holds 1.",
@@ -243,7 +237,7 @@ def operating_points(report: Report) -> Table[OperatingPointRow]:
         Column("MACs, own head", lambda row: amount(row.macs_own_head)),
     )
     notes = (
-        *one_point_sentences(report),
+        *one_point_sentences(report.operating_points),
         "Each row is one table of thresholds. Its margin is how far below the backbone's "
         "precision a branch may stay: a larger one lets more images leave early and may lose more "
         "accuracy. Batch 1, one thread. The change is against the backbone on the same images.",
@@ -401,7 +395,7 @@ def bundle(report: Report) -> Table[tuple[str, str]]:
             ("Backbone", found.backbone),
             ("Branches attached at", ", ".join(found.attach)),
             ("Branch head", found.head),
-            ("Targets and precisions", ", ".join(map(" ".join, subjects(report)))),
+            ("Targets and precisions", ", ".join(map(" ".join, _subjects(report)))),
             ("Default operating point", found.operating_point),
             ("Margin of the training", f"{found.train_margin:g}"),
         ),
@@ -472,59 +466,17 @@ def glossary() -> Table[tuple[str, str]]:
             Column("Word", lambda pair: pair[0], "word"),
             Column("Meaning", lambda pair: pair[1], "prose"),
         ),
-        _GLOSSARY,
+        GLOSSARY,
     )
 
 
-def flip_sentences(report: Report) -> tuple[str, ...]:
-    """Return, for every thread setting, where the verdict changes sides or that it never does."""
-    flips = by_setting(report.flips)
-    sentences: list[str] = []
-    for setting, rows in by_setting(report.crossover).items():
-        name = setting_name(report, setting)
-        found = [_flip(name, flip) for flip in flips.get(setting, [])]
-        sentences.extend(found or [_no_flip(name, rows)])
-    return tuple(sentences)
-
-
-def one_point_sentences(report: Report) -> tuple[str, ...]:
-    """Return the answer to "what do I get for one point of accuracy?", for every subject."""
-    sentences = []
-    for target, precision in subjects(report):
-        rows = [
-            row
-            for row in report.operating_points
-            if (row.target, row.precision) == (target, precision) and row.change >= -0.01
-        ]
-        where = f"{target} {precision}: " if len(subjects(report)) > 1 else ""
-        sentences.append(where + _one_point(rows))
-    return tuple(sentences)
-
-
-def subjects(report: Report) -> tuple[tuple[str, str], ...]:
-    """Return the (target, precision) pairs measured, in their order."""
-    rows: list[Any] = [report.accuracy, *report.amortisation, *report.operating_points]
-    return tuple(dict.fromkeys((row.target, row.precision) for row in rows))
-
-
-def by_setting(rows: Iterable[CellRow]) -> dict[Setting, list[CellRow]]:
-    """Gather rows by target, precision and threads, in the order in which these first come."""
-    grouped: dict[Setting, list[CellRow]] = {}
-    for row in rows:
-        grouped.setdefault((row.target, row.precision, row.threads), []).append(row)
-    return grouped
-
-
-def setting_name(report: Report, setting: Setting) -> str:
-    """Return what tells `setting` from the others of `report`."""
-    target, precision, threads = setting
-    name = counted(threads, "thread")
-    return name if len(subjects(report)) == 1 else f"{target} {precision}, {name}"
+def _subjects(report: Report) -> tuple[tuple[str, str], ...]:
+    return subjects([*report.amortisation, *report.operating_points])
 
 
 def _subject(report: Report) -> tuple[Column[Any], ...]:
     """Return the columns for target and precision; none if the report is about one pair."""
-    if len(subjects(report)) == 1:
+    if len(_subjects(report)) == 1:
         return ()
     return (
         Column("Target", lambda row: row.target, "word"),
@@ -645,78 +597,3 @@ def _side_by_side(rows: Sequence[SegmentRow]) -> tuple[SegmentTimes, ...]:
         setting = (row.target, row.precision, row.batch, row.threads)
         grouped.setdefault(setting, {})[row.segment] = row.ms
     return tuple(SegmentTimes(*setting, ms) for setting, ms in grouped.items())
-
-
-def _flip(name: str, flip: Flip) -> str:
-    return (
-        f"With {name} the verdict flips between batch {flip.from_batch} "
-        f"({VERDICTS[flip.from_verdict]}) and batch {flip.to_batch} "
-        f"({VERDICTS[flip.to_verdict]})."
-    )
-
-
-def _no_flip(name: str, rows: Sequence[CrossoverRow]) -> str:
-    """Return that nothing flips, and the verdict of every batch."""
-    found = []
-    for verdict, words in VERDICTS.items():
-        batches = [str(row.batch) for row in rows if row.verdict == verdict]
-        if batches:
-            found.append(f"{words} at batch {listed(batches)}")
-    if len(rows) == 1:
-        return f"With {name} one batch was measured, so no flip could show: {found[0]}."
-    return f"With {name} the verdict never flips: {'; '.join(found)}."
-
-
-def _one_point(rows: Sequence[OperatingPointRow]) -> str:
-    """Return the fastest of `rows`, all within one point, in a sentence or two."""
-    if not rows:
-        return "Every operating point loses more than one point of accuracy."
-    best = min(rows, key=lambda row: row.ratio)
-    sentence = (
-        f"For at most one point of accuracy the fastest operating point is {best.name}: "
-        f"ratio {ratio(best.ratio)}, change {points(best.change)} points."
-    )
-    if best.change_low < -0.01:
-        sentence += f" The loss may be larger: the interval reaches {points(best.change_low)}."
-    if best.verdict != "cascade":
-        sentence += " It is not clearly faster than plain."
-    return sentence
-
-
-_GLOSSARY: tuple[tuple[str, str], ...] = (
-    (
-        "Backbone, plain",
-        "The classifier as it was before, in one piece. Plain means: measured in one piece.",
-    ),
-    (
-        "Exit",
-        "A place where an image may leave with an answer. A small head sits after a part of the "
-        "backbone; if it is sure enough of its answer, the rest of the backbone is not run. The "
-        "last exit is the backbone's own head.",
-    ),
-    ("Cascade", "The backbone with its exits and their thresholds."),
-    (
-        "Batch",
-        "How many images go in with one call. Images that leave early make the batch smaller for "
-        "those that stay, the survivors.",
-    ),
-    (
-        "Ratio",
-        "Time of the cascade over time of plain. 0.8 means a fifth less time; 1.2 a fifth more. "
-        "The range in brackets is its 95 % interval. If it holds 1, this measurement cannot tell "
-        "which is faster, and the verdict is unclear.",
-    ),
-    ("Exit rate", "The share of images that leave early, before the last part of the backbone."),
-    ("Break-even", "The exit rate at which cascade and plain cost the same time."),
-    (
-        "Operating point",
-        "One named table of thresholds. The margin that it was made for says how far below the "
-        "backbone's precision a branch may stay, for the sake of more early exits.",
-    ),
-    (
-        "Point",
-        "One percentage point of accuracy: from 91 % to 90 % is a change of -1 point.",
-    ),
-    ("Segment, tail", "The parts that run one after another; the last one is the tail."),
-    ("MAC, FLOP", "One multiply-accumulate is two floating-point operations."),
-)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -102,9 +103,9 @@ def open_bundle(folder: Path) -> Bundle:
 
 def _refuse_escape(folder: Path, record: FileRecord) -> None:
     path = PurePosixPath(record.path)
-    inside = not path.is_absolute() and ".." not in path.parts
+    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in record.path
     if inside:
-        inside = (folder / record.path).resolve().is_relative_to(folder.resolve())
+        inside = _real(folder / record.path).is_relative_to(_real(folder))
     if not inside:
         raise BundleError(
             f"a path in {folder / MANIFEST} leaves the bundle",
@@ -114,11 +115,16 @@ def _refuse_escape(folder: Path, record: FileRecord) -> None:
         )
 
 
+def _real(path: Path) -> Path:
+    """Return where `path` really is; unlike `Path.resolve`, no error for a ring of links."""
+    return Path(os.path.realpath(path))
+
+
 def _refuse_unlisted(folder: Path, content: Manifest) -> None:
     listed = {record.path for record in content.files()} | {MANIFEST}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if not path.is_dir() and name not in listed:
+        if (path.is_symlink() or not path.is_dir()) and name not in listed:
             raise BundleError(
                 f"{folder} holds a file that its manifest does not list",
                 got=repr(name),

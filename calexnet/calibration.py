@@ -149,6 +149,7 @@ def calibrate_branch(
     """
     anchor = slice(None) if rule.anchor == "all" else survivors
     backbone, anchor_truth = exits.labels[-1][anchor], truth[anchor]
+    survivors = survivors[~np.isnan(exits.scores[branch][survivors])]  # NaN never exits
     labels, scores = exits.labels[branch][survivors], exits.scores[branch][survivors]
     right = labels == truth[survivors]
 
@@ -172,7 +173,7 @@ def lowest_threshold(scores: Floats, right: NDArray[np.bool_], bar: float, rule:
     `STEP` under the lowest score. `NEVER` if no cut with the minimum support clears the bar.
 
     Args:
-        scores: float32 ``(n,)``.
+        scores: float32 ``(n,)``; NaN never exits and does not count.
         right: bool ``(n,)``, whether the branch's answer is right.
         bar: Precision to reach, 0..1.
         rule: Gives all but the form of the margin and its anchor.

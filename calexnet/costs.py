@@ -12,6 +12,8 @@ from math import lgamma
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.errors import MeasurementError
+
 Floats = NDArray[np.float64]
 
 
@@ -66,7 +68,17 @@ class SegmentTimes:
         """Return ms of one call of `segment` (from 0) at each count of samples; 0 at none.
 
         Between grid points the time is linear in the count.
+
+        Raises:
+            MeasurementError: A count lies beyond the grid, where nothing was measured.
         """
+        if np.max(samples, initial=0) > self.batches[-1]:
+            raise MeasurementError(
+                "no segment times for this batch",
+                got=f"{np.max(samples)} samples",
+                expected=f"at most {self.batches[-1]}, the largest measured",
+                fix="Measure a larger batch too",
+            )
         inside = np.interp(samples, self.batches, self.call_ms[segment])
         return np.asarray(np.where(np.asarray(samples) == 0, 0.0, inside), dtype=np.float64)
 
@@ -138,6 +150,10 @@ def break_even_exit_rate(
 
     grid = np.unique(np.append(np.linspace(0.0, 1.0, 201), observed))
     losses = np.array([loss_ms(float(early)) for early in grid])
+    if cascade_call_ms < plain_call_ms:
+        # It pays at the observed rate, so the question is since when; beyond, uneven segment times
+        # may make more exits cost more again.
+        losses = np.where(grid > observed, np.minimum(losses, 0.0), losses)
     losing = np.flatnonzero(losses > 0)
     if len(losing) == 0:
         return 0.0

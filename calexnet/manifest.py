@@ -166,6 +166,29 @@ class Manifest:
     split: SplitRecord
     provenance: Provenance
 
+    def __post_init__(self) -> None:
+        """Check that the parts speak of the same branches and classes.
+
+        Raises:
+            BundleError: They do not.
+        """
+        self.operating_point(None)
+        shape = len(self.branches), len(self.classes)
+        for point in self.operating_points:
+            if point.table().shape != shape:
+                raise BundleError(
+                    f"the thresholds of {point.name} do not fit",
+                    got=point.table().shape,
+                    expected=f"{shape}, branches x classes",
+                )
+        for build in self.compiled:
+            if len(build.segments) != len(self.branches) + 1:
+                raise BundleError(
+                    f"{build.target} {build.precision} does not fit",
+                    got=f"{len(build.segments)} segments",
+                    expected=f"{len(self.branches) + 1}, one more than branches",
+                )
+
     def files(self) -> tuple[FileRecord, ...]:
         """Return every file that the bundle holds besides the manifest."""
         return tuple(
@@ -178,7 +201,7 @@ class Manifest:
         Raises:
             BundleError: There is none of that name.
         """
-        wanted = name or self.default_operating_point
+        wanted = self.default_operating_point if name is None else name
         for point in self.operating_points:
             if point.name == wanted:
                 return point
@@ -223,7 +246,7 @@ def parse(data: bytes, where: str) -> tuple[Manifest, str]:
         )
     try:
         return schema.decode(Manifest, document), actual
-    except schema.SchemaError as problem:
+    except ValueError as problem:  # a SchemaError, or a value that its own class refuses
         raise BundleError(f"{where} is not a manifest: {problem}", fix=_COPY_AGAIN) from problem
 
 
@@ -233,7 +256,8 @@ _COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
 def _document(data: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
-    except ValueError as problem:
+        schema.canonical(document)  # refuses what `dump` cannot write: NaN, lone surrogates
+    except (ValueError, RecursionError) as problem:
         raise BundleError(f"{where} is not JSON", got=problem, fix=_COPY_AGAIN) from problem
     if not isinstance(document, dict):
         raise BundleError(f"{where} is not a manifest", expected="an object", fix=_COPY_AGAIN)

@@ -80,7 +80,10 @@ class Preprocessing:
         Raises:
             InputError: Another type or shape, or a float batch with a NaN.
         """
-        array = np.asarray(images)
+        try:
+            array = np.asarray(images)
+        except ValueError:  # images of several sizes
+            array = np.empty((), dtype=object)
         dtype = np.dtype(np.uint8 if self.input == "uint8" else np.float32)
         wanted = self.batch_shape()
         if array.dtype != dtype or array.ndim != len(wanted) + 1 or array.shape[1:] != wanted:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sys
 import types
 import typing
 from typing import Any, TypeVar
@@ -108,6 +109,7 @@ def _decode_optional(arguments: tuple[Any, ...], value: Json, where: str) -> Any
 
 def _decode_scalar(expected: type, value: Json, where: str) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        _require(abs(value) <= sys.float_info.max, "a float", value, where)
         return float(value)
     fits = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
     _require(fits, f"a {expected.__name__}", value, where)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import glob
 import hashlib
 import os
 import shutil
@@ -29,6 +30,8 @@ _REFUSALS = {
     errno.EACCES,
     errno.EPERM,
     errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EBUSY,
     errno.ENAMETOOLONG,
     errno.EIO,
 }
@@ -51,8 +54,9 @@ def staged_folder(destination: Path, *, marker: str) -> Iterator[Path]:
     Raises:
         StorageError: The place is taken, or the system refused to write.
     """
-    _refuse_foreign(destination, marker)
     with _explained(destination):
+        destination = Path(os.path.realpath(destination))  # a link stays, what it names is replaced
+        _refuse_foreign(destination, marker)
         destination.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(destination)
         stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
@@ -71,11 +75,11 @@ def staged_file(destination: Path) -> Iterator[Path]:
     Raises:
         StorageError: The system refused to write, or `destination` is a folder.
     """
-    if destination.is_dir():
-        raise StorageError(
-            "cannot write the file", got=f"{destination}, a folder", expected="a file name"
-        )
     with _explained(destination):
+        if destination.is_dir():
+            raise StorageError(
+                "cannot write the file", got=f"{destination}, a folder", expected="a file name"
+            )
         destination.parent.mkdir(parents=True, exist_ok=True)
         stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
         try:
@@ -117,9 +121,10 @@ def _explained(destination: Path) -> Iterator[None]:
 
 def _remove_abandoned(destination: Path) -> None:
     """Remove the stages that killed processes left behind."""
-    for stage in destination.parent.glob(f".{destination.name}.*.partial"):
+    for stage in destination.parent.glob(f".{glob.escape(destination.name)}.*.partial"):
         owner = stage.name.split(".")[-2]
-        if owner.isdigit() and not _is_running(int(owner)):
+        # Our own id: in a container every process has the same one.
+        if owner.isdigit() and (int(owner) == os.getpid() or not _is_running(int(owner))):
             shutil.rmtree(stage, ignore_errors=True)
 
 
@@ -140,7 +145,11 @@ def _put_in_place(stage: Path, destination: Path) -> None:
         # No atomic exchange here: the old folder survives beside the new one until both are named.
         old = destination.parent / f".{destination.name}.{os.getpid()}.replaced"
         destination.rename(old)
-        stage.rename(destination)
+        try:
+            stage.rename(destination)
+        except BaseException:
+            old.rename(destination)
+            raise
         shutil.rmtree(old, ignore_errors=True)
 
 

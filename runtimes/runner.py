@@ -74,7 +74,7 @@ class _Step:
         gives: Tensors that it hands on; they come first in `outputs`.
         keeps: Tensors that exist after it and that a later segment reads.
         outputs: What it is asked for: `gives`, label, score and, of a branch, exit.
-        is_tail: It has no gate: everyone leaves.
+        threshold: float32 ``(classes,)``; ``None`` for the tail, where everyone leaves.
     """
 
     engine: Engine
@@ -82,7 +82,14 @@ class _Step:
     gives: tuple[str, ...]
     keeps: tuple[str, ...]
     outputs: tuple[str, ...]
-    is_tail: bool
+    threshold: NDArray[np.float32] | None
+
+    def feeds(self, state: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the engine's inputs, taken from the tensors at hand."""
+        feeds = {name: state[name] for name in self.takes}
+        if self.threshold is not None:
+            feeds["threshold"] = self.threshold
+        return feeds
 
 
 class Runner:
@@ -110,7 +117,8 @@ class Runner:
         self.thresholds = thresholds
         self._engines = tuple(engines)
         self._plain = plain
-        self._steps = _steps(self._engines)
+        self._steps = _steps(self._engines, thresholds)
+        self._preprocessing = bundle.manifest.preprocessing
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -120,7 +128,7 @@ class Runner:
     @property
     def preprocessing(self) -> Preprocessing:
         """What images must look like."""
-        return self.bundle.manifest.preprocessing
+        return self._preprocessing
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -154,34 +162,36 @@ class Runner:
             InputError: Images of another type or shape, or with NaN.
             EngineError: The runtime failed; the runner stays usable.
         """
-        images = self.preprocessing.check(images)
+        images = self._preprocessing.check(images)
         count = len(images)
+        if count == 0:
+            return self._empty_result(0, probabilities)
         result: Result | None = None
         alive: NDArray[np.intp] | None = None  # positions in the batch; None = everyone, in order
         state: dict[str, Array] = {"image": images}
-        for number, step in enumerate(self._steps if count else (), start=1):
-            values = self._call(number, state, probabilities)()
+        for number, step in enumerate(self._steps, start=1):
+            outputs = (*step.outputs, "probabilities") if probabilities else step.outputs
+            values = step.engine.run(step.feeds(state), outputs)
             carried = len(step.gives)
             answer = (values[carried], values[carried + 1], values[-1] if probabilities else None)
-            leaving = count if step.is_tail else int(np.count_nonzero(values[carried + 2]))
-            state.update(zip(step.gives, values, strict=False))
-            if leaving == count and result is None:
-                return _everyone(answer, number)
-            if result is None:
-                result = self._empty_result(len(images), probabilities)
-            if leaving == count:
-                _write(result, slice(None) if alive is None else alive, answer, number)
+            leaves = None if step.threshold is None else values[carried + 2]
+            leaving = count if leaves is None else int(np.count_nonzero(leaves))
+            if leaves is None or leaving == count:
+                if result is None or alive is None:
+                    return _everyone(answer, number)
+                _write(result, alive, answer, number)
                 return result
-            if leaving:
-                leaves = values[carried + 2]
-                everyone = np.arange(count) if alive is None else alive
-                _write(result, everyone[leaves], _rows(answer, leaves), number)
-                stay = np.flatnonzero(~leaves)
-                alive, count = everyone[stay], count - leaving
-                state = {name: state[name].take(stay, axis=0) for name in step.keeps}
-            else:
+            state.update(zip(step.gives, values, strict=False))
+            if leaving == 0:
                 state = {name: state[name] for name in step.keeps}
-        return self._empty_result(0, probabilities)
+                continue
+            if result is None or alive is None:
+                result, alive = self._empty_result(count, probabilities), np.arange(count)
+            _write(result, alive[leaves], _rows(answer, leaves), number)
+            stay = np.flatnonzero(~leaves)
+            alive, count = alive[stay], len(stay)
+            state = {name: state[name].take(stay, axis=0) for name in step.keeps}
+        raise AssertionError("the tail lets everyone out")
 
     def plain(self, images: Array) -> Result:
         """Return the answers of the backbone alone, as if every sample took the last exit."""
@@ -208,20 +218,12 @@ class Runner:
         """
         state: dict[str, Array] = {"image": self.preprocessing.check(images)}
         seen = []
-        for number in range(1, len(self._steps) + 1):
-            call = self._call(number, state, probabilities=False)
+        for step in self._steps:
+            call = SegmentCall(step.engine, step.feeds(state), step.outputs)
             outputs = dict(zip(call.outputs, call(), strict=True))
             state.update(outputs)
             seen.append((call, outputs))
         return seen
-
-    def _call(self, number: int, state: Mapping[str, Array], probabilities: bool) -> SegmentCall:
-        step = self._steps[number - 1]
-        feeds = {name: state[name] for name in step.takes}
-        if not step.is_tail:
-            feeds["threshold"] = self.thresholds[number - 1]
-        outputs = (*step.outputs, "probabilities") if probabilities else step.outputs
-        return SegmentCall(step.engine, feeds, outputs)
 
     def _empty_result(self, count: int, probabilities: bool) -> Result:
         table = np.empty((count, len(self.classes)), np.float32) if probabilities else None
@@ -285,7 +287,7 @@ def _runtime(target: str) -> Any:
     return import_module(RUNTIMES[target])
 
 
-def _steps(engines: Sequence[Engine]) -> tuple[_Step, ...]:
+def _steps(engines: Sequence[Engine], thresholds: NDArray[np.float32]) -> tuple[_Step, ...]:
     takes = [
         tuple(t.name for t in engine.record.inputs if t.name != "threshold") for engine in engines
     ]
@@ -303,7 +305,7 @@ def _steps(engines: Sequence[Engine]) -> tuple[_Step, ...]:
                 gives=gives,
                 keeps=tuple(name for name in made if name in later),
                 outputs=(*gives, *answer),
-                is_tail="exit" not in outputs,
+                threshold=thresholds[index] if "exit" in outputs else None,
             )
         )
     return tuple(steps)

@@ -23,11 +23,15 @@ def load(source: str) -> Dataset:
         found: Dataset = import_module(NAMED[source]).load()
         return found
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_folder, is_file = bool(source) and path.is_dir(), path.is_file()
+    except OSError:  # for example a name that is too long
+        is_folder = is_file = False
+    if is_folder:
         from calexnet.data import folder
 
         return folder.load(path)
-    if path.suffix == ".npz" and path.is_file():
+    if path.suffix == ".npz" and is_file:
         from calexnet.data import npz
 
         return npz.load(path)

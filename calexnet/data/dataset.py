@@ -41,6 +41,12 @@ class Dataset:
                 got=f"{self.images.dtype} {self.images.shape}",
                 expected="uint8 (n, height, width, channels)",
             )
+        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
+            raise InputError(
+                f"the labels of {self.name} cannot be used",
+                got=f"{self.labels.dtype} {self.labels.shape}",
+                expected="integers (n,)",
+            )
         if not len(self.images) == len(self.labels) == len(self.keys):
             raise InputError(
                 f"{self.name} is not whole",

@@ -71,7 +71,7 @@ def read_image(path: Path, resize: tuple[int, int] | None = None) -> NDArray[np.
             if resize is not None:
                 image = image.resize((resize[1], resize[0]), pillow.Resampling.BILINEAR)
             return np.asarray(image, dtype=np.uint8)
-    except OSError as problem:
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as problem:
         raise InputError(
             f"cannot read {path} as an image", got=problem, expected="an image file"
         ) from problem

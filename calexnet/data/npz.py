@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ import numpy as np
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.storage import staged_file
+
+#: What damaged archives raise; RuntimeError (with NotImplementedError) for flags and methods.
+_DAMAGE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def load(path: Path) -> Dataset:
@@ -22,9 +26,9 @@ def load(path: Path) -> Dataset:
         InputError: The file is damaged, or an array is missing or cannot be used.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as problem:
+    except _DAMAGE as problem:
         raise InputError(
             f"cannot read {path}",
             got=problem,
@@ -38,6 +42,16 @@ def load(path: Path) -> Dataset:
             got=", ".join(sorted(arrays)) or "no arrays",
             expected="images (uint8, n x height x width x channels) and labels (integers)",
         )
+    for name, array in arrays.items():
+        kinds = "iu" if name == "labels" else "iuU"
+        if name in ("labels", "classes", "keys") and (
+            array.ndim != 1 or array.dtype.kind not in kinds
+        ):
+            raise InputError(
+                f"the {name} of {path} cannot be used",
+                got=f"{array.dtype} {array.shape}",
+                expected="integers (n,)" if name == "labels" else "names or integers (n,)",
+            )
     labels = arrays["labels"].astype(np.int64)
     classes = arrays.get("classes", np.arange(int(labels.max(initial=-1)) + 1))
     keys = arrays.get("keys", np.arange(len(labels)))

@@ -67,6 +67,12 @@ def divide(data: Dataset, seed: int, fractions: Mapping[str, float] | None = Non
         InputError: A part would be empty.
     """
     shares = dict(fractions or FRACTIONS)
+    if set(shares) != set(PARTS) or abs(sum(shares.values()) - 1.0) > 1e-9:
+        raise InputError(
+            "the fractions cannot be used",
+            got=shares,
+            expected=f"a share for each of {', '.join(PARTS)}, summing to 1",
+        )
     indices = _assign(data, seed, shares)
     for part, members in indices.items():
         if len(members) == 0:
@@ -109,12 +115,14 @@ def _assign(data: Dataset, seed: int, shares: Mapping[str, float]) -> dict[str, 
 
 
 def _uniform(key: str, seed: int) -> float:
-    digest = hashlib.sha256(f"{seed}:{key}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{key}".encode(errors="surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") / 2.0**64
 
 
 def _digest(data: Dataset, members: Sequence[int] | NDArray[np.intp]) -> str:
     digest = hashlib.sha256()
     for index in sorted(members, key=lambda i: data.keys[i]):
-        digest.update(f"{data.keys[index]}\0{data.labels[index]}\n".encode())
+        digest.update(
+            f"{data.keys[index]}\0{data.labels[index]}\n".encode(errors="surrogateescape")
+        )
     return digest.hexdigest()

@@ -4,19 +4,25 @@ The CalexNet paper names the head but its definition has not been seen. This rec
 the one constraint known of it, its size (at most 38 k parameters over the three branches of a
 ResNet-18 with 20 classes)::
 
-    s_m(u) = <F_u, p_m>                 response of prototype m at position u
+    F      = features, averaged onto a grid of about 8 x 8 positions
+    s_m(u) = <F_u, p_m>                    response of prototype m at position u
     z      = [mean_u F_u ; max_u s_m(u)]   the average, augmented by the strongest responses
     logits = W z + b
+
+The grid is ours: it makes early heads nearly free, their cached features small, and on the digits
+it raised the first branch's accuracy.
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from calexnet.heads.base import Head
 
 PROTOTYPES = 32
+GRID = 8
 
 
 class PrototypeHead(Head):
@@ -29,8 +35,11 @@ class PrototypeHead(Head):
         self.linear = nn.Linear(channels + PROTOTYPES, classes)
 
     def reduce(self, features: Tensor) -> Tensor:
-        """Return the whole map ``(n, C, H, W)``; a vector counts as a map of one position."""
-        return features if features.ndim == 4 else features[:, :, None, None]
+        """Return the map on its grid, ``(n, C, ~8, ~8)``; a vector is a map of one position."""
+        if features.ndim == 2:
+            return features[:, :, None, None]
+        cell = max(1, min(features.shape[2:]) // GRID)
+        return functional.avg_pool2d(features, cell) if cell > 1 else features
 
     def initialise(self, reduced: Tensor) -> None:
         """Start each prototype as the direction of a feature drawn from the training samples."""

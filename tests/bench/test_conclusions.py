@@ -1,0 +1,74 @@
+"""The sentences that the rows come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from calexnet.bench.conclusions import flip_sentences, flips, headline, one_point_sentences
+from calexnet.bench.results import Flip
+from tests.bench.sample_report import (
+    AMORTISATION,
+    CROSSOVER,
+    POINTS,
+    SUBJECT,
+    one_batch_report,
+    sample_report,
+)
+
+
+def test_a_flip_is_between_two_clear_verdicts_of_one_setting() -> None:
+    assert flips(CROSSOVER) == (Flip(*SUBJECT, 1, 2, "cascade", 8, "plain"),)
+
+
+def test_settings_do_not_mix() -> None:
+    other = tuple(replace(row, precision="int8", verdict="plain") for row in CROSSOVER[:2])
+    assert flips((*CROSSOVER[:2], *other)) == ()
+
+
+def test_a_flip_names_both_batches_and_sides() -> None:
+    assert flip_sentences(CROSSOVER) == (
+        "With 1 thread the verdict flips between batch 2 (cascade is faster) and batch 8 "
+        "(plain is faster).",
+        "With 4 threads one batch was measured, so no flip could show: "
+        "cascade is faster at batch 1.",
+    )
+
+
+def test_without_flips_every_verdict_is_said() -> None:
+    assert flip_sentences(CROSSOVER[:3]) == (
+        "With 1 thread the verdict never flips: cascade is faster at batch 1 and 2; "
+        "unclear at batch 4.",
+    )
+    assert "no flip could show" in flip_sentences(one_batch_report().crossover)[0]
+
+
+def test_the_fastest_point_within_one_point_is_named_with_its_doubt() -> None:
+    assert one_point_sentences(POINTS) == (
+        "For at most one point of accuracy the fastest operating point is margin-0.02: "
+        "ratio 0.620, change -0.8 points. The loss may be larger: the interval reaches -1.3.",
+    )
+
+
+def test_one_point_without_a_candidate_or_without_a_gain() -> None:
+    assert one_point_sentences(POINTS[2:]) == (
+        "Every operating point loses more than one point of accuracy.",
+    )
+    assert one_point_sentences(POINTS[:1])[0].endswith("It is not clearly faster than plain.")
+
+
+def test_the_headline_gives_verdicts_accuracy_and_the_one_point_answer() -> None:
+    report = sample_report()
+    sentences = headline(AMORTISATION, CROSSOVER, POINTS, report.accuracy)
+    assert "cascade is faster at batch 1 (ratio" in sentences[0]
+    assert "plain is faster at batch 8" in sentences[0]
+    assert sentences[1].startswith("With 4 threads: cascade is faster at batch 1")
+    assert "points (" in sentences[2]
+    assert sentences[3:] == one_point_sentences(POINTS)
+
+
+def test_the_headline_warns_of_an_exit_that_nobody_takes() -> None:
+    default = next(row for row in POINTS if row.default)
+    rest = 1 - default.exit_rates[-1]
+    idle = replace(default, exit_rates=(0.0, rest, *default.exit_rates[2:-1], 1 - rest))
+    sentences = headline(AMORTISATION, CROSSOVER, (idle,), sample_report().accuracy)
+    assert sentences[-1].startswith("No image leaves at exit 1, yet")

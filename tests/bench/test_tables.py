@@ -1,0 +1,167 @@
+"""The tables: what each cell says, and the sentences above them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from calexnet.bench import tables
+from calexnet.bench.figures import amount, counted, listed, percent, points, significant
+from calexnet.bench.results import EnergyRow
+from calexnet.bench.tables import Table
+from tests.bench.sample_report import (
+    AMORTISATION,
+    NO_SENSOR,
+    SUBJECT,
+    sample_report,
+)
+
+
+def column(table: Table[Any], title: str) -> list[str]:
+    index = [c.title for c in table.columns].index(title)
+    return [row[index] for row in table.rows]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "n/a"),
+        (0.0, "0"),
+        (0.01234, "0.0123"),
+        (1.0, "1.00"),
+        (9.996, "10.0"),
+        (12.34, "12.3"),
+        (1234.5, "1,234"),
+        (-2.5, "-2.50"),
+    ],
+)
+def test_three_significant_digits_never_drop_whole_digits(value: float | None, shown: str) -> None:
+    assert significant(value) == shown
+
+
+def test_small_figures_are_spelled_plainly() -> None:
+    assert [amount(1.114e9), amount(702e6), amount(0)] == ["1.11 G", "702 M", "0"]
+    assert [percent(0.625), percent(None), percent(-0.0001)] == ["62.5 %", "n/a", "0.0 %"]
+    assert [points(-0.008), points(0.002), points(-0.00001)] == ["-0.8", "+0.2", "+0.0"]
+    assert [counted(1, "thread"), counted(4, "thread")] == ["1 thread", "4 threads"]
+    assert [listed(["1"]), listed(["1", "2", "4"])] == ["1", "1, 2 and 4"]
+
+
+def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> None:
+    table = tables.amortisation(sample_report())
+    assert column(table, "Plain, ms") == ["20.0", "18.0", "16.0", "15.0", "8.00"]
+    assert column(table, "Cascade, ms")[0] == "12.0"
+    assert column(table, "Ratio, 95 % interval")[3] == "1.200 (1.150 to 1.250)"
+    assert column(table, "Predicted cascade, ms")[0] == "11.4"
+    assert column(table, "Prediction error")[0] == "-5.0 %"
+
+
+def test_break_even_says_never_and_always_in_words() -> None:
+    table = tables.crossover(sample_report())
+    assert column(table, "Break-even exit rate (predicted)") == [
+        "25.0 %",
+        "50.0 %",
+        "60.0 %",
+        "n/a (never pays)",
+        "0.0 % (always pays)",
+    ]
+    assert column(table, "Verdict")[1:4] == ["cascade is faster", "unclear", "plain is faster"]
+
+
+def test_operating_points_show_every_figure() -> None:
+    row = tables.operating_points(sample_report()).rows[1]
+    assert row == (
+        "margin-0.02 (default)",
+        "0.02",
+        "-0.8 (-1.3 to -0.3)",
+        "0.620 (0.600 to 0.640)",
+        "cascade is faster",
+        "90.5 % (89.1 % to 91.8 %)",
+        "20.0",
+        "12.4",
+        "40.0 / 22.5 / 37.5",
+        "0.600",
+        "300 M",
+        "290 M",
+    )
+
+
+def test_an_exit_that_nobody_takes_has_no_accuracy_and_says_it_was_forced() -> None:
+    table = tables.exits(sample_report())
+    assert column(table, "Accuracy of those") == ["96.1 %", "n/a", "81.2 %"]
+    assert column(table, "Timed on")[1].startswith("forced")
+    assert column(table, "Exit") == ["1", "2", "3 (backbone's own head)"]
+
+
+def test_both_ways_of_counting_heads() -> None:
+    table = tables.flops(sample_report())
+    assert column(table, "Difference") == ["40.0 % saved", "42.0 % saved", "38.0 % saved"]
+    slower = replace(sample_report().flops, time_saved=-0.05)
+    lost = tables.flops(sample_report(flops=slower))
+    assert column(lost, "Difference")[2] == "5.0 % more"
+
+
+def test_work_up_to_each_exit_by_hand() -> None:
+    table = tables.stages(sample_report().flops.macs)
+    # 100 + 10; 100 + 150 + 10 + 5 against 100 + 150 + 5; 500 + 15 against 500.
+    assert column(table, "Up to this exit, all heads") == ["110 M", "265 M", "515 M"]
+    assert column(table, "Up to this exit, own head") == ["110 M", "255 M", "500 M"]
+
+
+def test_energy_without_a_sensor_says_why_once_and_never_zero() -> None:
+    table = tables.energy(sample_report())
+    assert column(table, "Plain, mJ") == ["n/a", "n/a"]
+    assert column(table, "Plain, CPU-seconds / 1000") == ["20.1", "15.2"]
+    assert [note for note in table.notes if NO_SENSOR in note] == [f"Energy is n/a: {NO_SENSOR}."]
+
+
+def test_energy_with_a_sensor() -> None:
+    row = EnergyRow(*SUBJECT, 1, 1, 0.05, 0.02, None, 0.02, 0.012)
+    report = sample_report(energy=(row,))
+    assert column(tables.energy(report), "Plain, mJ") == ["50.0"]
+    assert not any("n/a" in note for note in tables.energy(report).notes)
+    assert tables.glance(report).rows[-1] == (
+        "Energy an image",
+        "0.0500 J",
+        "0.0200 J",
+        "ratio 0.400",
+    )
+
+
+def test_segments_stand_side_by_side() -> None:
+    table = tables.segments(sample_report())
+    assert [c.title for c in table.columns][2:] == [
+        "Plain, ms",
+        "Segment 1, ms",
+        "Segment 2, ms",
+        "Segment 3 (tail), ms",
+    ]
+    assert table.rows == (("1", "1", "20.0", "6.25", "7.00", "9.50"),)
+
+
+def test_target_and_precision_are_columns_only_if_there_are_several() -> None:
+    one = tables.amortisation(sample_report())
+    other = replace(AMORTISATION[0], precision="int8")
+    several = tables.amortisation(sample_report(amortisation=(*AMORTISATION, other)))
+    assert one.columns[0].title == "Batch"
+    assert column(several, "Precision") == [*["fp32"] * 5, "int8"]
+
+
+def test_what_the_system_does_not_say_is_missing_not_zero() -> None:
+    facts = {row[0]: row[1] for row in tables.device(sample_report()).rows}
+    assert facts["Governor of the clocks"] == facts["Temperature"] == "n/a"
+    assert facts["Memory"] == "8.00 GiB"
+
+
+def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
+    report = sample_report(data=replace(sample_report().data, part="all", sha256=""))
+    facts = {row[0]: row[1] for row in tables.data(report).rows}
+    assert facts["Part"].startswith("all (vouched for by the user")
+    assert facts["SHA-256"] == "n/a"
+
+
+def test_anchors_are_unique() -> None:
+    anchors = [table.anchor for table in tables.tables(sample_report())]
+    assert len(anchors) == len(set(anchors)) == 16

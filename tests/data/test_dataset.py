@@ -1,0 +1,117 @@
+"""A data set in memory, and finding one by name or path."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calexnet import data
+from calexnet.data import npz
+from calexnet.data.dataset import Dataset
+from calexnet.errors import InputError
+
+IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
+LABELS = np.array([0, 1])
+
+
+def pets(**changes: Any) -> Dataset:
+    parts = {
+        "name": "pets",
+        "images": IMAGES,
+        "labels": LABELS,
+        "classes": ("cat", "dog"),
+        "keys": ("a", "b"),
+    }
+    return Dataset(**{**parts, **changes})
+
+
+def test_the_length_is_the_number_of_samples() -> None:
+    assert 2 == len(pets())
+
+
+def test_a_class_without_a_sample_is_allowed() -> None:
+    assert 3 == len(pets(classes=("cat", "dog", "hen")).classes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"images": IMAGES.astype(np.float32)},
+            r"^the images of pets cannot be used: got float32 \(2, 4, 4, 3\); expected uint8 "
+            r"\(n, height, width, channels\)$",
+        ),
+        ({"images": IMAGES[..., 0]}, r"^the images of pets cannot be used: got uint8 \(2, 4, 4\)"),
+        (
+            {"images": IMAGES[:1]},
+            r"^pets is not whole: got 1 images, 2 labels, 2 keys; expected as many of each$",
+        ),
+        ({"labels": LABELS[:1]}, r"^pets is not whole: got 2 images, 1 labels, 2 keys"),
+        ({"keys": ("a", "b", "c")}, r"^pets is not whole: got 2 images, 2 labels, 3 keys"),
+        (
+            {"images": IMAGES[:0], "labels": LABELS[:0], "keys": ()},
+            r"^pets is empty: expected labelled images$",
+        ),
+        (
+            {"labels": np.array([0, 2])},
+            r"^a label of pets is out of range: got labels from 0 to 2; expected 0 to 1$",
+        ),
+        ({"labels": np.array([-1, 1])}, r"out of range: got labels from -1 to 1; expected 0 to 1$"),
+        ({"keys": ("a", "a")}, r"^pets has a key twice: expected unique keys$"),
+        ({"labels": LABELS[:, None]}, r"pets"),
+    ],
+    ids=[
+        "float images",
+        "no channels",
+        "few images",
+        "few labels",
+        "many keys",
+        "empty",
+        "high label",
+        "negative label",
+        "key twice",
+        "label column",
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        pets(**changes)
+
+
+def test_a_path_to_an_npz_file_loads_it(tmp_path: Path) -> None:
+    npz.save(pets(), tmp_path / "pets.npz")
+
+    assert ("cat", "dog") == data.load(str(tmp_path / "pets.npz")).classes
+
+
+def test_a_path_to_a_folder_loads_its_images(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "cat").mkdir()
+    image.fromarray(IMAGES[0]).save(tmp_path / "cat" / "tom.png")
+
+    assert ("cat/tom.png",) == data.load(str(tmp_path)).keys
+
+
+def test_a_name_loads_that_set() -> None:
+    pytest.importorskip("sklearn")
+
+    assert "digits" == data.load("digits").name
+
+
+@pytest.mark.parametrize("source", ["digit", "", "missing.npz", "text.txt", "n" * 300])
+def test_an_unknown_source_is_refused_with_what_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    (tmp_path / "text.txt").touch()
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(
+        InputError,
+        match=rf"^unknown data set: got '{source}'; expected digits, a folder with one sub-folder "
+        r"a class, or an \.npz file\. Check the spelling and that the path exists\.$",
+    ):
+        data.load(source)

@@ -1,0 +1,87 @@
+"""The error classes: one message form, exit codes, and what else can catch them."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+import calexnet
+from calexnet.errors import (
+    BundleError,
+    CalexnetError,
+    CheckpointError,
+    DeviceError,
+    EngineError,
+    ExportError,
+    InputError,
+    MeasurementError,
+    ParityError,
+    RuntimeUnavailableError,
+    StorageError,
+    TrainingError,
+)
+
+#: class -> (exit code, the built-in error that it also is)
+KINDS: dict[type[CalexnetError], tuple[int, type[Exception]]] = {
+    InputError: (2, ValueError),
+    BundleError: (2, ValueError),
+    CheckpointError: (2, ValueError),
+    TrainingError: (2, ArithmeticError),
+    ExportError: (2, ValueError),
+    ParityError: (1, ExportError),
+    StorageError: (2, OSError),
+    RuntimeUnavailableError: (4, RuntimeError),
+    EngineError: (2, RuntimeError),
+    DeviceError: (4, RuntimeError),
+    MeasurementError: (3, RuntimeError),
+}
+
+
+@pytest.mark.parametrize(
+    ("details", "message"),
+    [
+        ({}, "no"),
+        ({"got": 3}, "no: got 3"),
+        ({"got": 0}, "no: got 0"),
+        ({"expected": "4"}, "no: expected 4"),
+        ({"got": 3, "expected": "4"}, "no: got 3; expected 4"),
+        ({"fix": "Add one"}, "no. Add one."),
+        ({"got": 3, "expected": "4", "fix": "Add one"}, "no: got 3; expected 4. Add one."),
+    ],
+)
+def test_a_message_says_what_got_expected_and_the_next_step(
+    details: dict[str, str], message: str
+) -> None:
+    assert message == str(CalexnetError("no", **details))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_exit_code_and_is_caught_as_a_built_in_error(
+    kind: type[CalexnetError],
+) -> None:
+    exit_code, built_in = KINDS[kind]
+
+    assert exit_code == kind.exit_code
+    with pytest.raises(built_in, match=r"^no: got 1; expected 2\. Stop\.$") as caught:
+        raise kind("no", got=1, expected="2", fix="Stop")
+    assert isinstance(caught.value, CalexnetError)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_keeps_its_kind_and_message_when_it_is_copied_or_sent_to_another_process(
+    kind: type[CalexnetError],
+) -> None:
+    error = kind("no", got=1, expected="2", fix="Stop")
+
+    for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+        assert (kind, str(error)) == (type(again), str(again))
+
+
+def test_every_kind_is_in_this_table_and_in_the_public_names() -> None:
+    kinds = {value for value in vars(calexnet.errors).values() if isinstance(value, type)}
+    ours = {kind for kind in kinds if issubclass(kind, CalexnetError)} - {CalexnetError}
+
+    assert set(KINDS) == ours
+    assert {kind.__name__ for kind in ours} <= set(calexnet.__all__)
