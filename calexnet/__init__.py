@@ -8,6 +8,8 @@ An app needs ``calexnet.load`` alone::
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from calexnet.errors import (
     BundleError,
     CalexnetError,
@@ -22,8 +24,9 @@ from calexnet.errors import (
     StorageError,
     TrainingError,
 )
-from calexnet.runtimes import Result, Runner, load
 
+if TYPE_CHECKING:
+    from calexnet.runtimes import Result, Runner, load
 __all__ = [
     "BundleError",
     "CalexnetError",
@@ -44,9 +47,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
+def __getattr__(name: str) -> Any:
+    """Import on first use what costs time: the runtimes, and importlib.metadata even more."""
+    if name in ("Result", "Runner", "load"):
+        from calexnet import runtimes
+
+        return getattr(runtimes, name)
     if name == "__version__":
-        # importlib.metadata costs an app more time to import than all of calexnet.
         from importlib.metadata import version
 
         return version("calexnet")
