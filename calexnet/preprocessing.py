@@ -15,6 +15,8 @@ from calexnet.errors import InputError
 
 InputForm = Literal["uint8", "float"]
 
+_DTYPES = {"uint8": np.dtype(np.uint8), "float": np.dtype(np.float32)}
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -84,16 +86,15 @@ class Preprocessing:
             array = np.asarray(images)
         except ValueError:  # images of several sizes
             array = np.empty((), dtype=object)
-        dtype = np.dtype(np.uint8 if self.input == "uint8" else np.float32)
-        wanted = self.batch_shape()
-        if array.dtype != dtype or array.ndim != len(wanted) + 1 or array.shape[1:] != wanted:
+        dtype, wanted = _DTYPES[self.input], self.batch_shape()
+        if array.dtype != dtype or array.ndim != 4 or array.shape[1:] != wanted:
             raise InputError(
                 "the batch of images does not fit this cascade",
                 got=f"{array.dtype} {array.shape}",
                 expected=f"{dtype} (n, {', '.join(map(str, wanted))})",
                 fix=self._advice(array),
             )
-        if dtype == np.float32 and np.isnan(array).any():
+        if self.input == "float" and np.isnan(array).any():
             bad = int(np.isnan(array).reshape(len(array), -1).any(1).sum())
             raise InputError(
                 "the batch of images holds NaN",
@@ -101,7 +102,7 @@ class Preprocessing:
                 expected="numbers",
                 fix="Check the preprocessing before this call",
             )
-        return np.ascontiguousarray(array)
+        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
     def _advice(self, array: NDArray[np.generic]) -> str:
         if array.shape == self.batch_shape():

@@ -14,6 +14,9 @@ from calexnet.manifest import GraphRecord
 
 Array = NDArray[Any]
 
+#: What a graph answers, in the order in which the runner asks; other outputs are carried on.
+ANSWER = ("label", "score", "exit", "probabilities")
+
 
 class Engine(ABC):
     """One segment, ready to run. Safe to share between threads.
@@ -32,6 +35,9 @@ class Engine(ABC):
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Return the named `outputs` for one batch of at least one sample.
+
+        An answer is a fresh array. A carried tensor may be a buffer that this thread's next call
+        with one sample overwrites: use it before, or copy it.
 
         Args:
             feeds: An array for every input; C-contiguous, of the recorded dtype.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,17 @@ from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER, ExitTable
 from calexnet.manifest import Compiled
 from calexnet.preprocessing import Preprocessing
-from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.base import ANSWER, Array, Engine
 
 #: target -> module with ``require()`` and ``load(record, data, provider=, threads=)``.
 RUNTIMES = {"onnxruntime": "calexnet.runtimes.onnxruntime"}
 
 
-#: What a graph answers, in the order in which the runner asks; the rest is carried on.
-_ANSWER = ("label", "score", "exit", "probabilities")
-
 #: Label, score and, if asked for, probabilities of some samples.
 _Answer = tuple[Array, Array, "Array | None"]
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """Answers for a batch, in input order.
 
     Attributes:
@@ -220,7 +216,7 @@ class Runner:
         seen = []
         for step in self._steps:
             call = SegmentCall(step.engine, step.feeds(state), step.outputs)
-            outputs = dict(zip(call.outputs, call(), strict=True))
+            outputs = {n: v.copy() for n, v in zip(call.outputs, call(), strict=True)}
             state.update(outputs)
             seen.append((call, outputs))
         return seen
@@ -294,10 +290,10 @@ def _steps(engines: Sequence[Engine], thresholds: NDArray[np.float32]) -> tuple[
     steps, made = [], ["image"]
     for index, engine in enumerate(engines):
         outputs = [tensor.name for tensor in engine.record.outputs]
-        gives = tuple(name for name in outputs if name not in _ANSWER)
+        gives = tuple(name for name in outputs if name not in ANSWER)
         made += gives
         later = {name for names in takes[index + 1 :] for name in names}
-        answer = tuple(name for name in _ANSWER if name in outputs and name != "probabilities")
+        answer = tuple(name for name in ANSWER if name in outputs and name != "probabilities")
         steps.append(
             _Step(
                 engine=engine,
