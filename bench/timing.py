@@ -89,23 +89,23 @@ def interleave(
     for task in tasks.values():
         for call in task.calls(0):
             call()
-    for block in range(blocks):
-        for index in rng.permutation(len(names)):
-            name = names[index]
-            _run_once(tasks[name], block, device, spent[name])
-        after_block()
+    with _no_garbage_collection():
+        for block in range(blocks):
+            for index in rng.permutation(len(names)):
+                name = names[index]
+                _run_once(tasks[name], block, device, spent[name])
+            after_block()
     return spent
 
 
 def _run_once(task: Task, block: int, device: Device, spent: Spent) -> None:
     calls = task.calls(block)
-    with _no_garbage_collection():
-        energy = device.read_energy()
-        cpu, wall = time.process_time(), time.perf_counter()
-        for call in calls:
-            call()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        used = device.read_energy()
+    energy = device.read_energy()
+    cpu, wall = time.process_time(), time.perf_counter()
+    for call in calls:
+        call()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    used = device.read_energy()
     spent.wall_s.append(wall / task.images)
     spent.cpu_s.append(cpu / task.images)
     spent.reason = used.reason
