@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from calexnet.errors import CalexnetError
@@ -18,9 +20,9 @@ def run(program: str, command: Callable[[], int]) -> int:
 
     A termination request ends a command the way Ctrl-C does, so that nothing stays half written.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return command()
+        with _termination_as_interrupt():
+            return command()
     except CalexnetError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return error.exit_code
@@ -31,6 +33,18 @@ def run(program: str, command: Callable[[], int]) -> int:
         # Whoever read our output has gone; keep Python from complaining as it closes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+@contextlib.contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a handler
+        return
+    earlier = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
