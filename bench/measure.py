@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -226,16 +226,19 @@ class _Session:
             repeats = max(2, calls // 2)
             tasks[f"segment{number}"] = Task(_repeated(call, repeats), batch * repeats)
         label = f"batch {batch}, {threads} thread{'s' * (threads > 1)}, blocks"
+        spent = self._interleave(tasks, label)
+        comparison = statistics.compare(spent["plain"].ms(), spent["cascade"].ms(), self.plan.seed)
+        return _Cell(threads, batch, spent, comparison)
+
+    def _interleave(self, tasks: Mapping[str, Task], label: str) -> dict[str, Spent]:
         with Progress(label, self.plan.blocks) as progress:
-            spent = interleave(
+            return interleave(
                 tasks,
                 blocks=self.plan.blocks,
                 device=self.device,
                 rng=self.rng,
                 after_block=progress.advance,
             )
-        comparison = statistics.compare(spent["plain"].ms(), spent["cascade"].ms(), self.plan.seed)
-        return _Cell(threads, batch, spent, comparison)
 
     def _calls_per_run(self, runner: Runner, batch: int) -> int:
         """Return how many calls of `batch` images make a run, from a first timing."""
@@ -334,14 +337,7 @@ class _Session:
         tasks = {"": Task(self._batches(self.runner.plain, 1, calls), calls)}
         for name, runner in runners.items():
             tasks[name] = Task(self._batches(runner, 1, calls), calls)
-        with Progress("operating points, blocks", self.plan.blocks) as progress:
-            spent = interleave(
-                tasks,
-                blocks=self.plan.blocks,
-                device=self.device,
-                rng=self.rng,
-                after_block=progress.advance,
-            )
+        spent = self._interleave(tasks, "operating points, blocks")
         return tuple(self._point_row(p, table, plain, spent[""], spent[p.name]) for p in points)
 
     def _point_row(
@@ -390,14 +386,7 @@ class _Session:
             str(number): Task(self._calls_to(number, exits, calls), calls)
             for number in range(1, count + 1)
         }
-        with Progress("exits, blocks", self.plan.blocks) as progress:
-            spent = interleave(
-                tasks,
-                blocks=self.plan.blocks,
-                device=self.device,
-                rng=self.rng,
-                after_block=progress.advance,
-            )
+        spent = self._interleave(tasks, "exits, blocks")
         return tuple(self._exit_row(n, exits, spent[str(n)]) for n in range(1, count + 1))
 
     def _exit_row(self, number: int, exits: _Exits, spent: Spent) -> results.ExitRow:

@@ -8,10 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
-from calexnet.manifest import MANIFEST, Compiled, FileRecord, Manifest
+from calexnet.manifest import COPY_AGAIN, MANIFEST, Compiled, FileRecord, Manifest
 from calexnet.storage import sha256
-
-_COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
 
 
 @dataclass(frozen=True)
@@ -39,21 +37,21 @@ class Bundle:
             data = path.read_bytes()
         except OSError as problem:
             raise BundleError(
-                f"cannot read {path}", got=problem.strerror, fix=_COPY_AGAIN
+                f"cannot read {path}", got=problem.strerror, fix=COPY_AGAIN
             ) from problem
         if len(data) != record.size:
             raise BundleError(
                 f"{path} was cut or changed",
                 got=f"{len(data)} bytes",
                 expected=f"{record.size}",
-                fix=_COPY_AGAIN,
+                fix=COPY_AGAIN,
             )
         if (found := sha256(data)) != record.sha256:
             raise BundleError(
                 f"{path} was changed",
                 got=f"SHA-256 {found[:12]}...",
                 expected=f"{record.sha256[:12]}...",
-                fix=_COPY_AGAIN,
+                fix=COPY_AGAIN,
             )
         return data
 

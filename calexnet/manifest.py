@@ -19,6 +19,9 @@ from calexnet.preprocessing import Preprocessing
 MANIFEST = "manifest.json"
 SCHEMA = 1
 
+#: The next step for whoever holds a damaged bundle.
+COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
+
 
 @dataclass(frozen=True)
 class TensorRecord:
@@ -242,15 +245,12 @@ def parse(data: bytes, where: str) -> tuple[Manifest, str]:
             f"{where} was altered",
             got=f"content with SHA-256 {actual[:12]}...",
             expected=f"{str(recorded)[:12]}..., as it says of itself",
-            fix=_COPY_AGAIN,
+            fix=COPY_AGAIN,
         )
     try:
         return schema.decode(Manifest, document), actual
     except ValueError as problem:  # a SchemaError, or a value that its own class refuses
-        raise BundleError(f"{where} is not a manifest: {problem}", fix=_COPY_AGAIN) from problem
-
-
-_COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
+        raise BundleError(f"{where} is not a manifest: {problem}", fix=COPY_AGAIN) from problem
 
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def _document(data: bytes, where: str) -> dict[str, Any]:
         document = json.loads(data)
         schema.canonical(document)  # refuses what `dump` cannot write: NaN, lone surrogates
     except (ValueError, RecursionError) as problem:
-        raise BundleError(f"{where} is not JSON", got=problem, fix=_COPY_AGAIN) from problem
+        raise BundleError(f"{where} is not JSON", got=problem, fix=COPY_AGAIN) from problem
     if not isinstance(document, dict):
-        raise BundleError(f"{where} is not a manifest", expected="an object", fix=_COPY_AGAIN)
+        raise BundleError(f"{where} is not a manifest", expected="an object", fix=COPY_AGAIN)
     return document
