@@ -59,6 +59,22 @@ class BenchPlan:
     seed: int = 0
     command: str = ""
 
+    def __post_init__(self) -> None:
+        """Check that there is something to measure.
+
+        Raises:
+            InputError: There is not.
+        """
+        for name, sizes in (("batches", self.batches), ("threads", self.threads)):
+            if min(sizes, default=0) < 1:
+                raise InputError(f"{name} cannot be used", got=sizes, expected="numbers from 1 up")
+        if self.blocks < 1:
+            raise InputError("blocks cannot be used", got=self.blocks, expected="at least 1")
+        if not 0 < self.cell_s < np.inf:
+            raise InputError("cell seconds cannot be used", got=self.cell_s, expected="over 0")
+        if self.seed < 0:
+            raise InputError("the seed cannot be used", got=self.seed, expected="at least 0")
+
 
 def measure(folder: Path, data: Dataset, device: Device, plan: BenchPlan) -> Report:
     """Return the report on the bundle in `folder`, measured on the test part of `data`.

@@ -90,7 +90,8 @@ def paired_change(plain_right: NDArray[np.bool_], ours_right: NDArray[np.bool_])
     b, c, n = lost + 0.5, won + 0.5, count + 2.0
     centre = (c - b) / n
     half = _Z * np.sqrt(max(b + c - (c - b) ** 2 / n, 0.0)) / n
-    return Interval((won - lost) / count, float(centre - half), float(centre + half))
+    low, high = max(-1.0, float(centre - half)), min(1.0, float(centre + half))
+    return Interval((won - lost) / count, low, high)
 
 
 def _resampled(count: int, seed: int) -> NDArray[np.intp]:

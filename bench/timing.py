@@ -117,9 +117,11 @@ def _run_once(task: Task, block: int, device: Device, spent: Spent) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
-from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER, ExitTable
 from calexnet.manifest import Compiled
 from calexnet.preprocessing import Preprocessing
@@ -258,14 +258,14 @@ def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[
         compiled = bundle.compiled(target, precision)
         module.require()
         return module, compiled
-    problems = []
+    problems: list[CalexnetError] = []
     for build in bundle.manifest.compiled:
         if precision in (None, build.precision):
             try:
                 module = _runtime(build.target)
                 module.require()
                 return module, build
-            except RuntimeUnavailableError as problem:
+            except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not installed
                 problems.append(problem)
     if problems:
         raise problems[0]
@@ -326,11 +326,17 @@ def _write(result: Result, rows: NDArray[np.intp] | slice, answer: _Answer, numb
 
 
 def _checked_thresholds(thresholds: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    table = np.array(thresholds, dtype=np.float32)
-    if table.shape != shape or np.isnan(table).any():
+    try:
+        table = np.array(thresholds, dtype=np.float32)
+        problem = "NaN in it" if np.isnan(table).any() else ""
+        if table.shape != shape:
+            problem = f"shape {table.shape}"
+    except (TypeError, ValueError) as refusal:  # rows of several lengths, or no numbers
+        problem = str(refusal)
+    if problem:
         raise InputError(
             "the threshold table cannot be used",
-            got="NaN in it" if table.shape == shape else f"shape {table.shape}",
+            got=problem,
             expected=f"numbers {shape}, one row a branch, one column a class; {NEVER} = never",
         )
     return table

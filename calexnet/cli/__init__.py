@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
@@ -34,7 +33,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"calexnet {arguments.command}",
         lambda: int(import_module(COMMANDS[arguments.command]).run(arguments)),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

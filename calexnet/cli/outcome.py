@@ -22,7 +22,9 @@ def run(program: str, command: Callable[[], int]) -> int:
     """
     try:
         with _termination_as_interrupt():
-            return command()
+            code = command()
+            sys.stdout.flush()  # here, where a reader that has gone is no error
+            return code
     except CalexnetError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
         return error.exit_code

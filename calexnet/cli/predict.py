@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import data, runtimes
-from calexnet.cli import arguments as kinds
 from calexnet.data import folder
 from calexnet.errors import InputError
 from calexnet.preprocessing import Preprocessing
@@ -102,4 +101,9 @@ def _from_file(path: Path, preprocessing: Preprocessing, resize: bool) -> Named:
 
 
 def _positions(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in kinds.floats(text))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}; expected whole numbers, for example 42 or 1,2,3"
+        ) from None

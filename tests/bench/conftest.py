@@ -1,0 +1,31 @@
+"""A hand-made bundle, the data of its split, and one report on both."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calexnet.bench.measure import BenchPlan, measure
+from calexnet.bench.results import Report
+from calexnet.devices.cpu import CpuDevice
+from tests.onnx_bundle import sample_data, write_bundle
+
+#: So wide a tail that leaving early pays.
+WIDTH = 1024
+
+PLAN = BenchPlan(batches=(1, 3), threads=(1, 2), blocks=5, cell_s=0.01, command="calexnet-bench x")
+
+
+@pytest.fixture(scope="session")
+def bench_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose tail costs most. Not to be changed."""
+    folder = tmp_path_factory.mktemp("bench") / "bundle"
+    write_bundle(folder, width=WIDTH)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report(bench_bundle: Path) -> Report:
+    """The report on `bench_bundle` after `PLAN`."""
+    return measure(bench_bundle, sample_data(WIDTH), CpuDevice(), PLAN)

@@ -1,0 +1,243 @@
+"""``calexnet-bench`` as its user meets it."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calexnet.bench import cli, reporting
+from calexnet.bench.results import Report
+from calexnet.data import npz
+from tests.bench.conftest import WIDTH
+from tests.onnx_bundle import LOOSE, STRICT, sample_data
+
+COMMAND = [sys.executable, "-Im", "calexnet.bench.cli"]
+TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--cell-seconds", "0.001"]
+FILES = ["report.html", "report.json", "report.md"]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of `bench_bundle`."""
+    path = tmp_path_factory.mktemp("data") / "squares.npz"
+    npz.save(sample_data(WIDTH), path)
+    return path
+
+
+@pytest.fixture
+def words(bench_bundle: Path, data: Path, tmp_path: Path) -> list[str]:
+    """The arguments of a short run that reports to ``out``."""
+    return [str(bench_bundle), "--data", str(data), "--out", str(tmp_path / "out"), *TINY]
+
+
+@pytest.fixture
+def earlier(tmp_path: Path, report: Report) -> dict[str, str]:
+    """The texts of a report that is in ``out`` already."""
+    (tmp_path / "out").mkdir()
+    reporting.write(report, tmp_path / "out")
+    return texts(tmp_path)
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Return every file below `folder`, hidden ones included."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def failure(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the one line that a failed command ends with."""
+    *_, line = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_a_run_writes_the_three_files_and_says_where(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == cli.main(words)
+
+    assert [f"out/{name}" for name in FILES] == sorted(texts(tmp_path))
+    found = reporting.read(tmp_path / "out" / reporting.JSON)
+    shown = capsys.readouterr().out
+    assert shown.endswith(f"\nReport: {tmp_path / 'out' / 'report.html'}\n")
+    assert reporting.summary(found) in shown
+    assert f"calexnet-bench {' '.join(words)}" == found.provenance.command
+
+
+def test_options_reach_the_measurement(words: list[str], tmp_path: Path) -> None:
+    more = ["--batch", "4,2,4", "--threads", "2", "--operating-point", STRICT, "--seed", "5"]
+    more += ["--device", "cpu", "--target", "onnxruntime", "--precision", "fp32", "--all-samples"]
+
+    assert 0 == cli.main([*words, *more])
+
+    found = reporting.read(tmp_path / "out" / reporting.JSON)
+    assert [(2, 2), (2, 4)] == [(row.threads, row.batch) for row in found.amortisation]
+    assert (STRICT, "all", 5, 2) == (
+        found.bundle.operating_point,
+        found.data.part,
+        found.provenance.seed,
+        found.provenance.blocks,
+    )
+
+
+def test_one_thread_and_all_cores_are_measured_by_default(words: list[str], tmp_path: Path) -> None:
+    at = words.index("--threads")
+
+    assert 0 == cli.main(words[:at] + words[at + 2 :])
+
+    found = reporting.read(tmp_path / "out" / reporting.JSON)
+    wanted = sorted({1, len(os.sched_getaffinity(0))})
+    assert wanted == [row.threads for row in found.amortisation]
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (["--device", "jetson"], 4, "error: unknown device: got 'jetson'; expected one of auto, c"),
+        (["--data", "nowhere"], 2, "error: unknown data set: got 'nowhere'; expected digits, a fo"),
+        (["--target", "toaster"], 2, "error: unknown target: got 'toaster'; expected one of onnx"),
+        (["--precision", "int4"], 2, "holds nothing at precision 'int4': expected fp32"),
+        (["--operating-point", "x"], 2, "error: unknown operating point: got 'x'; expected one o"),
+        (["--blocks", "0"], 2, "blocks"),
+        (["--cell-seconds", "-1"], 2, "cell"),
+        (["--cell-seconds", "nan"], 2, "cell"),
+        (["--cell-seconds", "inf"], 2, "cell"),
+        (["--seed", "-1"], 2, "seed"),
+        (["--data", "digits"], 2, "error: the images of digits do not fit this cascade: got (32,"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_one_line(
+    words: list[str],
+    earlier: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    code: int,
+    message: str,
+) -> None:
+    try:
+        found: object = cli.main([*words, *more])
+    except SystemExit as refusal:
+        found = refusal.code
+
+    line = failure(capsys)
+    assert code == found
+    assert line.startswith("calexnet-bench: error: ")
+    assert message in line
+    assert earlier == texts(tmp_path)
+
+
+def test_a_missing_bundle_is_said_in_one_line(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == cli.main([str(tmp_path / "nowhere"), *words[1:]])
+
+    assert f"calexnet-bench: error: {tmp_path}/nowhere is not a bundle: got no such f" in failure(
+        capsys
+    )
+    assert {} == texts(tmp_path)
+
+
+@pytest.mark.parametrize("more", [["--batch", "0"], ["--threads", "1,x"], ["--blocks", "two"]])
+def test_an_argument_that_is_no_number_is_refused_by_name(
+    words: list[str], capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*words, *more])
+
+    assert 2 == caught.value.code
+    assert f"calexnet-bench: error: argument {more[0]}: " in failure(capsys)
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "calexnet-bench: stopped; nothing was left half written"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            2,
+            "out: got No space left on device; expected room and permission to write beside it.",
+        ),
+    ],
+)
+def test_a_run_that_ends_while_it_writes_leaves_the_earlier_report_whole(
+    words: list[str],
+    earlier: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    problem: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def stop(report: Any) -> str:
+        raise problem
+
+    monkeypatch.setattr("calexnet.bench.html.render", stop)
+
+    assert code == cli.main(words)
+    assert message in failure(capsys)
+    assert earlier == texts(tmp_path)
+    assert ["out"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_file_that_may_not_grow_leaves_the_earlier_report_whole(
+    words: list[str], earlier: dict[str, str], tmp_path: Path
+) -> None:
+    """The system itself refuses, as on a full disk."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    # -B: the limit would cut bytecode that is being cached, too.
+    command = [COMMAND[0], "-B", *COMMAND[1:], *words]
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit)
+
+    assert 2 == done.returncode
+    assert "calexnet-bench: error: cannot write" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert earlier == texts(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
+    words: list[str], earlier: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    long = [*words, "--cell-seconds", "600"]
+    with subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True) as process:
+        for _ in range(600):
+            if list(tmp_path.glob(".out.*.partial")):
+                break
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(number)
+        _, shown = process.communicate(timeout=60)
+
+    assert 130 == process.returncode
+    assert "calexnet-bench: stopped; nothing was left half written" == shown.splitlines()[-1]
+    assert "Traceback" not in shown
+    assert earlier == texts(tmp_path)
+    assert ["out"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_somebody_elses_folder_is_not_replaced(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("mine")
+
+    assert 2 == cli.main([*words, "--operating-point", LOOSE])
+    assert "out: got something without a report.json; expected a new or empty" in failure(capsys)
+    assert {"out/thesis.tex": "mine"} == texts(tmp_path)

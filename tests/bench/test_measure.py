@@ -1,0 +1,329 @@
+"""The whole measurement of a real bundle: what the report's tables promise."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import dataclasses
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calexnet import schema
+from calexnet.bench import conclusions, statistics
+from calexnet.bench.measure import BenchPlan, measure
+from calexnet.bench.results import Report
+from calexnet.bundle import open_bundle
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import divide, recorded_test_part
+from calexnet.devices.base import Device, DeviceRecord, EnergyReading
+from calexnet.devices.cpu import CpuDevice
+from calexnet.errors import InputError
+from calexnet.runtimes import load
+from tests.bench.conftest import PLAN, WIDTH
+from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
+
+DATA = sample_data(WIDTH)
+TEST = divide(DATA, seed=0).indices["test"]
+QUICK = dataclasses.replace(PLAN, batches=(1,), threads=(1,), blocks=2, cell_s=0.001)
+EXITS = 3
+
+
+class Battery(CpuDevice):
+    """A processor with an energy counter that rises by two joules a reading."""
+
+    def __init__(self, load: float = 0.0) -> None:
+        self.joules, self.load = 0.0, load
+
+    def describe(self) -> DeviceRecord:
+        return dataclasses.replace(super().describe(), cores=2, load=self.load)
+
+    def read_energy(self) -> EnergyReading:
+        self.joules += 2.0
+        return EnergyReading(self.joules)
+
+
+def quick(
+    bundle: Path, data: Dataset = DATA, device: Device | None = None, plan: BenchPlan = QUICK
+) -> Report:
+    return measure(bundle, data, device or CpuDevice(), plan)
+
+
+def answers(report: Report) -> tuple[object, ...]:
+    """Return all of a report that does not depend on time."""
+    exits = [(row.exit, row.rate, row.accuracy, row.forced) for row in report.exits]
+    points = [(p.name, p.accuracy, p.change, p.exit_rates, p.macs) for p in report.operating_points]
+    return report.accuracy, report.data, exits, points
+
+
+def test_every_row_names_target_and_precision(report: Report) -> None:
+    rows: list[Any] = [
+        report.accuracy,
+        *report.amortisation,
+        *report.crossover,
+        *report.operating_points,
+        *report.exits,
+        *report.segments,
+        *report.energy,
+    ]
+
+    assert {("onnxruntime", "fp32")} == {(row.target, row.precision) for row in rows}
+
+
+def test_amortisation_has_a_row_for_every_setting_with_its_ratio(report: Report) -> None:
+    rows = report.amortisation
+
+    assert [*product((1, 2), (1, 3))] == [(row.threads, row.batch) for row in rows]
+    for row in rows:
+        assert row.cascade_ms / row.plain_ms == row.ratio
+        assert 0 < row.ratio_low <= row.ratio <= row.ratio_high
+        assert 0 < row.predicted_cascade_ms
+
+
+def test_crossover_follows_from_amortisation_and_the_exit_rates(report: Report) -> None:
+    observed = sum(row.rate for row in report.exits[:-1])
+    for cost, row in zip(report.amortisation, report.crossover, strict=True):
+        assert (cost.threads, cost.batch) == (row.threads, row.batch)
+        interval = statistics.Interval(cost.ratio, cost.ratio_low, cost.ratio_high)
+        assert statistics.Comparison(1.0, 1.0, interval).verdict == row.verdict
+        assert pytest.approx(observed) == row.observed_exit_rate
+        rate = row.break_even_exit_rate
+        if cost.ratio < 1:
+            assert rate is not None
+            assert 0 <= rate <= row.observed_exit_rate
+        elif rate is not None:
+            assert row.observed_exit_rate <= rate <= 1
+
+
+def test_a_cascade_that_leaves_before_a_costly_tail_is_found_faster(report: Report) -> None:
+    *_, loose = report.operating_points
+    strict = report.operating_points[0]
+
+    assert (LOOSE, (1.0, 0.0, 0.0)) == (loose.name, loose.exit_rates)
+    assert loose.ratio < 1
+    assert loose.ratio < strict.ratio
+
+
+def test_exits_are_one_a_branch_and_the_backbones_own(report: Report) -> None:
+    rows = report.exits
+
+    assert [1, 2, 3] == [row.exit for row in rows]
+    assert pytest.approx(1.0) == sum(row.rate for row in rows)
+    for row in rows:
+        assert (row.rate == 0) == row.forced == (row.accuracy is None)
+        assert 0 < row.latency_low <= row.latency_ms <= row.latency_high
+    assert rows[0].latency_ms < rows[-1].latency_ms
+
+
+def test_an_exit_that_nobody_takes_is_timed_by_force(bench_bundle: Path) -> None:
+    plan = dataclasses.replace(QUICK, operating_point=LOOSE)
+
+    found = quick(bench_bundle, plan=plan)
+
+    assert [(1.0, False), (0.0, True), (0.0, True)] == [(e.rate, e.forced) for e in found.exits]
+    assert [True, False, False] == [e.accuracy is not None for e in found.exits]
+    assert all(row.latency_ms > 0 for row in found.exits)
+
+
+def test_accuracy_is_what_counting_by_hand_gives(report: Report, bench_bundle: Path) -> None:
+    cascade = load(bench_bundle, threads=1)
+    images, truth = DATA.images[TEST], DATA.labels[TEST]
+    ours, plain = cascade(images).labels == truth, cascade.plain(images).labels == truth
+    found = report.accuracy
+
+    assert (len(TEST), plain.mean(), ours.mean()) == (found.samples, found.plain, found.cascade)
+    assert (plain & ~ours).sum() == found.plain_right_only
+    assert (~plain & ours).sum() == found.cascade_right_only
+    assert pytest.approx(ours.mean() - plain.mean()) == found.change
+    assert found.change_low <= found.change <= found.change_high
+    assert 0.5 < found.plain < 1, "every fourth label of the data is wrong"
+    exits = cascade(images).exits
+    assert [(exits == k).mean() for k in (1, 2, 3)] == [row.rate for row in report.exits]
+    assert [ours[exits == k].mean() for k in (1, 2, 3)] == [row.accuracy for row in report.exits]
+
+
+def test_operating_points_are_the_bundles_with_their_work(report: Report) -> None:
+    rows = report.operating_points
+    by_default = rows[1]
+
+    assert [(p.name, p.margin, p.name == USUAL) for p in POINTS] == [
+        (row.name, row.margin, row.default) for row in rows
+    ]
+    assert report.accuracy.cascade == by_default.accuracy
+    assert report.accuracy.change == by_default.change
+    assert [row.rate for row in report.exits] == list(by_default.exit_rates)
+    for row in rows:
+        assert pytest.approx(1.0) == sum(row.exit_rates)
+        assert row.accuracy_low <= row.accuracy <= row.accuracy_high
+        assert row.ms / row.plain_ms == row.ratio
+        # 1728 + 256 to exit 1; 864 + 96 more to exit 2; 704 more to the end.
+        to_exit = np.cumsum([1728 + 256, 864 + 96, 704])
+        assert pytest.approx(np.dot(to_exit, row.exit_rates)) == row.macs
+        assert pytest.approx(row.macs / (1728 + 864 + 704)) == row.macs_ratio
+    flops = report.flops
+    assert (2 * 3296, 2 * by_default.macs) == (flops.plain, flops.cascade)
+    assert pytest.approx(1 - by_default.macs_ratio) == flops.saved
+    assert 1 - by_default.ratio == flops.time_saved
+
+
+def test_another_operating_point_is_what_all_tables_are_about(bench_bundle: Path) -> None:
+    found = quick(bench_bundle, plan=dataclasses.replace(QUICK, operating_point=STRICT))
+
+    assert STRICT == found.bundle.operating_point
+    assert [STRICT] == [row.name for row in found.operating_points if row.default]
+    assert [0.0, 0.0, 1.0] == [row.rate for row in found.exits]
+    assert (0.0, 0, 0) == (
+        found.accuracy.change,
+        found.accuracy.plain_right_only,
+        found.accuracy.cascade_right_only,
+    )
+    assert 0.0 == found.crossover[0].observed_exit_rate
+
+
+def test_segments_are_timed_alone_on_every_batch_that_survivors_may_form(report: Report) -> None:
+    """Powers of two below the largest batch too, plain as segment 0."""
+    found = [(row.threads, row.batch, row.segment) for row in report.segments]
+
+    assert [*product((1, 2), (1, 2, 3), range(EXITS + 1))] == found
+    assert all(row.ms > 0 for row in report.segments)
+
+
+def test_the_report_says_what_was_measured_and_how(report: Report, bench_bundle: Path) -> None:
+    bundle, record = open_bundle(bench_bundle), divide(DATA, seed=0).record
+
+    assert (str(bench_bundle), bundle.sha256, "by-hand", ("layer1", "layer2"), "linear") == (
+        report.bundle.path,
+        report.bundle.sha256,
+        report.bundle.backbone,
+        report.bundle.attach,
+        report.bundle.head,
+    )
+    assert ("squares", "test", len(TEST), record.parts["test"].sha256) == (
+        report.data.source,
+        report.data.part,
+        report.data.samples,
+        report.data.sha256,
+    )
+    made = report.provenance
+    assert ("calexnet-bench x", PLAN.blocks, PLAN.seed) == (made.command, made.blocks, made.seed)
+    assert {"calexnet", "numpy", "onnxruntime"} == set(made.versions)
+    assert made.seconds > 0
+    assert conclusions.flips(report.crossover) == report.flips
+    assert f"{len(TEST)} images" in " ".join(report.headline)
+
+
+def test_every_kind_of_figure_that_provenance_speaks_of_is_in_the_report(report: Report) -> None:
+    document = schema.encode(report)
+    for place in set(report.provenance.kinds) - {"everything else"}:
+        table, _, column = place.partition(".")
+        assert not column or column in document[table][0]
+        assert document[table]
+
+
+def test_only_the_recorded_test_part_is_read(report: Report, bench_bundle: Path) -> None:
+    others = np.setdiff1d(np.arange(len(DATA)), TEST)
+    images, labels = DATA.images.copy(), DATA.labels.copy()
+    images[others], labels[others] = 0, (labels[others] + 1) % 4
+
+    found = quick(bench_bundle, dataclasses.replace(DATA, images=images, labels=labels))
+
+    assert answers(report) == answers(found)
+
+
+def test_the_order_of_the_data_set_changes_no_answer(report: Report, bench_bundle: Path) -> None:
+    order = np.random.default_rng(0).permutation(len(DATA))
+    keys = tuple(DATA.keys[i] for i in order)
+    turned = dataclasses.replace(
+        DATA, images=DATA.images[order], labels=DATA.labels[order], keys=keys
+    )
+
+    assert answers(report) == answers(quick(bench_bundle, turned))
+
+
+def test_another_data_set_is_refused(bench_bundle: Path) -> None:
+    labels = DATA.labels.copy()
+    labels[TEST[0]] = (labels[TEST[0]] + 1) % 4
+
+    message = r"^squares is not the data set .*: got a test part of \d+ images .*--all-samples if"
+    with pytest.raises(InputError, match=message):
+        quick(bench_bundle, dataclasses.replace(DATA, labels=labels))
+
+
+def test_all_samples_may_be_vouched_for_and_the_report_says_so(bench_bundle: Path) -> None:
+    other = dataclasses.replace(
+        DATA, name="fresh", images=DATA.images[:20], labels=DATA.labels[:20], keys=DATA.keys[50:70]
+    )
+
+    found = quick(bench_bundle, other, plan=dataclasses.replace(QUICK, all_samples=True))
+
+    assert ("fresh", "all", 20, None) == dataclasses.astuple(found.data)
+    assert 20 == found.accuracy.samples
+    assert "Measured on all samples given, not on the recorded test part." in found.provenance.notes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"images": np.zeros((120, 4, 4, 3), np.uint8)},
+            r"^the images of squares do not fit this cascade: got \(4, 4, 3\); "
+            r"expected \(8, 8, 3\), height x width x channels$",
+        ),
+        (
+            {"classes": ("a", "b", "c", "d", "e", "f")},
+            r"^the classes of squares are not this cascade's: got a, b, c, d, e, \.\.\. \(6\); "
+            "expected ant, bee, cat, dog$",
+        ),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(
+    bench_bundle: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        quick(bench_bundle, dataclasses.replace(DATA, **changes))
+
+
+def test_a_bundle_of_normalised_images_is_measured_on_the_same_images(tmp_path: Path) -> None:
+    reports = []
+    for form in ("uint8", "float"):
+        write_bundle(tmp_path / form, input=form)
+        reports.append(quick(tmp_path / form, sample_data()))
+
+    assert answers(reports[0]) == answers(reports[1])
+
+
+def test_energy_is_none_with_the_reason_without_a_sensor(report: Report) -> None:
+    for cost, row in zip(report.amortisation, report.energy, strict=True):
+        assert (cost.batch, cost.threads) == (row.batch, row.threads)
+        assert (None, None) == (row.plain_j, row.cascade_j)
+        assert "the cpu device reads no power sensor" == row.reason
+        assert row.plain_cpu_s >= 0
+        assert row.cascade_cpu_s >= 0
+
+
+def test_energy_is_an_image_s_share_of_what_the_sensor_counted(bench_bundle: Path) -> None:
+    """Two joules a run of plain or cascade; both answer as many images in a run."""
+    (row,) = quick(bench_bundle, device=Battery()).energy
+
+    assert row.reason is None
+    assert row.plain_j is not None
+    assert row.plain_j == row.cascade_j
+    assert pytest.approx(round(2.0 / row.plain_j)) == 2.0 / row.plain_j
+
+
+@pytest.mark.parametrize(("load", "noted"), [(0.9, False), (1.1, True)])
+def test_a_machine_busy_with_more_than_half_its_cores_is_noted(
+    bench_bundle: Path, load: float, noted: bool
+) -> None:
+    found = quick(bench_bundle, device=Battery(load)).provenance.notes
+
+    assert noted == any("(load 1.1 on 2 cores)" in note for note in found)
+
+
+def test_the_recorded_test_part_is_the_splits(bench_bundle: Path) -> None:
+    record = open_bundle(bench_bundle).manifest.split
+
+    assert np.array_equal(TEST, recorded_test_part(DATA, record))
+    assert 0 < len(TEST) < len(DATA)

@@ -1,0 +1,149 @@
+"""Intervals: worked by hand, and held against simulated truth."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from calexnet.bench.results import Verdict
+from calexnet.bench.statistics import Comparison, Interval, compare, paired_change, share, typical
+
+RUNS = 1000
+
+
+def bounds(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
+
+
+def cells(both: int, lost: int, won: int, neither: int) -> tuple[NDArray[np.bool_], ...]:
+    """Return plain's and the cascade's rightness, image by image."""
+    counts = [both, lost, won, neither]
+    return np.repeat([1, 1, 0, 0], counts) == 1, np.repeat([1, 0, 1, 0], counts) == 1
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "expected"),
+    [
+        # z^2 = 3.8415; for 8 of 10: (0.8 + 0.19207) / 1.38415 -+ 1.96 sqrt(0.016 + 0.0096) / 1.384
+        (8, 10, (0.49016, 0.94332)),
+        (0, 10, (0.0, 0.27753)),
+        (10, 10, (0.72247, 1.0)),
+        (50, 100, (0.40383, 0.59617)),
+        (0, 0, (0.0, 1.0)),
+    ],
+)
+def test_wilsons_interval(hits: int, count: int, expected: tuple[float, float]) -> None:
+    found = share(hits, count)
+
+    assert (hits / count if count else 0.0) == found.value
+    assert pytest.approx(expected, abs=1e-5) == bounds(found)
+
+
+@pytest.mark.parametrize(
+    ("table", "value", "expected"),
+    [
+        # b, c, n = 10.5, 5.5, 102: -5 / 102 -+ 1.95996 sqrt(16 - 25 / 102) / 102
+        ((80, 10, 5, 5), -0.05, (-0.12529, 0.02725)),
+        ((80, 5, 10, 5), 0.05, (-0.02725, 0.12529)),
+        # b, c, n = 0.5, 0.5, 102: 0 -+ 1.95996 / 102; nobody differs, and yet nothing is certain
+        ((90, 0, 0, 10), 0.0, (-0.01922, 0.01922)),
+    ],
+)
+def test_agresti_and_mins_paired_interval(
+    table: tuple[int, int, int, int], value: float, expected: tuple[float, float]
+) -> None:
+    found = paired_change(*cells(*table))
+
+    assert value == found.value
+    assert pytest.approx(expected, abs=1e-5) == bounds(found)
+
+
+def test_wilsons_interval_holds_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for truth in rng.uniform(0.02, 0.98, RUNS):
+        found = share(int(rng.binomial(200, truth)), 200)
+        held += found.low <= truth <= found.high
+
+    assert 0.93 <= held / RUNS <= 0.98
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0.05, 0.03), (0.02, 0.02), (0.15, 0.05)])
+def test_the_paired_interval_holds_the_truth(lost: float, won: float) -> None:
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(RUNS):
+        found = paired_change(*cells(*rng.multinomial(300, [0.7, lost, won, 0.3 - lost - won])))
+        held += found.low <= won - lost <= found.high
+
+    assert 0.93 <= held / RUNS <= 0.99
+
+
+def test_the_ratios_interval_holds_the_truth_where_both_drift_together() -> None:
+    rng = np.random.default_rng(2)
+    held, runs = 0, 200
+    for _ in range(runs):
+        drift = rng.uniform(1.0, 2.0, 25)
+        plain = drift * rng.lognormal(0.0, 0.03, 25)
+        ours = 0.8 * drift * rng.lognormal(0.0, 0.03, 25)
+        found = compare(plain, ours, seed=0).ratio
+        held += found.low <= 0.8 <= found.high
+
+    assert 0.9 <= held / runs
+
+
+POSITIVE = st.floats(1e-6, 1e6)
+
+
+@given(st.lists(st.tuples(POSITIVE, POSITIVE), min_size=1, max_size=20), st.integers(0, 5))
+def test_a_ratio_is_ours_over_plain_and_lies_in_its_interval(
+    blocks: list[tuple[float, float]], seed: int
+) -> None:
+    plain, ours = np.array(blocks).T
+
+    found = compare(plain, ours, seed)
+
+    assert (np.median(plain), np.median(ours)) == (found.plain, found.ours)
+    assert found.ours / found.plain == found.ratio.value
+    assert found.ratio.low <= found.ratio.value <= found.ratio.high
+    assert found == compare(plain, ours, seed)
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(0.5, "cascade"), (1.0, "unclear"), (2.0, "plain")]
+)
+def test_a_drift_that_both_share_does_not_blur_the_ratio(factor: float, verdict: str) -> None:
+    drift = np.linspace(1.0, 3.0, 15)
+
+    found = compare(drift, factor * drift, seed=0)
+
+    assert Interval(factor, factor, factor) == found.ratio
+    assert verdict == found.verdict
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.8, 0.999, "cascade"),
+        (0.8, 1.0, "unclear"),
+        (0.9, 1.1, "unclear"),
+        (1.0, 1.2, "unclear"),
+        (1.001, 1.2, "plain"),
+    ],
+)
+def test_a_verdict_needs_an_interval_without_one(low: float, high: float, verdict: Verdict) -> None:
+    assert verdict == Comparison(1.0, 1.0, Interval(1.0, low, high)).verdict
+
+
+def test_a_typical_cost_is_the_median_over_blocks() -> None:
+    costs = np.array([3.0, 1.0, 2.0, 100.0, 2.5])
+
+    found = typical(costs, seed=0)
+
+    assert 2.5 == found.value
+    assert (1.0, 100.0) == bounds(found)
+    assert Interval(7.0, 7.0, 7.0) == typical(np.full(4, 7.0), seed=0)

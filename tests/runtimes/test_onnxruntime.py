@@ -1,0 +1,117 @@
+"""Engines on ONNX Runtime itself."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
+from calexnet.runtimes import onnxruntime as target
+from calexnet.runtimes.onnxruntime import OnnxRuntimeEngine
+from tests.onnx_bundle import CLASSES, random_images
+
+BARS = np.full(len(CLASSES), 0.5, np.float32)
+
+
+@pytest.fixture(scope="module")
+def bundle(hand_made: Path) -> Bundle:
+    return open_bundle(hand_made)
+
+
+def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> OnnxRuntimeEngine:
+    record = bundle.manifest.compiled[0].segments[segment]
+    return target.load(record, bundle.read(record.file), provider=None, threads=threads)
+
+
+@pytest.mark.parametrize("count", [1, 2, 33])
+def test_an_engine_gives_what_it_is_asked_for_in_that_order(bundle: Bundle, count: int) -> None:
+    engine, images = engine_of(bundle), random_images(count)
+
+    exits, probabilities, layer1, score = engine.run(
+        {"image": images, "threshold": BARS}, ("exit", "probabilities", "layer1", "score")
+    )
+
+    assert [np.bool_, np.float32, np.float32] == [exits.dtype, probabilities.dtype, layer1.dtype]
+    assert [(count,), (count, 4), (count, 4, 4, 4)] == [
+        exits.shape,
+        probabilities.shape,
+        layer1.shape,
+    ]
+    assert np.array_equal(probabilities.max(axis=1), score)
+    assert np.array_equal(score >= 0.5, exits)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_each_call_reads_its_own_images_and_thresholds(bundle: Bundle, count: int) -> None:
+    engine = engine_of(bundle)
+    for seed in range(4):
+        images = random_images(count, seed)
+        for bar in (0.3, 0.6, 0.9):
+            bars = np.full(len(CLASSES), bar, np.float32)
+
+            score, leaves = engine.run({"image": images, "threshold": bars}, ("score", "exit"))
+
+            assert np.array_equal(score >= np.float32(bar), leaves)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_call_that_the_runtime_refuses_is_told_and_the_next_one_works(
+    bundle: Bundle, count: int
+) -> None:
+    engine, images = engine_of(bundle), random_images(count)
+    wanted = engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
+    small = np.zeros((count, 5, 5, 3), np.uint8)
+
+    message = rf"^onnxruntime failed in segment1: got .* for image \({count}, 5, 5, 3\), threshold"
+    with pytest.raises(EngineError, match=rf"(?s){message}"):
+        engine.run({"image": small, "threshold": BARS}, ("label",))
+
+    assert wanted == engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
+
+
+def test_bytes_that_are_no_graph_are_refused(bundle: Bundle) -> None:
+    record = bundle.manifest.compiled[0].plain
+
+    with pytest.raises(
+        BundleError,
+        match=r"(?s)^ONNX Runtime [\d.]+ refuses onnxruntime/plain\.onnx: got .+\. Update ",
+    ):
+        target.load(record, b"no graph", provider=None, threads=None)
+
+
+def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
+    record = bundle.manifest.compiled[0].plain
+
+    with pytest.raises(InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu$"):
+        target.load(record, bundle.read(record.file), provider="gpu", threads=None)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2), (None, 0)])
+def test_threads_are_passed_on_and_one_segment_never_spins_against_the_next(
+    bundle: Bundle, threads: int | None, expected: int
+) -> None:
+    session = engine_of(bundle, threads=threads)._session
+    options = session.get_session_options()
+
+    assert expected == options.intra_op_num_threads
+    assert "1" == options.get_session_config_entry("session.force_spinning_stop")
+    assert ["CPUExecutionProvider"] == session.get_providers()
+
+
+def test_without_the_package_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target.require()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    with pytest.raises(
+        RuntimeUnavailableError,
+        match=r"^ONNX Runtime cannot be used here: got .*onnxruntime.*\. "
+        r"Run: pip install 'calexnet\[onnxruntime\]'\.$",
+    ):
+        target.require()

@@ -1,0 +1,161 @@
+"""What an install brings: every package, typed, under one version, and no more than it needs."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+import calexnet
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, SETUPTOOLS = CONFIG["project"], CONFIG["tool"]["setuptools"]
+FOLDERS: dict[str, str] = SETUPTOOLS["package-dir"]
+EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+#: What only a host needs.
+HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnx-ir", "fvcore", "scikit-learn", "scipy"}
+
+
+def packages_of(name: str, folder: str) -> set[str]:
+    """Return the packages below a mapped folder by import name; links are not followed."""
+    found = set()
+    for path, below, files in os.walk(ROOT / folder):
+        if "__init__.py" in files:
+            relative = Path(path).relative_to(ROOT / folder)
+            found.add(".".join([name, *relative.parts]))
+        below[:] = [child for child in below if not (Path(path) / child).is_symlink()]
+    return found
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def closure(*wanted: str) -> set[str]:
+    """Return the packages that an install of `wanted` brings here, themselves included."""
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            needed = [Requirement(text) for text in metadata.requires(name) or []]
+            waiting += [r.name for r in needed if not r.marker or r.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_every_package_is_listed_and_every_listed_one_is_there() -> None:
+    found = set().union(*(packages_of(name, folder) for name, folder in FOLDERS.items()))
+
+    assert sorted(found) == sorted(SETUPTOOLS["packages"])
+
+
+@pytest.mark.parametrize(("name", "folder"), [*FOLDERS.items()])
+def test_a_package_is_the_folder_that_it_is_mapped_to(name: str, folder: str) -> None:
+    """Where a clone has no symbolic links, only type checkers miss them."""
+    assert name.startswith("calexnet")
+    path = ROOT.joinpath(*name.split("."))
+    if not path.is_file():  # what git writes instead of a link
+        assert (ROOT / folder).resolve() == path.resolve()
+    file = import_module(name).__file__
+    assert file is not None
+    assert ROOT / folder / "__init__.py" == Path(file).resolve()
+
+
+def test_no_folder_is_importable_under_a_name_of_its_own() -> None:
+    provided = metadata.distribution("calexnet").read_text("top_level.txt")
+
+    assert provided is None or ["calexnet"] == provided.split()
+
+
+def test_type_checkers_are_told_that_the_package_is_typed() -> None:
+    assert "py.typed" in SETUPTOOLS["package-data"]["calexnet"]
+    assert (ROOT / "calexnet/py.typed").is_file()
+    assert "Typing :: Typed" in PROJECT["classifiers"]
+
+
+def test_the_version_has_one_source() -> None:
+    assert PROJECT["version"] == calexnet.__version__ == metadata.version("calexnet")
+    assert "dynamic" not in PROJECT
+    for folder in FOLDERS.values():
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text("utf-8")
+            assert not re.search(r"^(__version__|VERSION)\s*[:=]", text, re.MULTILINE), path
+            assert f'"{PROJECT["version"]}"' not in text, path
+
+
+@pytest.mark.parametrize(("name", "target"), [*PROJECT["scripts"].items()])
+def test_a_command_names_a_function(name: str, target: str) -> None:
+    module, _, function = target.partition(":")
+
+    assert callable(getattr(import_module(module), function))
+    assert name.startswith("calexnet")
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"), [("onnxruntime", {"onnxruntime"}), ("bench", {"pillow", "psutil"})]
+)
+def test_an_app_and_a_board_install_little(extra: str, expected: set[str]) -> None:
+    assert {"numpy"} == names(PROJECT["dependencies"])
+    assert expected == names(EXTRAS[extra])
+    assert not HEAVY & closure("numpy", *expected)
+
+
+def test_all_is_every_extra_of_a_user() -> None:
+    (requirement,) = EXTRAS["all"]
+
+    assert set(EXTRAS) - {"all", "dev"} == Requirement(requirement).extras
+
+
+def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins: dict[str, list[Requirement]] = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            assert re.fullmatch(r"==[^*,]+", str(pin.specifier)), line
+            pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+    wanted = [*PROJECT["dependencies"], *(text for texts in EXTRAS.values() for text in texts)]
+    direct = [Requirement(text) for text in wanted]
+    direct = [requirement for requirement in direct if requirement.name != "calexnet"]
+
+    assert [] == sorted({r.name for r in direct} - set(pins))
+    for requirement in direct:
+        for pin in pins[canonicalize_name(requirement.name)]:
+            (specifier,) = pin.specifier
+            assert requirement.specifier.contains(Version(specifier.version)), requirement
+
+
+def test_no_pin_stands_twice_for_one_python() -> None:
+    seen: set[tuple[str, str]] = set()
+    for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            pin = Requirement(line)
+            for python in ("3.10", "3.11", "3.13"):
+                if pin.marker is None or pin.marker.evaluate({"python_version": python}):
+                    assert (pin.name, python) not in seen, line
+                    seen.add((pin.name, python))
+
+
+def test_the_oldest_python_is_said_the_same_everywhere() -> None:
+    (specifier,) = Requirement(f"calexnet{PROJECT['requires-python']}").specifier
+    oldest = specifier.version
+
+    assert f"Programming Language :: Python :: {oldest}" in PROJECT["classifiers"]
+    assert f"py{oldest.replace('.', '')}" == CONFIG["tool"]["ruff"]["target-version"]
+    assert f"({oldest.replace('.', ', ')})" in (ROOT / "Makefile").read_text("utf-8")
