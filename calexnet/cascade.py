@@ -18,6 +18,7 @@ from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.calibration import OperatingPoint, margin_name, operating_points
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord
+from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
 from calexnet.preprocessing import Preprocessing
@@ -91,12 +92,18 @@ class Cascade:
 
         No sample leaves early here; `calexnet.gating` decides from the table.
         """
+        probabilities = self.probabilities(images)
+        labels = probabilities.argmax(2).astype(np.int32)
+        return ExitTable(labels, probabilities.max(2))
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return every exit's softmax, float32 ``(exits, n, classes)``, likewise."""
         inputs = torch.from_numpy(self.spec.preprocessing.normalise(images))
         with torch.inference_mode():
             *maps, logits = self.backbone(inputs)
             rows = [head(feature) for head, feature in zip(self.heads, maps, strict=True)]
-            scores, labels = torch.softmax(torch.stack([*rows, logits]), dim=2).max(2)
-        return ExitTable(labels.numpy().astype(np.int32), scores.numpy())
+            softmax: NDArray[np.float32] = torch.softmax(torch.stack([*rows, logits]), 2).numpy()
+        return softmax
 
 
 @dataclass(frozen=True)
@@ -243,6 +250,13 @@ def _preprocessing(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) ->
     height, width, channels = data.images.shape[1:]
     pixels = data.images[train].reshape(-1, channels)
     # In float64 and channel by channel: a large set must not be copied as floats.
+    for name, given in (("mean", plan.mean), ("std", plan.std)):
+        if given is not None and len(given) != channels:
+            raise InputError(
+                f"the {name} does not fit the data",
+                got=f"{len(given)} numbers",
+                expected=f"{channels}, one a channel",
+            )
     mean = plan.mean or tuple(float(pixels[:, c].mean()) / 255 for c in range(channels))
     std = plan.std or tuple(max(float(pixels[:, c].std()) / 255, 1e-3) for c in range(channels))
     return Preprocessing(height, width, mean, std)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -67,9 +68,7 @@ def load(folder: Path) -> tuple[Cascade, str]:
     _fill(nn.ModuleList(heads), data[_BRANCHES], folder / _BRANCHES)
     for head in heads:
         head.eval()
-    with np.load(BytesIO(data[_SAMPLES]), allow_pickle=False) as arrays:
-        samples = Samples(arrays["images"], arrays["labels"])
-    return Cascade(spec, backbone, heads, samples), identity
+    return Cascade(spec, backbone, heads, _samples(data[_SAMPLES], folder / _SAMPLES)), identity
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
@@ -95,7 +94,10 @@ def load_weights(network: nn.Module, path: Path) -> None:
         OSError,
         ValueError,
         TypeError,
+        AttributeError,  # one array and no archive, before Python 3.11
+        EOFError,
         zipfile.BadZipFile,
+        zlib.error,
         safetensors.SafetensorError,
     ) as problem:
         raise InputError(
@@ -167,6 +169,14 @@ def _verified(path: Path, recorded: str | None) -> bytes:
             fix="Train again, or restore the folder",
         )
     return data
+
+
+def _samples(data: bytes, path: Path) -> Samples:
+    try:
+        with np.load(BytesIO(data), allow_pickle=False) as arrays:
+            return Samples(arrays["images"], arrays["labels"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        raise CheckpointError(f"{path} is damaged", got=problem) from problem
 
 
 def _fill(module: nn.Module, data: bytes, path: Path) -> None:

@@ -114,7 +114,8 @@ def train_branches(
         heads: Fresh heads, one an attach point.
         attach: Their names, for reports.
         train: Features to train on.
-        calibration: Features to find thresholds on; their labels reach no weight.
+        calibration: Features to find thresholds on. Their labels are never trained on; through
+            the thresholds they only say how much a sample counts for later branches.
         recipe: The switches.
 
     Returns:

@@ -14,7 +14,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calexnet.errors import TrainingError
+from calexnet.errors import InputError, TrainingError
 from calexnet.preprocessing import Preprocessing
 from calexnet.progress import Progress
 
@@ -39,6 +39,19 @@ class BackboneTraining:
     shift: int = 2
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        limits = {
+            "epochs": self.epochs >= 1,
+            "batch": self.batch >= 1,
+            "peak_lr": self.peak_lr > 0,
+            "shift": self.shift >= 0,
+        }
+        for name, holds in limits.items():
+            if not holds:
+                raise InputError(
+                    f"the backbone training's {name} cannot be used", got=getattr(self, name)
+                )
+
 
 def train_backbone(
     network: nn.Module,
@@ -60,18 +73,20 @@ def train_backbone(
         TrainingError: The loss is not finite.
     """
     generator = torch.Generator().manual_seed(plan.seed)
-    steps = plan.epochs * math.ceil(len(images) / plan.batch)
+    steps = math.ceil(len(images) / plan.batch)
     optimiser = torch.optim.SGD(
         network.parameters(), plan.peak_lr, 0.9, weight_decay=plan.weight_decay, nesterov=True
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.peak_lr, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, plan.peak_lr, total_steps=plan.epochs * steps
+    )
     network.train()
     with Progress("training the backbone, epochs", plan.epochs) as progress:
         for epoch in range(plan.epochs):
             order = torch.randperm(len(images), generator=generator).numpy()
             total = 0.0
-            for start in range(0, len(order), plan.batch):
-                rows = order[start : start + plan.batch]
+            # In even parts: batch normalisation cannot take a last batch of one image.
+            for rows in np.array_split(order, steps):
                 inputs = torch.from_numpy(preprocessing.normalise(images[rows]))
                 answers = network(_shifted(inputs, plan.shift, generator))
                 loss = functional.cross_entropy(answers, torch.from_numpy(truth[rows]))

@@ -54,9 +54,12 @@ class _Cutter:
         self.batch = _leading(graph.inputs[0])
         self.stage_of = self._assign()
         self.local: dict[tuple[ir.Value, int], ir.Value] = {}
+        self.first: dict[int, ir.Node] = {}
 
     def stages(self) -> tuple[Stage, ...]:
         last = len(self.attach)
+        # Copies go before what was the stage's first node, each after those that it reads.
+        self.first = {stage: self._nodes(stage)[0] for stage in range(last + 1)}
         for stage in range(1, last + 1):
             self._localise_unbatched(stage)
         return tuple(self._extract(stage) for stage in range(last + 1))
@@ -119,15 +122,16 @@ class _Cutter:
         if (value, stage) in self.local:
             return self.local[value, stage]
         node = value.producer()
-        if node is None or self._is_batched(value):
+        if node is None:
             raise self._refusal(value, stage)
         if node.op_type == "Shape":
             copies = self._shape_of(node, stage, anchor)
+        elif any(v is not None and self._is_batched(v) for v in node.inputs):
+            raise self._refusal(value, stage)
         else:
             inputs = [v and self._recompute(v, stage, anchor) for v in node.inputs]
             copies = [self._copy(node, inputs)]
-        first = self._nodes(stage)[0]
-        self.graph.insert_before(first, copies)
+        self.graph.insert_before(self.first[stage], copies)
         for copy in copies:
             self.stage_of[copy] = stage
         here = copies[-1].outputs[value.index() or 0]

@@ -71,6 +71,9 @@ def _graph(
     if program is None:  # pragma: no cover - torch returns one for dynamo=True
         raise ExportError(f"torch.onnx.export gave nothing for {what}")
     graph = program.model.graph
+    for value in ir.convenience.create_value_mapping(graph).values():
+        if value.name in outputs:
+            value.name = f"{value.name}.inner"
     for value, name in zip(graph.outputs, outputs, strict=True):
         value.name = name
     pool_globally(graph)

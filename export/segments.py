@@ -84,4 +84,14 @@ def _model(graph: ir.Graph, outputs: list[ir.Value], name: str) -> ir.Model:
     passes.ClearMetadataAndDocStringPass()(model)
     passes.RemoveUnusedNodesPass()(model)
     passes.NameFixPass()(model)
+    for value in ir.convenience.create_value_mapping(graph).values():
+        value.metadata_props.clear()
+    _sort_initializers(graph)
     return model
+
+
+def _sort_initializers(graph: ir.Graph) -> None:
+    """Put constants in the order of their names: the same cascade gives the same bytes."""
+    ordered = sorted(graph.initializers.items())
+    graph.initializers.clear()
+    graph.initializers.update(ordered)

@@ -54,10 +54,11 @@ def default_attach(name: str) -> tuple[str, ...]:
     """Return the attach points that a built-in backbone has unless told otherwise.
 
     Raises:
-        InputError: `name` is the user's own, whose modules nobody here knows.
+        InputError: Unknown name, or the user's own, whose modules nobody here knows.
     """
     if name in BUILT_IN:
         return BUILT_IN[name].attach
+    _refuse_unknown(name)
     raise InputError(
         f"no attach points for {name}",
         expected="the names of its modules after which branches go",
@@ -72,13 +73,8 @@ def build(spec: BackboneSpec) -> nn.Module:
         InputError: Unknown name, a stem where there is no choice, or a builder that does not
             return a network.
     """
+    _refuse_unknown(spec.name)
     family = BUILT_IN.get(spec.name)
-    if family is None and ":" not in spec.name:
-        raise InputError(
-            "unknown backbone",
-            got=repr(spec.name),
-            expected=f"one of {', '.join(BUILT_IN)}, or your own as package.module:function",
-        )
     if spec.stem is not None and not (family and family.stems):
         choosers = ", ".join(name for name, f in BUILT_IN.items() if f.stems)
         raise InputError(
@@ -91,14 +87,25 @@ def build(spec: BackboneSpec) -> nn.Module:
     return _checked(builder(**options), spec.name)
 
 
+def _refuse_unknown(name: str) -> None:
+    if name not in BUILT_IN and ":" not in name:
+        raise InputError(
+            "unknown backbone",
+            got=repr(name),
+            expected=f"one of {', '.join(BUILT_IN)}, or your own as package.module:function",
+        )
+
+
 def _resolve(path: str) -> Any:
     """Return what ``package.module:function`` names; the working folder may hold the module."""
     module_name, _, function = path.partition(":")
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        return getattr(import_module(module_name), function)
-    except (ImportError, AttributeError) as problem:
+        builder = getattr(import_module(module_name), function)
+        inspect.signature(builder)
+        return builder
+    except (ImportError, AttributeError, ValueError, TypeError) as problem:
         raise InputError(
             f"cannot find the backbone {path}",
             got=problem,

@@ -77,8 +77,8 @@ class FrozenBackbone(nn.Module):
             classes: How many logits are expected.
 
         Raises:
-            InputError: A feature that is no tensor with a leading batch axis, attach points that
-                are never reached, or another number of logits.
+            InputError: Images that the network cannot take, a feature that is no tensor with a
+                leading batch axis, attach points that are never reached, or other logits.
         """
         with torch.no_grad():
             try:
@@ -89,6 +89,12 @@ class FrozenBackbone(nn.Module):
                     got=never,
                     expected="a module that runs in every forward pass",
                 ) from never
+            except RuntimeError as problem:
+                raise InputError(
+                    "the backbone does not fit the data",
+                    got=str(problem).strip().splitlines()[0],
+                    expected=f"a network for images {image_shape}, channels first",
+                ) from problem
         for name, feature in zip(self.attach, features, strict=True):
             if not isinstance(feature, Tensor) or feature.ndim not in (2, 4) or len(feature) != 2:
                 raise InputError(
@@ -96,10 +102,11 @@ class FrozenBackbone(nn.Module):
                     got=tuple(feature.shape) if isinstance(feature, Tensor) else type(feature),
                     expected="features (n, C, H, W) or (n, C)",
                 )
-        if tuple(logits.shape) != (2, classes):
+        if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, classes):
+            found = tuple(logits.shape)[1:] if isinstance(logits, Tensor) else type(logits)
             raise InputError(
                 "the backbone does not fit the data",
-                got=f"{logits.shape[-1]} logits",
+                got=f"{found[0]} logits" if isinstance(found, tuple) and len(found) == 1 else found,
                 expected=f"{classes}, one a class",
             )
         return [tuple(feature.shape[1:]) for feature in features]

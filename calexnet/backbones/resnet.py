@@ -109,5 +109,5 @@ def resnet18(classes: int, stem: str = "3x3") -> nn.Module:
 
 
 def resnet50(classes: int, stem: str = "7x7+pool") -> nn.Module:
-    """Return a ResNet-50: 4,087 M MACs at 224x224 with the ``7x7+pool`` stem."""
+    """Return a ResNet-50: 4,089 M MACs at 224x224 with the ``7x7+pool`` stem."""
     return ResNet(Bottleneck, (3, 4, 6, 3), classes, stem)

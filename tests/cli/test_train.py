@@ -1,0 +1,186 @@
+"""``calexnet train``: from a file of images to a trained cascade, or a clear refusal."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from calexnet import checkpoint
+from calexnet.backbones import BackboneSpec, build
+from calexnet.cli import main
+from calexnet.data import npz
+from calexnet.data.dataset import Dataset
+from tests.small_cascade import is_same, save_npz, tensors
+
+OWN = """
+from torch import nn
+
+def tiny(classes):
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+    body = nn.Sequential(nn.Conv2d(8, 12, 3, 2), nn.BatchNorm2d(12), nn.ReLU())
+    return nn.Sequential(stem, body, nn.AvgPool2d(3), nn.Flatten(), nn.Linear(12, classes))
+"""
+OWN_BACKBONE = ["--backbone", "tinynet:tiny", "--attach", "0,1"]
+SHORT = ["--epochs", "2", "--backbone-epochs", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_data: Dataset) -> Path:
+    """The working folder: ``tints.npz`` and the module ``tinynet``."""
+    npz.save(small_data, tmp_path / "tints.npz")
+    (tmp_path / "tinynet.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "tinynet", raising=False)
+    importlib.invalidate_caches()
+    return tmp_path
+
+
+def train(*arguments: str, out: str = "runs/tints") -> int:
+    return main(["train", "--data", "tints.npz", "--out", out, *arguments])
+
+
+def test_a_backbone_of_ones_own_is_trained_and_branched(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = train(*OWN_BACKBONE, *SHORT, "--margin", "0.1", "--margins", "0,0.3", "--seed", "3")
+
+    assert 0 == code
+    lines = capsys.readouterr().out.splitlines()
+    assert "branch            accuracy  effective samples  reached it  left there" in lines
+    assert ["0", "1"] == [line.split()[0] for line in lines[2:4]]
+    points = [line.split()[0] for line in lines if line.startswith("margin")]
+    assert ["margin-0", "margin-0.1", "margin-0.3"] == points
+    assert ["margin-0.1"] == [line.split()[0] for line in lines if "(default)" in line]
+    assert "Trained cascade: runs/tints" == lines[-1]
+    made, _ = checkpoint.load(folder / "runs" / "tints")
+    assert BackboneSpec("tinynet:tiny", 4) == made.spec.backbone
+    assert (2, 0.1, 3) == (
+        made.spec.recipe.epochs,
+        made.spec.recipe.train_margin,
+        made.spec.recipe.seed,
+    )
+    assert made.spec.backbone_training is not None
+    assert (2, 3) == (made.spec.backbone_training.epochs, made.spec.backbone_training.seed)
+    assert 3 == made.spec.split.seed
+    assert ["tints"] == [path.name for path in (folder / "runs").iterdir()]
+
+
+def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
+    torch.manual_seed(1)
+    network = build(BackboneSpec("tinynet:tiny", 4))
+    save_npz(folder / "weights.npz", tensors(network))
+    given = ["--mean", "0.4,0.5,0.6", "--std", "0.2,0.2,0.3", "--head", "linear"]
+
+    code = train(*OWN_BACKBONE, *SHORT, *given, "--weights", "weights.npz")
+
+    assert 0 == code
+    made, _ = checkpoint.load(folder / "runs" / "tints")
+    assert is_same(tensors(network), tensors(made.backbone.network))
+    assert made.spec.backbone_training is None
+    assert "linear" == made.spec.head
+    assert ((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)) == (
+        made.spec.preprocessing.mean,
+        made.spec.preprocessing.std,
+    )
+
+
+def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
+    first = train(*OWN_BACKBONE, *SHORT)
+    identity = checkpoint.load(folder / "runs" / "tints")[1]
+
+    second = train(*OWN_BACKBONE, *SHORT, "--seed", "1")
+
+    assert (0, 0) == (first, second)
+    assert identity != checkpoint.load(folder / "runs" / "tints")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backbone", "resnet9"], "unknown backbone: got 'resnet9'; expected one of resnet8, "),
+        (["--backbone", "tiny:net", "--attach", "0"], "cannot find the backbone tiny:net: got "),
+        (["--backbone", "tinynet:tiny"], "no attach points for tinynet:tiny: expected the names"),
+        (["--backbone", "resnet8", "--attach", "layer7"], "no such attach point: got 'layer7'"),
+        (["--backbone", "resnet8", "--attach", "bn1,bn1"], "the attach points cannot be used: got"),
+        (["--backbone", "resnet8", "--head", "mlp"], "unknown head: got 'mlp'; expected one of"),
+        (["--backbone", "resnet8", "--stem", "3x3"], "resnet8 has no choice of stem: got 3x3"),
+        (["--backbone", "resnet18", "--stem", "5x5"], "unknown stem: got '5x5'; expected one of"),
+        (["--backbone", "resnet8", "--epochs", "0"], "the recipe's epochs cannot be used: got 0"),
+        (
+            ["--backbone", "resnet8", "--backbone-epochs", "0"],
+            "the backbone training's epochs cannot be used: got 0",
+        ),
+        (["--backbone", "resnet8", "--mean", "0.5"], "got 1 "),
+        (["--backbone", "resnet8", "--mean", "0.5", "--std", "0.2"], "got 1 "),
+        (["--backbone", "resnet8", "--std", "0,1,1"], "std cannot be used: got (0.0, 1.0, 1.0)"),
+        (["--backbone", "resnet8", "--weights", "w.pt"], "cannot read weights from w.pt: got .pt"),
+        (["--backbone", "resnet8", "--weights", "w.npz"], "cannot read weights from w.npz: got "),
+        (["--backbone", "resnet8", "--data", "none.npz"], "none.npz"),
+        (["--backbone", "resnet8", "--data", "grey.npz"], "the backbone does not fit the data: "),
+    ],
+)
+def test_bad_input_is_told_and_leaves_nothing_behind(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    small_data: Dataset,
+    arguments: list[str],
+    message: str,
+) -> None:
+    np.savez("grey.npz", images=small_data.images[..., :1], labels=small_data.labels)
+    before = {path.name for path in folder.iterdir()}
+
+    code = train(*arguments)
+
+    assert 2 == code
+    error = capsys.readouterr().err
+    assert "calexnet train: error: " in error
+    assert message in error
+    assert "Traceback" not in error
+    left = {path.name for path in folder.rglob("*")} - {"__pycache__"}
+    assert left - before - {"runs"} == {n for n in left if n.startswith("tinynet.cpython")}
+
+
+def test_a_loss_of_nan_is_told_and_leaves_nothing_behind(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tensors(build(BackboneSpec("tinynet:tiny", 4)))
+    weights["4.bias"][0] = np.nan
+    save_npz(folder / "weights.npz", weights)
+
+    code = train(*OWN_BACKBONE, "--weights", "weights.npz")
+
+    assert 2 == code
+    assert "the loss is not finite (training branch 1 at 0, epochs 1)" in capsys.readouterr().err
+    assert [] == list((folder / "runs").iterdir())
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "thesis.txt").write_text("all of it")
+
+    code = train(*OWN_BACKBONE, *SHORT, out="mine")
+
+    assert 2 == code
+    assert "will not replace" in capsys.readouterr().err
+    assert "all of it" == (folder / "mine" / "thesis.txt").read_text()
+
+
+@pytest.mark.parametrize("missing", ["--data", "--backbone", "--out"])
+def test_a_missing_argument_is_a_usage_error(
+    missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = {"--data": "digits", "--backbone": "resnet8", "--out": "run"}
+    del given[missing]
+
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["train", *(part for pair in given.items() for part in pair)])
+
+    assert f"the following arguments are required: {missing}" in capsys.readouterr().err

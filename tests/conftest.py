@@ -1,0 +1,78 @@
+"""What many tests share: one small trained cascade, its run folder and its bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from calexnet.cascade import Cascade
+    from calexnet.data.dataset import Dataset
+
+# The first example of a test often pays for imports and compilation.
+hypothesis.settings.register_profile("calexnet", deadline=None)
+hypothesis.settings.load_profile("calexnet")
+
+
+@pytest.fixture(scope="session")
+def small_data() -> Dataset:
+    """Four tints of 8x8 images, some hard to tell."""
+    from tests import small_cascade
+
+    return small_cascade.small_data()
+
+
+@pytest.fixture(scope="session")
+def small_cascade(small_data: Dataset) -> Cascade:
+    """A ResNet-8 with two branches, trained on `small_data`; nobody may change it."""
+    from tests import small_cascade
+
+    return small_cascade.train(small_data)
+
+
+@pytest.fixture(scope="session")
+def small_run(small_cascade: Cascade, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of `small_cascade`; nobody may change it."""
+    from calexnet import checkpoint
+
+    folder = tmp_path_factory.mktemp("run")
+    checkpoint.save(small_cascade, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `small_run`; nobody may change it."""
+    from calexnet.export import export_run
+
+    folder = tmp_path_factory.mktemp("bundles") / "tints"
+    export_run(small_run, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_float_bundle(small_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `small_run` that takes normalised images; nobody may change it."""
+    from calexnet.export import export_run
+
+    folder = tmp_path_factory.mktemp("bundles") / "tints"
+    export_run(small_run, folder, input="float")
+    return folder
+
+
+@pytest.fixture
+def translated(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the graphs of `small_bundle` instead of having torch translate its cascade again."""
+    import onnx_ir as ir
+
+    from calexnet.export import segments
+
+    def build(cascade: Cascade, *, raw_input: bool) -> segments.CascadeGraphs:
+        names = ("segment1", "segment2", "segment3", "plain")
+        *parts, plain = (ir.load(small_bundle / "onnxruntime" / f"{name}.onnx") for name in names)
+        return segments.CascadeGraphs(tuple(parts), plain)
+
+    monkeypatch.setattr(segments, "build", build)

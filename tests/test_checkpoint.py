@@ -1,0 +1,301 @@
+"""A cascade on disk: the same bits come back, nothing runs, and every damage is told."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from calexnet import checkpoint
+from calexnet.backbones import BackboneSpec, build
+from calexnet.cascade import Cascade
+from calexnet.errors import CheckpointError, InputError
+from calexnet.storage import sha256
+from tests.small_cascade import is_same, save_npz, tensors, untrained, weights
+
+FILES = ("backbone.safetensors", "branches.safetensors", "samples.npz")
+
+
+class Bomb:
+    """Unpickling this fails the test."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return pytest.fail, ("a pickle was run",)
+
+
+@pytest.fixture
+def run(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of a run folder, to be damaged."""
+    return Path(shutil.copytree(small_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return build(BackboneSpec("resnet8", 4))
+
+
+def edit(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    document = json.loads((run / checkpoint.RECORD).read_text())
+    change(document)
+    (run / checkpoint.RECORD).write_text(json.dumps(document))
+
+
+def replace(run: Path, name: str, data: bytes) -> None:
+    """Put `data` in place of a file and sign for it."""
+    (run / name).write_bytes(data)
+    edit(run, lambda document: document["files"].update({name: sha256(data)}))
+
+
+def test_a_cascade_comes_back_bit_for_bit(small_cascade: Cascade, small_run: Path) -> None:
+    loaded, _ = checkpoint.load(small_run)
+
+    assert small_cascade.spec == loaded.spec
+    assert is_same(weights(small_cascade), weights(loaded))
+    assert np.array_equal(small_cascade.samples.images, loaded.samples.images)
+    assert np.array_equal(small_cascade.samples.labels, loaded.samples.labels)
+    images = small_cascade.samples.images
+    assert np.array_equal(small_cascade.answer(images).scores, loaded.answer(images).scores)
+    assert not any(module.training for head in loaded.heads for module in head.modules())
+
+
+def test_a_run_is_four_plain_files(small_run: Path) -> None:
+    assert {*FILES, checkpoint.RECORD} == {path.name for path in small_run.iterdir()}
+    for name in FILES[:2]:
+        assert safetensors.torch.load((small_run / name).read_bytes())
+
+
+def test_thresholds_that_nobody_reaches_come_back(tmp_path: Path) -> None:
+    made = untrained("resnet8", ("layer1",))
+
+    checkpoint.save(made, tmp_path)
+
+    table = checkpoint.load(tmp_path)[0].spec.operating_points[0].table()
+    assert [[np.inf, 0.0, np.inf, 0.0]] == table.tolist()
+
+
+def test_one_run_has_one_name_and_a_changed_one_another(small_run: Path, run: Path) -> None:
+    names = [checkpoint.load(folder)[1] for folder in (small_run, run)]
+    edit(run, lambda document: document["cascade"]["recipe"].update(seed=9))
+
+    assert names[0] == names[1] != checkpoint.load(run)[1]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_altered_file_is_refused(run: Path, name: str) -> None:
+    data = bytearray((run / name).read_bytes())
+    data[-1] ^= 1
+    (run / name).write_bytes(data)
+
+    with pytest.raises(
+        CheckpointError,
+        match=rf"{name} was changed: got SHA-256 \w{{12}}\.\.\.; expected \w{{12}}\.\.\.\. Train",
+    ):
+        checkpoint.load(run)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_told(run: Path, name: str) -> None:
+    (run / name).unlink()
+
+    with pytest.raises(CheckpointError, match=rf"^cannot read .*{name}: got No such file"):
+        checkpoint.load(run)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_the_record_does_not_sign_for_is_refused(run: Path, name: str) -> None:
+    edit(run, lambda document: document["files"].pop(name))
+
+    with pytest.raises(CheckpointError, match=rf"{name} was changed: .*expected none"):
+        checkpoint.load(run)
+
+
+@pytest.mark.parametrize("schema", [0, 2, None, "1"])
+def test_another_schema_is_refused(run: Path, schema: object) -> None:
+    edit(run, lambda document: document.update(schema=schema))
+
+    with pytest.raises(
+        CheckpointError,
+        match=rf"cascade.json is of another schema: got {schema!r}; expected 1\. Train again with",
+    ):
+        checkpoint.load(run)
+
+
+@pytest.mark.parametrize(
+    "record", [b"", b"{", b"\xff", b'{"schema": 1}', b'{"schema": 1, "files": {}, "cascade": []}']
+)
+def test_a_damaged_record_is_told(run: Path, record: bytes) -> None:
+    (run / checkpoint.RECORD).write_bytes(record)
+
+    with pytest.raises(CheckpointError, match=r"cascade.json is damaged: got .*\. Train again, or"):
+        checkpoint.load(run)
+
+
+def test_a_folder_without_a_cascade_says_how_to_make_one(tmp_path: Path) -> None:
+    advice = r"expected what calexnet train writes\. Train one, for example: calexnet train "
+    with pytest.raises(CheckpointError, match=rf"holds no trained cascade: got no casc.*{advice}"):
+        checkpoint.load(tmp_path)
+    with pytest.raises(CheckpointError, match=r"none holds no trained cascade: got no folder; "):
+        checkpoint.load(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "data", [safetensors.torch.save({"conv1.weight": torch.zeros(2)}), b"no tensors", b""]
+)
+@pytest.mark.parametrize("name", FILES[:2])
+def test_signed_tensors_of_another_cascade_are_refused(run: Path, name: str, data: bytes) -> None:
+    replace(run, name, data)
+
+    with pytest.raises(CheckpointError, match=rf"the tensors in .*{name} do not fit the cascade"):
+        checkpoint.load(run)
+
+
+def test_no_pickle_is_run_even_if_it_is_signed_for(run: Path) -> None:
+    images = np.empty(1, dtype=object)
+    images[0] = Bomb()
+    np.savez(run / "bomb.npz", images=images, labels=images)
+
+    replace(run, "samples.npz", (run / "bomb.npz").read_bytes())
+    with pytest.raises(CheckpointError, match=r"samples.npz .*allow_pickle=False"):
+        checkpoint.load(run)
+    replace(run, "branches.safetensors", pickle.dumps(Bomb()))
+    with pytest.raises(CheckpointError, match="do not fit the cascade"):
+        checkpoint.load(run)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_weights_come_from_either_kind_of_file(
+    network: nn.Module, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".npz":
+        save_npz(path, tensors(network))
+    else:
+        safetensors.torch.save_file(network.state_dict(), path)
+    other = build(BackboneSpec("resnet8", 4))
+
+    checkpoint.load_weights(other, path)
+
+    assert is_same(tensors(network), tensors(other))
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_half_precision_weights_are_widened_and_counters_kept(
+    network: nn.Module, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"weights{suffix}"
+    half = {
+        n: t.half() if t.is_floating_point() else t + 3 for n, t in network.state_dict().items()
+    }
+    if suffix == ".npz":
+        np.savez(path, **{name: t.numpy() for name, t in half.items()})
+    else:
+        safetensors.torch.save_file(half, path)
+
+    checkpoint.load_weights(network, path)
+
+    expected = {n: t.float() if t.is_floating_point() else t for n, t in half.items()}
+    assert is_same({n: t.numpy() for n, t in expected.items()}, tensors(network))
+    assert 3 == tensors(network)["bn1.num_batches_tracked"]
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.pth", "weights.bin", "weights"])
+def test_pickled_weights_are_refused_unread(network: nn.Module, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(pickle.dumps(Bomb()))
+
+    with pytest.raises(
+        InputError,
+        match=rf"^cannot read weights from .*{name}: got .*; expected \.safetensors, or \.npz .*"
+        r"Convert with: safetensors\.torch\.save_file",
+    ):
+        checkpoint.load_weights(network, tmp_path / name)
+
+
+def damaged(path: Path) -> None:
+    """Write an archive whose compressed data is broken."""
+    np.savez_compressed(path, weight=np.zeros(4096))
+    data = bytearray(path.read_bytes())
+    at = data.index(b"weight.npy") + len(b"weight.npy") + 24
+    data[at : at + 8] = b"\xff" * 8
+    path.write_bytes(data)
+
+
+def objects(path: Path) -> None:
+    array = np.empty(1, dtype=object)
+    array[0] = Bomb()
+    np.savez(path, weight=array)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(objects, id="objects"),
+        pytest.param(damaged, id="damaged"),
+        pytest.param(lambda path: path.write_bytes(b""), id="empty"),
+        pytest.param(lambda path: path.write_bytes(b"PK\x03\x04 no archive"), id="cut"),
+        pytest.param(lambda path: path.write_bytes(pickle.dumps(Bomb())), id="pickle"),
+        pytest.param(lambda path: np.savez(path, weight=np.array(["a"])), id="text"),
+        pytest.param(lambda path: np.save(path.open("wb"), np.zeros(2)), id="one array"),
+        pytest.param(lambda path: None, id="missing"),
+        pytest.param(lambda path: path.mkdir(), id="folder"),
+    ],
+)
+def test_an_npz_that_holds_no_tensors_is_told(
+    network: nn.Module, tmp_path: Path, write: Callable[[Path], Any]
+) -> None:
+    path = tmp_path / "weights.npz"
+    write(path)
+
+    with pytest.raises(
+        InputError, match=r"^cannot read weights from .*; expected a file of tensor"
+    ):
+        checkpoint.load_weights(network, path)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\xff" * 64])
+def test_a_safetensors_file_that_cannot_be_read_is_told(
+    network: nn.Module, tmp_path: Path, data: bytes | None
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    if data is not None:
+        path.write_bytes(data)
+
+    with pytest.raises(
+        InputError, match=r"^cannot read weights from .*; expected a file of tensor"
+    ):
+        checkpoint.load_weights(network, path)
+
+
+def reshape(state: dict[str, Any]) -> None:
+    state["linear.weight"] = np.zeros((10, 64), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (reshape, r"size mismatch for linear\.weight: .*\[10, 64\].*\[4, 64\]"),
+        (lambda state: state.pop("conv1.weight"), r'Missing key\(s\).*"conv1\.weight"'),
+        (lambda state: state.update(extra=np.zeros(1)), r'Unexpected key\(s\).*"extra"'),
+    ],
+)
+def test_weights_of_another_network_are_told_by_name(
+    network: nn.Module, tmp_path: Path, change: Callable[[dict[str, Any]], Any], complaint: str
+) -> None:
+    state: dict[str, Any] = dict(tensors(network))
+    change(state)
+    np.savez(tmp_path / "weights.npz", **state)
+
+    with pytest.raises(
+        InputError,
+        match=rf"^the weights in .*weights\.npz do not fit the backbone: got {complaint}.*Check ",
+    ):
+        checkpoint.load_weights(network, tmp_path / "weights.npz")
