@@ -158,7 +158,7 @@ def _label_error(what: str, flips: NDArray[np.bool_]) -> ParityError:
 def _parity_error(what: str, differences: NDArray[np.float32]) -> ParityError:
     return ParityError(
         f"{what} differ from PyTorch's",
-        got=f"up to {np.nanmax(differences):.3g} on {len(differences)} real samples",
+        got=f"up to {differences.max():.3g} on {len(differences)} real samples",
         expected=f"at most {BOUND:g}",
         fix="This is a fault of the export; please report it with the run's cascade.json",
     )

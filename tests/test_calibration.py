@@ -204,7 +204,8 @@ def test_no_class_with_support_leaves_at_a_corrected_precision_below_its_bar(cas
         alive = taken > branch
         anchor = alive if rule.anchor == "survivors" else np.full(len(alive), True)
         for label in range(CLASSES):
-            mine = alive & (exits.labels[branch] == label)
+            scored = ~np.isnan(exits.scores[branch])
+            mine = alive & scored & (exits.labels[branch] == label)
             answered = anchor & (backbone == label)
             leaving = mine & (taken == branch + 1)
             if min(mine.sum(), answered.sum()) < rule.min_support or not leaving.any():
@@ -227,7 +228,8 @@ def test_classes_with_little_support_use_the_threshold_of_all_classes_together(c
         right = exits.labels[branch][alive] == case.truth[alive]
         pooled = lowest_threshold(exits.scores[branch][alive], right, bar, rule)
         for label in range(CLASSES):
-            mine = (exits.labels[branch][alive] == label).sum()
+            scored = ~np.isnan(exits.scores[branch][alive])
+            mine = (scored & (exits.labels[branch][alive] == label)).sum()
             if min(mine, (backbone[anchor] == label).sum()) < rule.min_support:
                 assert np.float32(pooled) == thresholds[branch, label]
 
