@@ -42,7 +42,7 @@ def test_a_replay_gives_each_segment_what_the_cascade_gives_it(runner: Runner) -
     batches = [random_images(16, seed=seed) for seed in range(2)]
     exits = [runner(batch).exits for batch in batches]
 
-    task = speed._replay(runner, batches)
+    task = speed._replay(runner, [batches])
 
     calls = [call for call in task.calls(0) if isinstance(call, SegmentCall)]
     reached = [int((taken >= k).sum()) for taken in exits for k in (1, 2, 3)]
@@ -56,7 +56,7 @@ def test_a_replay_gives_each_segment_what_the_cascade_gives_it(runner: Runner) -
 def test_a_replay_leaves_out_what_nobody_reaches(runner: Runner) -> None:
     closed = runner.with_thresholds(np.full((2, 4), -np.inf, np.float32))
 
-    assert 1 == len(speed._replay(closed, [random_images(4)]).calls(0))
+    assert 1 == len(speed._replay(closed, [[random_images(4)]]).calls(0))
 
 
 def test_what_an_app_installs_is_followed_to_the_end() -> None:
