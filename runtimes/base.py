@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -36,9 +36,6 @@ class Engine(ABC):
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Return the named `outputs` for one batch of at least one sample.
 
-        An answer is a fresh array. A carried tensor may be a buffer that this thread's next call
-        with one sample overwrites: use it before, or copy it.
-
         Args:
             feeds: An array for every input; C-contiguous, of the recorded dtype.
             outputs: Names of the outputs to compute.
@@ -51,12 +48,28 @@ class Engine(ABC):
         except EngineError:
             raise
         except Exception as problem:  # each runtime has its own kinds
-            sizes = ", ".join(f"{name} {np.shape(array)}" for name, array in feeds.items())
-            raise EngineError(
-                f"{self.target} failed in {self.record.name}",
-                got=f"{str(problem).strip()} for {sizes}",
-                fix="The runner stays usable; try a smaller batch if memory is short",
-            ) from problem
+            raise self.failure(problem, feeds) from problem
+
+    def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
+        """Return a call that reads `feeds` and writes `outputs` where they lie, to be repeated.
+
+        Not to be shared between threads. It raises what the runtime raises; `failure` explains.
+        """
+
+        def call() -> None:
+            for array, value in zip(outputs.values(), self._run(feeds, [*outputs]), strict=True):
+                array[...] = value
+
+        return call
+
+    def failure(self, problem: Exception, feeds: Mapping[str, Array]) -> EngineError:
+        """Return the error that says where the runtime failed and for what."""
+        sizes = ", ".join(f"{name} {np.shape(array)}" for name, array in feeds.items())
+        return EngineError(
+            f"{self.target} failed in {self.record.name}",
+            got=f"{str(problem).strip()} for {sizes}",
+            fix="The runner stays usable; try a smaller batch if memory is short",
+        )
 
     @abstractmethod
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:

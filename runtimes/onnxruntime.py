@@ -2,77 +2,43 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import ANSWER, Array, Engine
+from calexnet.runtimes.base import Array, Engine
 
 #: Our names of ONNX Runtime's execution providers.
 PROVIDERS = {"cpu": "CPUExecutionProvider"}
 
 
 class OnnxRuntimeEngine(Engine):
-    """One ONNX graph in an inference session.
-
-    A single image runs on buffers that are bound once a thread: at batch 1 the session's own
-    copying and dispatch would cost a cascade a percent or two.
-    """
+    """One ONNX graph in an inference session."""
 
     target = "onnxruntime"
 
     def __init__(self, record: GraphRecord, session: Any) -> None:
         super().__init__(record)
         self._session = session
-        self._bindings = threading.local()
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        if len(feeds[self.record.inputs[0].name]) != 1:
-            answers: list[Array] = self._session.run(outputs, feeds)
-            return answers
-        return self._binding(tuple(outputs)).run(feeds)
+        answers: list[Array] = self._session.run(outputs, feeds)
+        return answers
 
-    def _binding(self, outputs: tuple[str, ...]) -> _Binding:
-        """Return this thread's buffers for `outputs`."""
-        mine: dict[tuple[str, ...], _Binding] | None = getattr(self._bindings, "by_outputs", None)
-        if mine is None:
-            mine = self._bindings.by_outputs = {}
-        if outputs not in mine:
-            mine[outputs] = _Binding(self._session, self.record, outputs)
-        return mine[outputs]
-
-
-class _Binding:
-    """Buffers for one image, bound to a session once; for one thread."""
-
-    def __init__(self, session: Any, record: GraphRecord, outputs: tuple[str, ...]) -> None:
+    def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
+        """Bind the arrays to the session once: a call then costs no copy and little dispatch."""
         import onnxruntime
 
-        self._session = session
-        self._binding = session.io_binding()
-        self._inputs: dict[str, Array] = {}
-        self._outputs: list[tuple[Array, bool]] = []
-        known = {tensor.name: tensor for tensor in record.outputs}
-        for name in outputs:
-            shape = [1 if isinstance(d, str) else d for d in known[name].shape]
-            buffer = np.empty(shape, known[name].dtype)
-            # On the CPU this shares the array's memory.
-            value = onnxruntime.OrtValue.ortvalue_from_numpy(buffer)
-            self._binding.bind_ortvalue_output(name, value)
-            self._outputs.append((buffer, name in ANSWER))
-
-    def run(self, feeds: Mapping[str, Array]) -> list[Array]:
+        binding = self._session.io_binding()
         for name, array in feeds.items():
-            # A carried tensor comes in the same buffer each time, a threshold in the same array.
-            if self._inputs.get(name) is not array:
-                self._binding.bind_cpu_input(name, array)
-                self._inputs[name] = array
-        self._session.run_with_iobinding(self._binding)
-        return [buffer.copy() if answer else buffer for buffer, answer in self._outputs]
+            binding.bind_cpu_input(name, array)
+        for name, array in outputs.items():
+            # On the CPU this shares the array's memory.
+            value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
+            binding.bind_ortvalue_output(name, value)
+        return partial(self._session.run_with_iobinding, binding)
 
 
 def require() -> None:
