@@ -216,14 +216,23 @@ def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     words: list[str], earlier: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
     long = [*words, "--cell-seconds", "600"]
-    with subprocess.Popen([*COMMAND, *long], stderr=subprocess.PIPE, text=True) as process:
-        for _ in range(600):
-            if list(tmp_path.glob(".out.*.partial")):
-                break
-            time.sleep(0.05)
-        time.sleep(0.3)
-        process.send_signal(number)
-        _, shown = process.communicate(timeout=60)
+    with subprocess.Popen(
+        [*COMMAND, *long],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A background job starts with SIGINT ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            for _ in range(600):
+                if list(tmp_path.glob(".out.*.partial")):
+                    break
+                time.sleep(0.05)
+            time.sleep(0.3)
+            process.send_signal(number)
+            _, shown = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert 130 == process.returncode
     assert "calexnet-bench: stopped; nothing was left half written" == shown.splitlines()[-1]
