@@ -21,7 +21,6 @@ from calexnet.runtimes.base import ANSWER, Array, Engine
 #: target -> module with ``require()`` and ``load(record, data, provider=, threads=)``.
 RUNTIMES = {"onnxruntime": "calexnet.runtimes.onnxruntime"}
 
-
 #: Label, score and, if asked for, probabilities of some samples.
 _Answer = tuple[Array, Array, "Array | None"]
 
