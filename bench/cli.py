@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "batch size and exit rate it pays.",
     )
     parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
-    parser.add_argument("--data", required=True, help="digits, a folder of images, or an .npz file")
+    parser.add_argument("--data", required=True, help=kinds.SOURCES)
+    kinds.data_root(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder for the report")
     parser.add_argument("--device", default="auto", help=f"auto, {', '.join(DEVICES)}")
     parser.add_argument("--batch", type=kinds.integers, default=(1, 2, 4, 8, 16, 32))
@@ -65,7 +66,9 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         command=command,
     )
     with staged_folder(arguments.out, marker=reporting.JSON) as stage:
-        report = measure(arguments.bundle, data.load(arguments.data), device, plan)
+        report = measure(
+            arguments.bundle, data.load(arguments.data, arguments.data_root), device, plan
+        )
         reporting.write(report, stage)
     print(reporting.summary(report))
     print(f"\nReport: {arguments.out / reporting.HTML}")

@@ -21,7 +21,7 @@ from calexnet.data.split import Split, SplitRecord
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
-from calexnet.preprocessing import Preprocessing
+from calexnet.preprocessing import Preprocessing, channel_statistics
 from calexnet.recipe import BranchReport, Recipe, train_branches
 from calexnet.training import BackboneTraining, train_backbone
 
@@ -248,8 +248,6 @@ def _train_and_refreeze(
 
 def _preprocessing(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) -> Preprocessing:
     height, width, channels = data.images.shape[1:]
-    pixels = data.images[train].reshape(-1, channels)
-    # In float64 and channel by channel: a large set must not be copied as floats.
     for name, given in (("mean", plan.mean), ("std", plan.std)):
         if given is not None and len(given) != channels:
             raise InputError(
@@ -257,6 +255,8 @@ def _preprocessing(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) ->
                 got=f"{len(given)} numbers",
                 expected=f"{channels}, one a channel",
             )
-    mean = plan.mean or tuple(float(pixels[:, c].mean()) / 255 for c in range(channels))
-    std = plan.std or tuple(max(float(pixels[:, c].std()) / 255, 1e-3) for c in range(channels))
-    return Preprocessing(height, width, mean, std)
+    mean, std = channel_statistics(data.images, train)
+    flat = 1e-3  # of a channel without contrast, not to divide by nothing
+    return Preprocessing(
+        height, width, plan.mean or mean, plan.std or tuple(max(each, flat) for each in std)
+    )

@@ -24,7 +24,7 @@ from calexnet.errors import CheckpointError, InputError
 from calexnet.storage import sha256
 
 RECORD = "cascade.json"
-SCHEMA = 1
+SCHEMA = 2
 _BACKBONE, _BRANCHES, _SAMPLES = "backbone.safetensors", "branches.safetensors", "samples.npz"
 
 

@@ -17,7 +17,7 @@ from calexnet.errors import BundleError
 from calexnet.preprocessing import Preprocessing
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 
 #: The next step for whoever holds a damaged bundle.
 COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"

@@ -15,6 +15,7 @@ from calexnet.errors import InputError
 
 InputForm = Literal["uint8", "float"]
 
+_CHUNK = 1024
 _DTYPES = {"uint8": np.dtype(np.uint8), "float": np.dtype(np.float32)}
 
 
@@ -110,3 +111,22 @@ class Preprocessing:
         if self.input == "uint8":
             return "Pass images as a camera or a decoder gives them: bytes, channels last"
         return "Pass normalised images, channels first"
+
+
+def channel_statistics(
+    images: NDArray[np.uint8], rows: NDArray[np.intp]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of each channel, in 0..1, over the images at `rows`.
+
+    From counts of the 256 values, so that no large set is ever copied as floats.
+    """
+    channels = images.shape[3]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(rows), _CHUNK):
+        some = images[rows[start : start + _CHUNK]]
+        for channel in range(channels):
+            counts[channel] += np.bincount(some[..., channel].ravel(), minlength=256)
+    values, pixels = np.arange(256), counts.sum(1)
+    mean = (counts @ values) / pixels
+    variance = (counts * (values - mean[:, None]) ** 2).sum(1) / pixels
+    return tuple((mean / 255).tolist()), tuple((np.sqrt(variance) / 255).tolist())

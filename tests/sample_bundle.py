@@ -83,7 +83,7 @@ def sample_manifest() -> Manifest:
         split=SplitRecord(
             data="pets",
             seed=0,
-            fractions={"train": 0.5, "calibration": 0.2, "test": 0.3},
+            rule="train=all[0%:50%] calibration=all[50%:70%] test=all[70%:100%]",
             parts={part: PartRecord(1, "0" * 64) for part in ("train", "calibration", "test")},
         ),
         provenance=Provenance("0" * 64, {"calexnet": "0.1.0"}, "host", "2025-01-01T00:00:00Z"),

@@ -92,7 +92,7 @@ def untrained(
             branches=(),
             operating_points=(OperatingPoint("margin-0", 0.0, table, rates, 0.5),),
             default_operating_point="margin-0",
-            split=SplitRecord("none", 0, {}, {"train": part, "calibration": part, "test": part}),
+            split=SplitRecord("none", 0, "", {"train": part, "calibration": part, "test": part}),
         ),
         backbone=frozen,
         heads=heads,

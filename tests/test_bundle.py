@@ -87,7 +87,7 @@ def alter_manifest(folder: Path) -> None:
 
 def change_schema(folder: Path) -> None:
     text = (folder / MANIFEST).read_text()
-    (folder / MANIFEST).write_text(text.replace('"schema": 1', '"schema": 2'))
+    (folder / MANIFEST).write_text(text.replace('"schema": 2', '"schema": 1'))
 
 
 def cut_manifest(folder: Path) -> None:
@@ -169,7 +169,7 @@ UNLISTED += r"listed files\. Remove that file, or copy the bundle again\.$"
             rf"expected [0-9a-f]{{12}}\.\.\.{COPY_AGAIN}",
         ),
         (alter_manifest, r"^.*bundle/manifest\.json was altered: got content with SHA-256 "),
-        (change_schema, r"^.*bundle/manifest\.json is of another schema: got 2; expected 1\."),
+        (change_schema, r"^.*bundle/manifest\.json is of another schema: got 1; expected 2\."),
         (cut_manifest, r"^.*bundle/manifest\.json is not JSON: got "),
         (
             remove_manifest,

@@ -138,6 +138,33 @@ def test_the_test_part_changes_no_weight_and_no_threshold(small_data: Dataset) -
     assert dataclasses.replace(first.spec, split=other.spec.split) == other.spec
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        None,
+        "train=train[:150] calibration=train[150:] test=test",
+        "train=train calibration=test[0%:50%] test=test[50%:100%]",
+    ],
+)
+def test_permuting_test_labels_changes_no_weight_and_no_threshold_whatever_the_rule(
+    small_data: Dataset, rule: str | None
+) -> None:
+    keys = tuple(f"{'train' if i < 200 else 'test'}/{i}" for i in range(len(small_data)))
+    data = dataclasses.replace(small_data, keys=keys, official=("train", "test"))
+    test, labels = divide(data, 0, rule).indices["test"], data.labels.copy()
+    labels[test] = np.random.default_rng(0).permutation(labels[test])
+    network = build(BackboneSpec("resnet8", 4))
+
+    first, other = (
+        cascade.train_cascade(found, divide(found, 0, rule), QUICK, network=network)
+        for found in (data, dataclasses.replace(data, labels=labels))
+    )
+
+    assert is_same(weights(first), weights(other))
+    assert first.spec.split.parts["test"] != other.spec.split.parts["test"]
+    assert dataclasses.replace(first.spec, split=other.spec.split) == other.spec
+
+
 def test_a_network_that_comes_trained_stays_as_it_is(small_data: Dataset) -> None:
     network = build(BackboneSpec("resnet8", 4))
     before = tensors(network)

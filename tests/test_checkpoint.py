@@ -119,19 +119,19 @@ def test_a_file_that_the_record_does_not_sign_for_is_refused(run: Path, name: st
         checkpoint.load(run)
 
 
-@pytest.mark.parametrize("schema", [0, 2, None, "1"])
+@pytest.mark.parametrize("schema", [0, 1, None, "2"])
 def test_another_schema_is_refused(run: Path, schema: object) -> None:
     edit(run, lambda document: document.update(schema=schema))
 
     with pytest.raises(
         CheckpointError,
-        match=rf"cascade.json is of another schema: got {schema!r}; expected 1\. Train again with",
+        match=rf"cascade.json is of another schema: got {schema!r}; expected 2\. Train again with",
     ):
         checkpoint.load(run)
 
 
 @pytest.mark.parametrize(
-    "record", [b"", b"{", b"\xff", b'{"schema": 1}', b'{"schema": 1, "files": {}, "cascade": []}']
+    "record", [b"", b"{", b"\xff", b'{"schema": 2}', b'{"schema": 2, "files": {}, "cascade": []}']
 )
 def test_a_damaged_record_is_told(run: Path, record: bytes) -> None:
     (run / checkpoint.RECORD).write_bytes(record)

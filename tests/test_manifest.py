@@ -100,11 +100,11 @@ def test_json_that_is_no_object_is_refused(data: bytes) -> None:
         manifest.parse(data, "m.json")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 1, "2", None])
 def test_another_schema_is_refused_before_anything_else_is_read(version: object) -> None:
     with pytest.raises(
         BundleError,
-        match=rf"^m\.json is of another schema: got {version!r}; expected 1\. Export the cascade "
+        match=rf"^m\.json is of another schema: got {version!r}; expected 2\. Export the cascade "
         r"again with this version of calexnet\.$",
     ):
         manifest.parse(json.dumps({"schema": version, "new": {}}).encode(), "m.json")
@@ -153,7 +153,7 @@ def test_the_message_about_an_alteration_shows_both_hashes() -> None:
         ({"classes": "cat"}, "classes: expected an array, got 'cat'"),
         ({"surplus": 1}, "the document: expected no field 'surplus'"),
         ({"macs": {"stages": [1]}}, r"macs\.branches is missing"),
-        ({"schema": True}, "schema: expected a int, got True"),
+        ({"schema": 2.0}, r"schema: expected a int, got 2\.0"),
         (
             {
                 "preprocessing": {
@@ -167,7 +167,7 @@ def test_the_message_about_an_alteration_shows_both_hashes() -> None:
             "std",
         ),
     ],
-    ids=["type", "surplus", "missing", "bool", "value"],
+    ids=["type", "surplus", "missing", "float", "value"],
 )
 def test_a_well_signed_document_of_another_shape_is_refused_by_place(
     change: dict[str, object], message: str

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from calexnet.errors import InputError
-from calexnet.preprocessing import Preprocessing
+from calexnet.preprocessing import Preprocessing, channel_statistics
 
 RAW = Preprocessing(height=2, width=3, mean=(0.5, 0.25), std=(0.5, 0.125))
 FLOAT = Preprocessing(height=2, width=3, mean=(0.5, 0.25), std=(0.5, 0.125), input="float")
@@ -145,3 +145,21 @@ def test_nan_is_refused_with_the_count_of_images_that_hold_it() -> None:
         r"Check the preprocessing before this call\.$",
     ):
         FLOAT.check(batch)
+
+
+def test_channel_statistics_are_those_of_the_chosen_images_alone() -> None:
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (3000, 3, 2, 3), dtype=np.uint8)
+    rows = np.flatnonzero(generator.random(3000) < 0.8)
+
+    mean, std = channel_statistics(images, rows)
+
+    pixels = images[rows].reshape(-1, 3) / 255
+    np.testing.assert_allclose(mean, pixels.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(std, pixels.std(0), rtol=1e-12)
+
+
+def test_the_statistics_of_one_grey_level_are_that_level_without_spread() -> None:
+    images = np.full((2, 4, 4, 1), 51, np.uint8)
+
+    assert ((0.2,), (0.0,)) == channel_statistics(images, np.array([0, 1]))

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+
+from calexnet import data
+
+#: What ``--data`` takes, for help texts.
+SOURCES = f"{', '.join(data.NAMED)}, a folder of images, or an .npz file"
+
+
+def data_root(parser: argparse.ArgumentParser, *, download: bool = False) -> None:
+    """Declare where named data sets lie: ``--data-root``, and ``--download`` if asked for."""
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        metavar="DIR",
+        help="folder of the named data sets; by default what CALEXNET_DATA names",
+    )
+    if download:
+        parser.add_argument(
+            "--download", action="store_true", help="fetch a named data set that is not there"
+        )
 
 
 def integers(text: str) -> tuple[int, ...]:
@@ -16,6 +36,13 @@ def integers(text: str) -> tuple[int, ...]:
             f"got {text!r}; expected positive whole numbers, for example 1,2,4"
         )
     return numbers
+
+
+def count(text: str) -> int:
+    """Return a positive whole number."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a positive whole number")
+    return int(text)
 
 
 def floats(text: str) -> tuple[float, ...]:

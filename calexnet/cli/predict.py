@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import data, runtimes
+from calexnet.cli import arguments as kinds
 from calexnet.data import folder
 from calexnet.errors import InputError
 from calexnet.preprocessing import Preprocessing
@@ -24,7 +25,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
     parser.add_argument("images", nargs="*", type=Path, help="image files")
-    parser.add_argument("--data", help="take images from a data set instead")
+    parser.add_argument("--data", help=f"take images from a data set instead: {kinds.SOURCES}")
+    kinds.data_root(parser)
     parser.add_argument("--index", type=_positions, default=(0,), help="which of them: 42 or 1,2,3")
     parser.add_argument("--resize", action="store_true", help="bring image files to size")
     parser.add_argument("--target", help="runtime; the first that works here by default")
@@ -70,12 +72,12 @@ def _images(arguments: argparse.Namespace, preprocessing: Preprocessing) -> list
             fix="For example: calexnet predict bundles/digits --data digits --index 42",
         )
     if arguments.data:
-        return _from_data(arguments.data, arguments.index)
+        return _from_data(arguments.data, arguments.data_root, arguments.index)
     return [_from_file(path, preprocessing, arguments.resize) for path in arguments.images]
 
 
-def _from_data(source: str, indices: tuple[int, ...]) -> list[Named]:
-    samples = data.load(source)
+def _from_data(source: str, root: Path | None, indices: tuple[int, ...]) -> list[Named]:
+    samples = data.load(source, root)
     for index in indices:
         if not 0 <= index < len(samples):
             raise InputError(

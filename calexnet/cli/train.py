@@ -20,7 +20,13 @@ HELP = "Train branches on a frozen backbone; one without weights is trained firs
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--data", required=True, help="digits, a folder of images, or an .npz file")
+    parser.add_argument("--data", required=True, help=kinds.SOURCES)
+    kinds.data_root(parser, download=True)
+    parser.add_argument(
+        "--split",
+        metavar="RULE",
+        help="for example 'train=train[:45000] calibration=train[45000:] test=test'",
+    )
     parser.add_argument(
         "--backbone",
         required=True,
@@ -50,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from calexnet.cascade import train_cascade
     from calexnet.storage import staged_folder
 
-    samples = data.load(arguments.data)
-    split = divide(samples, arguments.seed)
+    samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
+    split = divide(samples, arguments.seed, arguments.split)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:
         cascade = train_cascade(
             samples,

@@ -1,4 +1,4 @@
-"""Data sets, by name or by path: ``load("digits")``, ``load("images/")``, ``load("set.npz")``."""
+"""Data sets, by name or by path: ``load("cifar100")``, ``load("images/")``, ``load("set.npz")``."""
 
 from __future__ import annotations
 
@@ -6,21 +6,34 @@ from importlib import import_module
 from pathlib import Path
 
 from calexnet.data.dataset import Dataset
+from calexnet.data.root import Root
 from calexnet.errors import InputError
 
-#: Named data sets: name -> module whose ``load()`` gives it.
-NAMED = {"digits": "calexnet.data.digits"}
+#: Named data sets: name -> "module:function", which takes a `Root` and gives the set.
+NAMED = {
+    "digits": "calexnet.data.digits:load",
+    "cifar10": "calexnet.data.cifar10:load",
+    "cifar100": "calexnet.data.cifar100:load",
+    "cifar100-coarse": "calexnet.data.cifar100:load_coarse",
+    "cinic10": "calexnet.data.cinic10:load",
+}
 
 
-def load(source: str) -> Dataset:
+def load(source: str, root: Path | None = None, *, download: bool = False) -> Dataset:
     """Return the data set that `source` names: one of `NAMED`, an ``.npz`` file, or a folder.
+
+    Args:
+        source: The name or path.
+        root: Folder that named sets lie in; by default what ``CALEXNET_DATA`` names.
+        download: Fetch a named set that is not there.
 
     Raises:
         InputError: There is nothing of that name, or it cannot be read.
         RuntimeUnavailableError: A package that it needs is not installed.
     """
     if source in NAMED:
-        found: Dataset = import_module(NAMED[source]).load()
+        module, _, function = NAMED[source].partition(":")
+        found: Dataset = getattr(import_module(module), function)(Root(root, download))
         return found
     path = Path(source)
     try:

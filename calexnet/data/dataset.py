@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ class Dataset:
         classes: The classes' names in label order.
         keys: One for each sample, unique and the same wherever the set is read: a relative path,
             or the position in the original order. Splits follow from it.
+        official: The parts that the set's makers divided it into, if they did; then every key
+            begins with its part's name and a slash: ``test/00042``.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Dataset:
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     keys: tuple[str, ...]
+    official: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.
@@ -64,6 +67,23 @@ class Dataset:
             )
         if len(set(self.keys)) != len(self.keys):
             raise InputError(f"{self.name} has a key twice", expected="unique keys")
+        begins = tuple(f"{part}/" for part in self.official)
+        stray = next((key for key in self.keys if begins and not key.startswith(begins)), None)
+        if stray is not None:
+            raise InputError(
+                f"a key of {self.name} names no official part",
+                got=repr(stray),
+                expected=f"one that begins with {' or '.join(begins)}",
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, rows: NDArray[np.intp]) -> Dataset:
+        """Return the samples at `rows`, in that order; their images are copied."""
+        return replace(
+            self,
+            images=self.images[rows],
+            labels=self.labels[rows],
+            keys=tuple(self.keys[row] for row in rows),
+        )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from calexnet.data.dataset import Dataset
+from calexnet.data.root import Root
 from calexnet.errors import RuntimeUnavailableError
 
 SIZE = 32
 
 
-def load() -> Dataset:
-    """Return the digits, brought from 8x8 at 17 grey levels to 32x32x3 bytes.
+def load(root: Root | None = None) -> Dataset:
+    """Return the digits, brought from 8x8 at 17 grey levels to 32x32x3 bytes; no `root` is needed.
 
     Raises:
         RuntimeUnavailableError: scikit-learn is not installed.

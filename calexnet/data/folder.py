@@ -1,9 +1,12 @@
-"""A data set as a tree of images: one sub-folder a class, all images of one size."""
+"""A data set as a tree of images: one sub-folder a class, all images of one size.
+
+Folders of classes may lie in ``train``, ``valid`` and ``test``, which are then official parts.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from calexnet.progress import track
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+OFFICIAL = ("train", "valid", "test")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"}
 
 
@@ -26,11 +30,14 @@ def load(root: Path) -> Dataset:
             the message names the file.
         RuntimeUnavailableError: Pillow is not installed.
     """
-    classes = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    official = _official(root)
+    parts = [root / part for part in official] or [root]
+    classes = sorted({name for part in parts for name in _folders(part)})
     files = [
         (label, path)
+        for part in parts
         for label, name in enumerate(classes)
-        for path in sorted((root / name).rglob("*"))
+        for path in sorted((part / name).rglob("*"))
         if path.suffix.lower() in SUFFIXES
     ]
     if not files:
@@ -39,26 +46,37 @@ def load(root: Path) -> Dataset:
             got=f"{len(classes)} sub-folders",
             expected=f"one sub-folder a class, with {', '.join(sorted(SUFFIXES))} files",
         )
-    images = [read_image(path) for _, path in track(files, f"reading {root}", len(files))]
-    for (_, path), image in zip(files, images, strict=True):
-        if image.shape != images[0].shape:
+    first = read_image(files[0][1])
+    images = np.empty((len(files), *first.shape), np.uint8)
+    for row, (_, path) in enumerate(track(files, f"reading {root}", len(files))):
+        image = read_image(path)
+        if image.shape != first.shape:
             raise InputError(
                 f"{path} is of another size",
-                got=_size(image),
-                expected=f"{_size(images[0])}, like {files[0][1]}",
+                got=size(image),
+                expected=f"{size(first)}, like {files[0][1]}",
                 fix="Bring all images to one size first",
             )
+        images[row] = image
     return Dataset(
         name=root.resolve().name,
-        images=np.stack(images),
+        images=images,
         labels=np.array([label for label, _ in files], dtype=np.int64),
         classes=tuple(classes),
         keys=tuple(path.relative_to(root).as_posix() for _, path in files),
+        official=official,
     )
 
 
-def read_image(path: Path, resize: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def read_image(
+    source: Path | BinaryIO, resize: tuple[int, int] | None = None, *, name: str | None = None
+) -> NDArray[np.uint8]:
     """Return one image as uint8 ``(H, W, 3)``, brought to `resize` ``(H, W)`` if given.
+
+    Args:
+        source: A file, or the content of one.
+        resize: A size to bring it to.
+        name: Of the file, for messages; that of `source` by default.
 
     Raises:
         InputError: There is no such file, or it is no image.
@@ -66,15 +84,34 @@ def read_image(path: Path, resize: tuple[int, int] | None = None) -> NDArray[np.
     """
     pillow = _pillow()
     try:
-        with pillow.open(path) as handle:
+        with pillow.open(source) as handle:
             image: Image = handle.convert("RGB")
             if resize is not None:
                 image = image.resize((resize[1], resize[0]), pillow.Resampling.BILINEAR)
             return np.asarray(image, dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as problem:
         raise InputError(
-            f"cannot read {path} as an image", got=problem, expected="an image file"
+            f"cannot read {name or source} as an image", got=problem, expected="an image file"
         ) from problem
+
+
+def size(image: NDArray[np.uint8]) -> str:
+    """Return width and height of an image ``(H, W, 3)`` for a message."""
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def _folders(path: Path) -> list[str]:
+    if not path.is_dir():
+        return []
+    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _official(root: Path) -> tuple[str, ...]:
+    """Return the official parts of a tree with nothing else at its top, in their usual order."""
+    found = _folders(root)
+    if set(found) <= {*OFFICIAL} and all(_folders(root / name) for name in found):
+        return tuple(part for part in OFFICIAL if part in found)
+    return ()
 
 
 def _pillow() -> Any:
@@ -86,7 +123,3 @@ def _pillow() -> Any:
             fix="Run: pip install 'calexnet[bench]'; or give an .npz file instead",
         ) from missing
     return PIL.Image
-
-
-def _size(image: NDArray[np.uint8]) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"

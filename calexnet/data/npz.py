@@ -1,15 +1,19 @@
 """A data set as one ``.npz`` file: ``images``, ``labels``, ``classes``, ``keys``; no pickles.
 
-``classes`` and ``keys`` may be left out: then classes are numbered, and keys are positions.
+``classes`` and ``keys`` may be left out: then classes are numbered, and keys are positions. The
+set's official parts stand in ``official``, if it has any.
 """
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
@@ -25,16 +29,7 @@ def load(path: Path) -> Dataset:
     Raises:
         InputError: The file is damaged, or an array is missing or cannot be used.
     """
-    try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except _DAMAGE as problem:
-        raise InputError(
-            f"cannot read {path}",
-            got=problem,
-            expected="an .npz with the arrays images and labels",
-            fix="Make it again, for example with: calexnet data digits --out digits.npz",
-        ) from problem
+    arrays = read_arrays(path)
     missing = [name for name in ("images", "labels") if name not in arrays]
     if missing:
         raise InputError(
@@ -44,7 +39,7 @@ def load(path: Path) -> Dataset:
         )
     for name, array in arrays.items():
         kinds = "iu" if name == "labels" else "iuU"
-        if name in ("labels", "classes", "keys") and (
+        if name in ("labels", "classes", "keys", "official") and (
             array.ndim != 1 or array.dtype.kind not in kinds
         ):
             raise InputError(
@@ -61,6 +56,7 @@ def load(path: Path) -> Dataset:
         labels=labels,
         classes=tuple(str(name) for name in classes),
         keys=tuple(str(key) for key in keys),
+        official=tuple(str(part) for part in arrays.get("official", ())),
     )
 
 
@@ -77,4 +73,32 @@ def save(data: Dataset, path: Path) -> None:
             labels=data.labels,
             classes=np.array(data.classes),
             keys=np.array(data.keys),
+            official=np.array(data.official, dtype=np.str_),
         )
+
+
+def read_arrays(path: Path, wanted: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Return the `wanted` arrays of an ``.npz``, or all that it has; no pickle is run.
+
+    Raises:
+        InputError: The file is damaged, or a wanted array is not there.
+    """
+    try:
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
+            there = archive.files
+            arrays = {name: archive[name] for name in wanted or there if name in there}
+    except _DAMAGE as problem:
+        raise InputError(
+            f"cannot read {path}",
+            got=problem,
+            expected=f"an .npz with the arrays {', '.join(wanted or ('images', 'labels'))}",
+            fix="Fetch or make it again",
+        ) from problem
+    for name in wanted or ():
+        if name not in arrays:
+            raise InputError(
+                f"{path} has no array {name!r}",
+                got=", ".join(sorted(there)) or "no arrays",
+                expected=", ".join(wanted or ()),
+            )
+    return arrays

@@ -1,7 +1,6 @@
-"""Train, calibration and test: disjoint, decided by each sample's own key, and recorded.
+"""Train, calibration and test: disjoint, decided by a rule and each sample's own key, and recorded.
 
-A sample's part follows from its key and a seed alone, so a board that has only some of the files
-puts each of them where the host did, and nobody calibrates or trains on what will be the test.
+Nobody calibrates or trains on what will be the test: a board finds the test part again by its hash.
 """
 
 from __future__ import annotations
@@ -9,17 +8,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.data import rule as rules
 from calexnet.data.dataset import Dataset
+from calexnet.data.rule import PARTS
 from calexnet.errors import InputError
-
-PARTS = ("train", "calibration", "test")
-
-#: Half to train on; the test part is the larger rest, since its size bounds every interval.
-FRACTIONS = {"train": 0.5, "calibration": 0.2, "test": 0.3}
 
 
 @dataclass(frozen=True)
@@ -37,13 +34,13 @@ class SplitRecord:
     Attributes:
         data: The data set's name.
         seed: Of the division.
-        fractions: Expected share of each part.
+        rule: In the grammar of `calexnet.data.rule`.
         parts: What each part turned out to be.
     """
 
     data: str
     seed: int
-    fractions: dict[str, float]
+    rule: str
     parts: dict[str, PartRecord]
 
 
@@ -55,68 +52,90 @@ class Split:
     record: SplitRecord
 
 
-def divide(data: Dataset, seed: int, fractions: Mapping[str, float] | None = None) -> Split:
+def divide(data: Dataset, seed: int, rule: str | None = None) -> Split:
     """Return the parts of `data`.
 
     Args:
         data: The whole data set.
-        seed: Another seed gives another division.
-        fractions: Share of each of `PARTS`, summing to 1.
+        seed: Of the hash that shares (``%``) go by; positions do not depend on it.
+        rule: In the grammar of `calexnet.data.rule`; by default what suits the official parts.
 
     Raises:
-        InputError: A part would be empty.
+        InputError: The rule cannot be read or names a part that `data` does not have; or a part
+            would be empty, or share a sample with another.
     """
-    shares = dict(fractions or FRACTIONS)
-    if set(shares) != set(PARTS) or abs(sum(shares.values()) - 1.0) > 1e-9:
-        raise InputError(
-            "the fractions cannot be used",
-            got=shares,
-            expected=f"a share for each of {', '.join(PARTS)}, summing to 1",
-        )
-    indices = _assign(data, seed, shares)
-    for part, members in indices.items():
-        if len(members) == 0:
+    text = rules.default_rule(data) if rule is None else rule
+    selections = rules.parse(text)
+    sources = (rules.ALL, *data.official)
+    for part, selection in selections.items():
+        if selection.source not in sources:
             raise InputError(
-                f"the {part} part of {data.name} is empty",
-                got=f"{len(data.keys)} images in all",
-                expected="at least a few dozen",
-                fix="Give more images",
+                f"{data.name} has no such part to make {part} from",
+                got=repr(selection.source),
+                expected=" or ".join(sources),
             )
-    parts = {
-        part: PartRecord(len(members), _digest(data, members)) for part, members in indices.items()
-    }
-    return Split(indices, SplitRecord(data.name, seed, shares, parts))
+    indices = {part: rules.members(data, chosen, seed) for part, chosen in selections.items()}
+    _refuse_empty(data, indices)
+    _refuse_overlap(data, indices)
+    parts = {part: _record(data, rows) for part, rows in indices.items()}
+    return Split(indices, SplitRecord(data.name, seed, rules.canonical(text), parts))
 
 
 def recorded_test_part(data: Dataset, record: SplitRecord) -> NDArray[np.intp]:
     """Return the indices of the test samples that `record` names.
 
+    They are those that the rule finds in `data`, or all of `data` if that is the test part alone.
+
     Raises:
-        InputError: `data` is not the set that was recorded, so its test part is unknown.
+        InputError: Neither has the recorded hash, so the test part is unknown.
     """
-    members = _assign(data, record.seed, record.fractions)["test"]
-    wanted, got = record.parts["test"], PartRecord(len(members), _digest(data, members))
-    if got != wanted:
-        raise InputError(
-            f"{data.name} is not the data set that this cascade's split was recorded on",
-            got=f"a test part of {got.samples} images with hash {got.sha256[:12]}",
-            expected=f"{wanted.samples} images of {record.data} with hash {wanted.sha256[:12]}",
-            fix="Give the set it was trained from, or --all-samples if none of these images was "
-            "used in training or calibration",
-        )
-    return members
+    by_rule = rules.members(data, rules.parse(record.rule)["test"], record.seed)
+    wanted, got = record.parts["test"], _record(data, by_rule)
+    if got == wanted:
+        return by_rule
+    everything = np.arange(len(data))
+    if _record(data, everything) == wanted:
+        return everything
+    raise InputError(
+        f"{data.name} is not the data set that this cascade's split was recorded on",
+        got=f"a test part of {got.samples} images with hash {got.sha256[:12]}",
+        expected=f"{wanted.samples} images of {record.data} with hash {wanted.sha256[:12]}",
+        fix="Give the set it was trained from, or --all-samples if none of these images was "
+        "used in training or calibration",
+    )
 
 
-def _assign(data: Dataset, seed: int, shares: Mapping[str, float]) -> dict[str, NDArray[np.intp]]:
-    drawn = np.array([_uniform(key, seed) for key in data.keys])
-    limits = np.cumsum([shares[part] for part in PARTS])
-    part_of = np.searchsorted(limits[:-1], drawn, side="right")
-    return {part: np.flatnonzero(part_of == i) for i, part in enumerate(PARTS)}
+def thin(data: Dataset, rows: NDArray[np.intp], limit: int, seed: int) -> NDArray[np.intp]:
+    """Return at most `limit` of `rows` in their order, drawn by hash: a smaller set is a subset."""
+    drawn = [rules.uniform(data.keys[row], f"thin {seed}") for row in rows]
+    return np.sort(rows[np.argsort(drawn, kind="stable")[:limit]])
 
 
-def _uniform(key: str, seed: int) -> float:
-    digest = hashlib.sha256(f"{seed}:{key}".encode(errors="surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") / 2.0**64
+def _refuse_empty(data: Dataset, indices: Mapping[str, NDArray[np.intp]]) -> None:
+    for part, rows in indices.items():
+        if len(rows) == 0:
+            raise InputError(
+                f"the {part} part of {data.name} is empty",
+                got=f"{len(data)} images in all",
+                expected="at least a few dozen",
+                fix="Give more images, or another --split",
+            )
+
+
+def _refuse_overlap(data: Dataset, indices: Mapping[str, NDArray[np.intp]]) -> None:
+    for one, other in combinations(PARTS, 2):
+        shared = np.intersect1d(indices[one], indices[other])
+        if len(shared):
+            raise InputError(
+                f"the {one} and {other} parts of {data.name} overlap",
+                got=f"{len(shared)} images in both, the first is {data.keys[shared[0]]}",
+                expected="disjoint parts",
+                fix="Change --split",
+            )
+
+
+def _record(data: Dataset, rows: NDArray[np.intp]) -> PartRecord:
+    return PartRecord(len(rows), _digest(data, rows))
 
 
 def _digest(data: Dataset, members: Sequence[int] | NDArray[np.intp]) -> str:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
-from numpy.typing import NDArray
 
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.cifar_resnet import ShortcutA
 from calexnet.checkpoint import load_weights
+from calexnet.data import load
+from calexnet.data.split import divide
 from calexnet.export.flops import macs_of
 from calexnet.preprocessing import Preprocessing
 
@@ -64,28 +65,21 @@ def test_an_odd_number_of_new_channels_is_padded_whole() -> None:
     assert [0, 1, 1, 0, 0] == padded.flatten().tolist()
 
 
-def cifar10_test_part(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the 10,000 test images, stored as differences of pixels and of colours."""
-    with np.load(path) as arrays:
-        difference, labels = arrays["d_test"], arrays["y_test"].astype(np.int64)
-    planes = np.cumsum(np.cumsum(difference, 2, dtype=np.uint8), 3, dtype=np.uint8)
-    green = planes[:, 0]
-    return np.stack([planes[:, 1] + green, green, planes[:, 2] + green], -1), labels
-
-
 @pytest.mark.slow
 @pytest.mark.data
 def test_resnet20_reproduces_its_accuracy_on_cifar10() -> None:
     folder = os.environ.get("CALEXNET_DATA")
     if folder is None:
         pytest.skip("CALEXNET_DATA does not name the folder of the CIFAR files")
-    weights, images = (Path(folder, f"{n}.npz") for n in ("w_cifar10_resnet20", "cifar10_20k"))
-    if not (weights.is_file() and images.is_file()):
-        pytest.skip(f"{folder} holds no {weights.name} with {images.name}")
+    weights = Path(folder, "w_cifar10_resnet20.npz")
+    if not weights.is_file():
+        pytest.skip(f"{folder} holds no {weights.name}")
     network = build(BackboneSpec("resnet20", 10))
     load_weights(network, weights)
     network.eval()
-    x, truth = cifar10_test_part(images)
+    data = load("cifar10", Path(folder))
+    test = divide(data, 0).indices["test"]
+    x, truth = data.images[test], data.labels[test]
     preprocessing = Preprocessing(32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
     with torch.inference_mode():

@@ -13,6 +13,8 @@ from calexnet import data
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
+from calexnet.data.split import divide, recorded_test_part, thin
+from tests import image_sets
 from tests.onnx_bundle import random_images, sample_data
 
 
@@ -60,6 +62,69 @@ def test_a_file_may_be_written_over_itself(tmp_path: Path) -> None:
     assert 0 == main(["data", str(out), "--out", str(out)])
 
     assert_same(sample_data(), data.load(str(out)))
+
+
+def test_the_test_part_alone_is_written_and_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image_sets.write_cifar100_archive(tmp_path)
+    whole = data.load("cifar100-coarse", tmp_path)
+    out = tmp_path / "test.npz"
+    command = ["data", "cifar100-coarse", "--data-root", str(tmp_path), "--out", str(out)]
+
+    assert 0 == main([*command, "--part", "test"])
+
+    split = divide(whole, seed=0)
+    assert_same(whole.take(split.indices["test"]), data.load(str(out)))
+    assert f"{out}: 6 images of 32x32x3, 3 classes\n" == capsys.readouterr().out
+    found = recorded_test_part(data.load(str(out)), split.record)
+    assert list(range(6)) == found.tolist()
+
+
+def test_the_part_is_that_of_the_rule_and_seed_given(tree: Path, tmp_path: Path) -> None:
+    whole, out = data.load(str(tree)), tmp_path / "set.npz"
+    rule = "train=all[0%:30%] calibration=all[30%:60%] test=all[60%:100%]"
+    command = ["data", str(tree), "--out", str(out), "--split", rule, "--seed", "1"]
+
+    assert 0 == main([*command, "--part", "calibration"])
+
+    expected = divide(whole, 1, rule).indices["calibration"]
+    assert_same(whole.take(expected), data.load(str(out)))
+
+
+@pytest.mark.parametrize("limit", [1, 4, 7, 100])
+def test_a_limit_keeps_so_many_images_in_their_order(
+    tree: Path, tmp_path: Path, limit: int
+) -> None:
+    whole, out = data.load(str(tree)), tmp_path / "set.npz"
+
+    assert 0 == main(["data", str(tree), "--out", str(out), "--limit", str(limit)])
+
+    assert_same(whole.take(thin(whole, np.arange(7), limit, 0)), data.load(str(out)))
+    assert min(limit, 7) == len(data.load(str(out)))
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "1.5", "many"])
+def test_a_limit_that_is_no_count_is_refused(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: str
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["data", str(tree), "--out", str(tmp_path / "set.npz"), f"--limit={limit}"])
+
+    assert 2 == stop.value.code
+    assert f"got '{limit}'; expected a positive whole number" in capsys.readouterr().err
+
+
+def test_a_split_without_a_part_is_refused(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "set.npz"
+
+    assert 2 == main(["data", str(tree), "--out", str(out), "--split", "train=all"])
+
+    expected = "calexnet data: error: a split without a part of it. Add --part test, or leave out"
+    assert capsys.readouterr().err.startswith(expected)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("name", ["set", "set.zip", "set.npy"])

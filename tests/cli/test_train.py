@@ -15,6 +15,7 @@ from calexnet.backbones import BackboneSpec, build
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
+from tests import image_sets
 from tests.small_cascade import is_same, save_npz, tensors
 
 OWN = """
@@ -90,6 +91,20 @@ def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
     )
 
 
+def test_the_split_and_the_data_root_are_the_ones_given(folder: Path) -> None:
+    image_sets.write_cifar100_archive(folder)
+    rule = "train=train calibration=test[:4] test=test[4:]"
+    given = ["--data", "cifar100-coarse", "--data-root", str(folder), "--split", rule]
+
+    code = train("--backbone", "resnet8", *SHORT, *given)
+
+    assert 0 == code
+    made, _ = checkpoint.load(folder / "runs" / "tints")
+    assert image_sets.COARSE == made.spec.classes
+    assert ("cifar100-coarse", rule) == (made.spec.split.data, made.spec.split.rule)
+    assert [20, 4, 2] == [part.samples for part in made.spec.split.parts.values()]
+
+
 def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
     first = train(*OWN_BACKBONE, *SHORT)
     identity = checkpoint.load(folder / "runs" / "tints")[1]
@@ -122,6 +137,8 @@ def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
         (["--backbone", "resnet8", "--weights", "w.pt"], "cannot read weights from w.pt: got .pt"),
         (["--backbone", "resnet8", "--weights", "w.npz"], "cannot read weights from w.npz: got "),
         (["--backbone", "resnet8", "--data", "none.npz"], "none.npz"),
+        (["--backbone", "resnet8", "--split", "train=all"], "cannot read the split rule: got no c"),
+        (["--backbone", "resnet8", "--data", "cifar10", "--data-root", "."], "cifar10 is not in "),
         (["--backbone", "resnet8", "--data", "grey.npz"], "the backbone does not fit the data: "),
     ],
 )

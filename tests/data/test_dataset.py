@@ -33,6 +33,17 @@ def test_the_length_is_the_number_of_samples() -> None:
     assert 2 == len(pets())
 
 
+def test_taken_samples_come_in_the_order_asked_for_with_all_that_belongs_to_them() -> None:
+    images = np.arange(2 * 4 * 4 * 3, dtype=np.uint8).reshape(2, 4, 4, 3)
+    data = pets(images=images, keys=("train/a", "test/b"), official=("train", "test"))
+
+    taken = data.take(np.array([1]))
+
+    assert np.array_equal(images[1:], taken.images)
+    assert ([1], ("test/b",)) == (taken.labels.tolist(), taken.keys)
+    assert (data.name, data.classes, data.official) == (taken.name, taken.classes, taken.official)
+
+
 def test_a_class_without_a_sample_is_allowed() -> None:
     assert 3 == len(pets(classes=("cat", "dog", "hen")).classes)
 
@@ -63,6 +74,11 @@ def test_a_class_without_a_sample_is_allowed() -> None:
         ({"labels": np.array([-1, 1])}, r"out of range: got labels from -1 to 1; expected 0 to 1$"),
         ({"keys": ("a", "a")}, r"^pets has a key twice: expected unique keys$"),
         ({"labels": LABELS[:, None]}, r"pets"),
+        (
+            {"keys": ("train/a", "test"), "official": ("train", "test")},
+            r"^a key of pets names no official part: got 'test'; expected one that begins with "
+            r"train/ or test/$",
+        ),
     ],
     ids=[
         "float images",
@@ -75,6 +91,7 @@ def test_a_class_without_a_sample_is_allowed() -> None:
         "negative label",
         "key twice",
         "label column",
+        "stray key",
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -111,7 +128,8 @@ def test_an_unknown_source_is_refused_with_what_is_accepted(
 
     with pytest.raises(
         InputError,
-        match=rf"^unknown data set: got '{source}'; expected digits, a folder with one sub-folder "
-        r"a class, or an \.npz file\. Check the spelling and that the path exists\.$",
+        match=rf"^unknown data set: got '{source}'; expected digits, cifar10, cifar100, "
+        r"cifar100-coarse, cinic10, a folder with one sub-folder a class, or an \.npz file\. "
+        r"Check the spelling and that the path exists\.$",
     ):
         data.load(source)

@@ -191,3 +191,26 @@ def test_a_file_name_that_is_no_utf8_is_read(pets: Path) -> None:
     paint(pets / "cat" / name, 0)
 
     assert f"cat/{name}" in folder.load(pets).keys
+
+
+def test_folders_of_classes_in_folders_of_parts_are_official_parts(tmp_path: Path) -> None:
+    paint(tmp_path / "test" / "dog" / "b.png", 1)
+    paint(tmp_path / "train" / "dog" / "a.png", 2)
+    paint(tmp_path / "train" / "cat" / "c.png", 3)
+
+    data = folder.load(tmp_path)
+
+    assert (("train", "test"), ("cat", "dog")) == (data.official, data.classes)
+    assert ("train/cat/c.png", "train/dog/a.png", "test/dog/b.png") == data.keys
+    assert [0, 1, 1] == data.labels.tolist()
+    assert [3, 2, 1] == data.images.mean((1, 2, 3)).tolist()
+
+
+def test_classes_that_are_called_like_parts_stay_classes(tmp_path: Path) -> None:
+    for name in ("flat/train", "flat/test", "other/train/old", "other/ship/new"):
+        paint(tmp_path / name / "a.png", 1)
+
+    flat, other = folder.load(tmp_path / "flat"), folder.load(tmp_path / "other")
+
+    assert (("test", "train"), ()) == (flat.classes, flat.official)
+    assert (("ship", "train"), ()) == (other.classes, other.official)

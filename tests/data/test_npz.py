@@ -3,6 +3,7 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def test_what_is_saved_is_loaded_again_under_the_name_of_its_file(path: Path) ->
 
     assert is_same(PETS, npz.load(path))
     assert ["pets.npz"] == [found.name for found in path.parent.iterdir()]
+
+
+def test_official_parts_are_saved_and_loaded_again(path: Path) -> None:
+    keys = tuple(f"{part}/{i}" for part in ("train", "test") for i in range(3))
+    data = dataclasses.replace(PETS, keys=keys, official=("train", "test"))
+
+    npz.save(data, path)
+
+    assert is_same(data, npz.load(path))
+    assert ("train", "test") == npz.load(path).official
 
 
 def test_classes_and_keys_may_be_left_out(path: Path) -> None:
@@ -120,8 +131,8 @@ def test_pickled_objects_are_refused_in_any_array(path: Path, name: str) -> None
 
 
 CANNOT_READ = (
-    r"^cannot read .*pets\.npz: got .*; expected an \.npz with the arrays images and labels\. "
-    r"Make it again, for example with: calexnet data digits --out digits\.npz\.$"
+    r"^cannot read .*pets\.npz: got .*; expected an \.npz with the arrays images, labels\. "
+    r"Fetch or make it again\.$"
 )
 
 

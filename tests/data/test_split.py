@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from calexnet import schema
 from calexnet.data.dataset import Dataset
+from calexnet.data.rule import DEFAULTS, PARTS
 from calexnet.data.split import (
-    FRACTIONS,
-    PARTS,
     PartRecord,
     Split,
     SplitRecord,
     divide,
     recorded_test_part,
+    thin,
 )
 from calexnet.errors import InputError
 
@@ -39,13 +39,7 @@ def keyed(keys: list[str], name: str = "pets") -> Dataset:
 
 def some(data: Dataset, indices: NDArray[np.intp] | list[int]) -> Dataset:
     """Return some samples of `data`, in the order given."""
-    return Dataset(
-        data.name,
-        data.images[indices],
-        data.labels[indices],
-        data.classes,
-        tuple(data.keys[i] for i in indices),
-    )
+    return data.take(np.array(indices, np.intp))
 
 
 def keys_of(data: Dataset, split: Split) -> dict[str, set[str]]:
@@ -53,6 +47,10 @@ def keys_of(data: Dataset, split: Split) -> dict[str, set[str]]:
 
 
 WHOLE = keyed([f"{'x' * (i % 2)}{i}" for i in range(60)])
+OFFICIAL = dataclasses.replace(
+    keyed([*(f"train/{i}" for i in range(40)), *(f"test/{i}" for i in range(20))]),
+    official=("train", "test"),
+)
 KEYS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), unique=True)
 SEEDS = st.integers(0, 2**32)
 
@@ -97,12 +95,12 @@ def test_a_sample_keeps_its_part_when_others_are_removed(data: st.DataObject) ->
 def test_the_part_of_a_key_is_the_one_that_its_hash_falls_in() -> None:
     split = divide(WHOLE, seed=7)
 
-    limits = np.cumsum([FRACTIONS[part] for part in PARTS])
+    limits = np.array([0.5, 0.7])
     for part in PARTS:
         for index in split.indices[part]:
             digest = hashlib.sha256(f"7:{WHOLE.keys[index]}".encode()).digest()
             drawn = int.from_bytes(digest[:8], "big") / 2**64
-            assert part == PARTS[int(np.sum(drawn >= limits[:2]))]
+            assert part == PARTS[int(np.sum(drawn >= limits))]
 
 
 def test_another_seed_divides_otherwise() -> None:
@@ -110,17 +108,28 @@ def test_another_seed_divides_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    "fractions", [None, {"train": 0.2, "calibration": 0.5, "test": 0.3}], ids=["default", "own"]
+    ("rule", "shares"),
+    [
+        (None, (0.5, 0.2, 0.3)),
+        ("test=all[0%:30%] train=all[80%:100%] calibration=all[30%:80%]", (0.2, 0.5, 0.3)),
+        ("train=all[0%:12.5%] calibration=all[12.5%:25%] test=all[50%:60%]", (0.125, 0.125, 0.1)),
+    ],
+    ids=["default", "own", "not all"],
 )
-def test_parts_have_about_the_shares_asked_for(fractions: dict[str, float] | None) -> None:
+def test_parts_have_about_the_shares_asked_for(rule: str | None, shares: tuple[float, ...]) -> None:
     data = keyed([str(i) for i in range(4000)])
 
-    split = divide(data, seed=0, fractions=fractions)
+    split = divide(data, seed=0, rule=rule)
 
-    shares = fractions or FRACTIONS
-    assert shares == split.record.fractions
-    for part, share in shares.items():
+    for part, share in zip(PARTS, shares, strict=True):
         assert len(split.indices[part]) / len(data) == pytest.approx(share, abs=0.04)
+
+
+def test_the_rule_is_recorded_with_its_parts_in_order() -> None:
+    split = divide(WHOLE, 0, " test=all[:10]  calibration=all[10:20]\ttrain=all[20:]\n")
+
+    assert "train=all[20:] calibration=all[10:20] test=all[:10]" == split.record.rule
+    assert DEFAULTS[()] == divide(WHOLE, 0).record.rule
 
 
 def test_the_record_counts_and_hashes_keys_with_labels_in_key_order() -> None:
@@ -136,16 +145,116 @@ def test_the_record_counts_and_hashes_keys_with_labels_in_key_order() -> None:
 
 @pytest.mark.parametrize("empty", PARTS)
 def test_an_empty_part_is_refused_by_name(empty: str) -> None:
+    ends = {part: "60:" if part == empty else f"{i}:{i + 1}" for i, part in enumerate(PARTS)}
+
     with pytest.raises(
         InputError,
         match=rf"^the {empty} part of pets is empty: got 60 images in all; "
-        r"expected at least a few dozen\. Give more images\.$",
+        r"expected at least a few dozen\. Give more images, or another --split\.$",
     ):
-        divide(WHOLE, 0, {part: 0.0 if part == empty else 0.5 for part in PARTS})
+        divide(WHOLE, 0, " ".join(f"{part}=all[{end}]" for part, end in ends.items()))
+
+
+def test_parts_that_overlap_are_refused_with_a_sample_of_both() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^the calibration and test parts of pets overlap: got 5 images in both, the first "
+        rf"is {WHOLE.keys[15]}; expected disjoint parts\. Change --split\.$",
+    ):
+        divide(WHOLE, 0, "train=all[:10] calibration=all[10:20] test=all[15:]")
+
+
+RANGES = st.one_of(
+    st.just(""),
+    st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda ends: "[{}:{}]".format(*ends)),
+    st.tuples(st.integers(0, 99), st.integers(1, 100)).map(
+        lambda ends: f"[{min(ends[0], ends[1] - 1)}%:{ends[1]}%]"
+    ),
+)
+
+
+@given(st.tuples(*[st.tuples(st.sampled_from(["all", "train", "test"]), RANGES)] * 3), SEEDS)
+def test_no_rule_ever_gives_parts_that_share_a_sample(
+    chosen: tuple[tuple[str, str], ...], seed: int
+) -> None:
+    items = [f"{part}={source}{ends}" for part, (source, ends) in zip(PARTS, chosen, strict=True)]
+    try:
+        split = divide(OFFICIAL, seed, " ".join(items))
+    except InputError:
+        return
+    together = np.concatenate([split.indices[part] for part in PARTS])
+    assert len(together) == len(set(together.tolist()))
+    assert all(len(rows) for rows in split.indices.values())
+
+
+def test_official_parts_are_kept_apart_by_default() -> None:
+    split = divide(OFFICIAL, seed=0)
+
+    found = keys_of(OFFICIAL, split)
+    assert {f"test/{i}" for i in range(20)} == found["test"]
+    assert {f"train/{i}" for i in range(40)} == found["train"] | found["calibration"]
+
+
+def test_positions_count_within_the_official_part_whatever_lies_between() -> None:
+    mixed = some(OFFICIAL, [int(i) for i in np.random.default_rng(0).permutation(60)])
+
+    split = divide(mixed, 0, "train=train[:30] calibration=train[30:] test=test[5:15]")
+
+    order = {part: [k for k in mixed.keys if k.startswith(part)] for part in ("train", "test")}
+    expected = {
+        "train": order["train"][:30],
+        "calibration": order["train"][30:],
+        "test": order["test"][5:15],
+    }
+    assert expected == {part: [mixed.keys[i] for i in split.indices[part]] for part in PARTS}
+
+
+def test_a_source_that_the_data_set_does_not_have_is_refused() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^pets has no such part to make calibration from: got 'valid'; expected all or "
+        r"train or test$",
+    ):
+        divide(OFFICIAL, 0, "train=train calibration=valid test=test")
+
+
+@pytest.mark.parametrize("rule", ["train=train calibration=test[0%:50%] test=test[50%:100%]", None])
+def test_a_file_of_the_test_part_alone_is_recognised_by_its_hash(rule: str | None) -> None:
+    for data in (WHOLE, OFFICIAL) if rule is None else (OFFICIAL,):
+        split = divide(data, 0, rule)
+        board = data.take(split.indices["test"])
+
+        assert list(range(len(board))) == recorded_test_part(board, split.record).tolist()
+
+
+def test_a_test_part_by_position_is_recognised_in_the_whole_set_and_alone() -> None:
+    split = divide(OFFICIAL, 0, "train=train calibration=test[:8] test=test[8:]")
+    alone = OFFICIAL.take(split.indices["test"])
+    official_test = OFFICIAL.take(np.arange(40, 60))
+    calibration = OFFICIAL.take(split.indices["calibration"])
+
+    assert list(range(48, 60)) == recorded_test_part(OFFICIAL, split.record).tolist()
+    assert list(range(8, 20)) == recorded_test_part(official_test, split.record).tolist()
+    assert list(range(12)) == recorded_test_part(alone, split.record).tolist()
+    for other in (calibration, alone.take(np.arange(11)), WHOLE):
+        with pytest.raises(InputError, match=r"^pets is not the data set that this cascade's"):
+            recorded_test_part(other, split.record)
+
+
+@given(st.integers(1, 70), st.integers(1, 70), SEEDS)
+def test_a_thinned_set_keeps_its_order_and_a_smaller_one_is_part_of_a_larger(
+    one: int, other: int, seed: int
+) -> None:
+    rows = np.arange(3, 50)
+    few, many = (thin(WHOLE, rows, limit, seed).tolist() for limit in sorted((one, other)))
+
+    assert [min(47, limit) for limit in sorted((one, other))] == [len(few), len(many)]
+    assert sorted(few) == few
+    assert set(few) <= set(many) <= set(rows.tolist())
 
 
 def test_the_recorded_test_part_is_found_again_from_the_json_of_its_record() -> None:
-    split = divide(WHOLE, 5, {"train": 0.25, "calibration": 0.25, "test": 0.5})
+    split = divide(WHOLE, 5, "train=all[0%:25%] calibration=all[25%:50%] test=all[50%:100%]")
     record = schema.decode(SplitRecord, json.loads(json.dumps(schema.encode(split.record))))
 
     assert split.indices["test"].tolist() == recorded_test_part(WHOLE, record).tolist()

@@ -1,0 +1,38 @@
+"""The files in a ``.tar.gz``, read in order without unpacking, and every damage told."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from calexnet.errors import InputError
+
+_DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
+
+
+def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of each file whose name is `wanted`.
+
+    Raises:
+        InputError: The archive is damaged, if only in its last byte.
+    """
+    try:
+        with gzip.open(path) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                for member in tar:
+                    content = tar.extractfile(member) if wanted(member.name) else None
+                    if content is not None:
+                        yield member.name, content.read()
+            # The checksum stands behind the last byte, where tar itself does not look.
+            while stream.read(1 << 20):
+                pass
+    except _DAMAGE as problem:
+        raise InputError(
+            f"cannot read {path}",
+            got=problem,
+            expected="a whole .tar.gz",
+            fix="Fetch it again",
+        ) from problem
