@@ -1,4 +1,4 @@
-"""Writing a bundle: graphs compiled, counted, verified, and put in place in one step."""
+"""A trained cascade as a bundle: translated, counted, compiled, verified, put in place at once."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ import platform
 import shutil
 from dataclasses import replace
 from datetime import datetime, timezone
-from importlib import import_module, metadata
 from pathlib import Path
 
 from calexnet import checkpoint, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
-from calexnet.errors import BundleError, InputError
-from calexnet.export import TARGETS, flops, segments, verify
-from calexnet.manifest import MANIFEST, BranchRecord, Compiled, Manifest, Parity, Provenance
+from calexnet.errors import BundleError
+from calexnet.export import flops, portable, segments, verify
+from calexnet.export.serialise import serialise
+from calexnet.export.targets import (
+    compile_target,
+    refuse_unknown,
+    versions,
+    with_build,
+    with_versions,
+)
+from calexnet.manifest import MANIFEST, BranchRecord, Compiled, Manifest, Provenance
 from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.progress import Progress
 from calexnet.runtimes.runner import load_runner
 from calexnet.storage import staged_folder
 
+#: What makes the portable graphs.
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
 
 
 def export_run(run: Path, out: Path, *, target: str, input: InputForm) -> Manifest:
     """See `calexnet.export.export_run`."""
-    if target not in TARGETS:
-        raise InputError(
-            "unknown target", got=repr(target), expected=f"one of {', '.join(TARGETS)}"
-        )
+    refuse_unknown(target)
     cascade, source = checkpoint.load(run)
     return export_cascade(cascade, source, out, target=target, input=input)
 
@@ -36,47 +41,38 @@ def export_run(run: Path, out: Path, *, target: str, input: InputForm) -> Manife
 def export_cascade(
     cascade: Cascade, source: str, out: Path, *, target: str, input: InputForm
 ) -> Manifest:
-    """Export `cascade`, which the hash `source` names, to the bundle `out`."""
+    """Export `cascade`, which the hash `source` names, to the bundle `out`.
+
+    The portable graphs are made first, unless the bundle has them: what `target` gets is compiled
+    from those.
+    """
     earlier = _earlier(out, source, input)
-    with Progress("exporting, steps", 4) as progress:
-        progress.advance(0, note="translating")
-        graphs = segments.build(cascade, raw_input=input == "uint8")
-        progress.advance(note="counting")
-        macs = flops.count(cascade)
-        progress.advance(note="compiling")
-        with staged_folder(out, marker=MANIFEST) as stage:
-            if earlier is not None:
-                shutil.copytree(out, stage, dirs_exist_ok=True)
-            *compiled, plain = import_module(TARGETS[target]).compile(graphs, stage)
-            build = Compiled(
-                target=target,
-                precision="fp32",
-                layout="segments",
-                segments=tuple(compiled),
-                plain=plain,
-                parity=None,
-                parity_reason="not verified yet",
-            )
-            content = Manifest(
-                schema=manifest.SCHEMA,
-                backbone=cascade.spec.backbone.name,
-                classes=cascade.spec.classes,
-                preprocessing=_preprocessing(cascade, input),
-                branches=_branches(cascade),
-                compiled=(*_others(earlier, build), build),
-                operating_points=cascade.spec.operating_points,
-                default_operating_point=cascade.spec.default_operating_point,
-                train_margin=cascade.spec.recipe.train_margin,
-                macs=macs,
-                split=cascade.spec.split,
-                provenance=_provenance(source),
-            )
-            progress.advance(note="verifying")
-            parity = _verify(cascade, stage, content, build)
-            content = _with_parity(content, build, parity)
-            (stage / MANIFEST).write_bytes(manifest.dump(content))
-            open_bundle(stage)
-        progress.advance()
+    known = earlier if target != portable.TARGET else None
+    wanted = tuple(dict.fromkeys((target,) if known else (portable.TARGET, target)))
+    steps = 2 * len(wanted) + (0 if known else 2)
+    with (
+        Progress("exporting, steps", steps) as progress,
+        staged_folder(out, marker=MANIFEST) as stage,
+    ):
+        if earlier is not None:
+            shutil.copytree(out, stage, dirs_exist_ok=True)
+        if known is not None:
+            graphs, content = portable.read(known), known.manifest
+        else:
+            progress.advance(0, note="translating")
+            graphs = serialise(segments.build(cascade, raw_input=input == "uint8"))
+            progress.advance(note="counting")
+            content = _content(cascade, source, input, earlier)
+            progress.advance()
+        for name in wanted:
+            progress.advance(0, note=f"compiling for {name}")
+            build = compile_target(graphs, stage, name, reason="not verified yet")
+            progress.advance(note=f"verifying {name}")
+            content = with_build(content, _verified(cascade, stage, content, build))
+            content = with_versions(content, name)
+            progress.advance()
+        (stage / MANIFEST).write_bytes(manifest.dump(content))
+        open_bundle(stage)
     return content
 
 
@@ -107,12 +103,23 @@ def _earlier(out: Path, source: str, input: str) -> Bundle | None:
     return bundle
 
 
-def _others(earlier: Bundle | None, build: Compiled) -> tuple[Compiled, ...]:
-    """Return what an earlier bundle holds besides what is being renewed."""
-    if earlier is None:
-        return ()
-    mine = build.target, build.precision
-    return tuple(c for c in earlier.manifest.compiled if (c.target, c.precision) != mine)
+def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | None) -> Manifest:
+    """Return the manifest of the cascade, with what an earlier bundle holds compiled already."""
+    spec = cascade.spec
+    return Manifest(
+        schema=manifest.SCHEMA,
+        backbone=spec.backbone.name,
+        classes=spec.classes,
+        preprocessing=_preprocessing(cascade, input),
+        branches=_branches(cascade),
+        compiled=() if earlier is None else earlier.manifest.compiled,
+        operating_points=spec.operating_points,
+        default_operating_point=spec.default_operating_point,
+        train_margin=spec.recipe.train_margin,
+        macs=flops.count(cascade),
+        split=spec.split,
+        provenance=_provenance(source),
+    )
 
 
 def _preprocessing(cascade: Cascade, input: InputForm) -> Preprocessing:
@@ -127,20 +134,17 @@ def _branches(cascade: Cascade) -> tuple[BranchRecord, ...]:
     )
 
 
-def _verify(cascade: Cascade, stage: Path, content: Manifest, build: Compiled) -> Parity:
-    runner = load_runner(Bundle(stage, content, sha256=""), build.target, build.precision)
-    return verify.verify(cascade, runner)
-
-
-def _with_parity(content: Manifest, build: Compiled, parity: Parity) -> Manifest:
-    verified = replace(build, parity=parity, parity_reason=None)
-    return replace(content, compiled=tuple(verified if c is build else c for c in content.compiled))
+def _verified(cascade: Cascade, stage: Path, content: Manifest, build: Compiled) -> Compiled:
+    """Return `build` with the parity that its runtime shows on the cascade's own samples."""
+    bundle = Bundle(stage, with_build(content, build), sha256="")
+    runner = load_runner(bundle, build.target, build.precision)
+    return replace(build, parity=verify.verify(cascade, runner), parity_reason=None)
 
 
 def _provenance(source: str) -> Provenance:
     return Provenance(
         source=source,
-        versions={name: metadata.version(name) for name in _PACKAGES},
+        versions=versions(_PACKAGES),
         machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

@@ -1,4 +1,4 @@
-"""``calexnet-export``: a trained cascade in, a bundle out."""
+"""``calexnet-export``: a trained cascade or a bundle in, a bundle with one more target out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calexnet.cli import outcome
-from calexnet.export import TARGETS, export_run
-from calexnet.manifest import Manifest
+from calexnet.errors import InputError
+from calexnet.export import TARGETS, export_bundle, export_run
+from calexnet.manifest import MANIFEST, Manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,28 +18,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="calexnet-export",
         description="Split a trained cascade into segments with the gate inside, compile them for "
-        "a target, verify them, and write a bundle.",
+        "a target, verify them, and write a bundle. From a bundle: compile its graphs for one more "
+        "target, without torch.",
     )
-    parser.add_argument("source", type=Path, help="what calexnet train wrote")
+    parser.add_argument("source", type=Path, help="what calexnet train wrote, or a bundle")
     parser.add_argument("--target", default="onnxruntime", help=f"one of: {', '.join(TARGETS)}")
-    parser.add_argument("--out", required=True, type=Path, help="the bundle's folder")
+    parser.add_argument(
+        "--out", type=Path, help="the bundle's folder; that of a bundle is itself by default"
+    )
     parser.add_argument(
         "--input",
         choices=("uint8", "float"),
-        default="uint8",
-        help="uint8: raw images, normalised in the graph (default); float: normalised before",
+        help="uint8: raw images, normalised in the graph (default); float: normalised before; a "
+        "bundle has its own",
     )
     arguments = parser.parse_args(argv)
+    if arguments.out is None and not _is_bundle(arguments.source):
+        parser.error("the following arguments are required: --out")
     return outcome.run("calexnet-export", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    content = export_run(
-        arguments.source, arguments.out, target=arguments.target, input=arguments.input
-    )
-    print(_summary(content, arguments.target))
-    print(f"\nBundle: {arguments.out}")
+    source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
+    if not _is_bundle(source):
+        content = export_run(source, out, target=target, input=arguments.input or "uint8")
+    elif arguments.input is None:
+        content = export_bundle(source, out, target=target)
+    else:
+        raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
+    print(_summary(content, target))
+    print(f"\nBundle: {out}")
     return 0
+
+
+def _is_bundle(source: Path) -> bool:
+    return (source / MANIFEST).is_file()
 
 
 def _summary(content: Manifest, target: str) -> str:

@@ -57,6 +57,11 @@ def require() -> None:
         ) from missing
 
 
+def packages() -> tuple[str, ...]:
+    """Return the packages that run engines here."""
+    return ("onnxruntime",)
+
+
 def load(
     record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
 ) -> OnnxRuntimeEngine:

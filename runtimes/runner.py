@@ -18,8 +18,12 @@ from calexnet.manifest import Compiled
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes.base import ANSWER, Array, Engine
 
-#: target -> module with ``require()`` and ``load(record, data, provider=, threads=)``.
-RUNTIMES = {"onnxruntime": "calexnet.runtimes.onnxruntime"}
+#: target -> module with ``require()``, ``load(record, data, provider=, threads=)`` and
+#: ``packages()``, which run its engines here.
+RUNTIMES = {
+    "onnxruntime": "calexnet.runtimes.onnxruntime",
+    "tflite": "calexnet.runtimes.tflite",
+}
 
 #: Label, score and, if asked for, probabilities of some samples.
 _Answer = tuple[Array, Array, "Array | None"]

@@ -1,0 +1,43 @@
+"""Graphs to the bytes of valid ONNX files, the same bytes each time."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir as ir
+
+from calexnet.errors import ExportError
+from calexnet.export.portable import PortableGraph, PortableGraphs
+from calexnet.export.segments import CascadeGraphs
+from calexnet.manifest import TensorRecord
+
+
+def serialise(graphs: CascadeGraphs) -> PortableGraphs:
+    """Return the portable form of `graphs`.
+
+    Raises:
+        ExportError: A graph is not valid ONNX.
+    """
+    return PortableGraphs(tuple(map(_portable, graphs.segments)), _portable(graphs.plain))
+
+
+def _portable(model: ir.Model) -> PortableGraph:
+    name = model.graph.name or ""
+    proto = ir.serde.serialize_model(model)
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as problem:
+        raise ExportError(f"{name} is not valid ONNX", got=problem) from problem
+    return PortableGraph(
+        name=name,
+        data=proto.SerializeToString(deterministic=True),
+        inputs=tuple(_record(value) for value in model.graph.inputs),
+        outputs=tuple(_record(value) for value in model.graph.outputs),
+    )
+
+
+def _record(value: ir.Value) -> TensorRecord:
+    assert value.name
+    assert value.dtype is not None
+    assert value.shape is not None
+    shape = tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
+    return TensorRecord(value.name, value.dtype.numpy().name, shape)

@@ -1,0 +1,98 @@
+"""One more target for a bundle, compiled from the portable graphs that it holds.
+
+Nothing here needs torch or onnx; a target imports what it needs itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module, metadata
+from pathlib import Path
+
+from calexnet import manifest
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.export import TARGETS, portable
+from calexnet.export.portable import PortableGraphs
+from calexnet.manifest import MANIFEST, Compiled, Manifest
+from calexnet.progress import Progress
+from calexnet.runtimes.runner import load_runner
+from calexnet.storage import staged_folder
+
+UNVERIFIED = "compiled from a bundle, which holds no images to verify on"
+
+
+def refuse_unknown(target: str) -> None:
+    """Do nothing if there is such a target.
+
+    Raises:
+        InputError: There is not.
+    """
+    if target not in TARGETS:
+        raise InputError(
+            "unknown target", got=repr(target), expected=f"one of {', '.join(TARGETS)}"
+        )
+
+
+def export_bundle(source: Path, out: Path, *, target: str) -> Manifest:
+    """See `calexnet.export.export_bundle`."""
+    refuse_unknown(target)
+    bundle = open_bundle(source)
+    if target == portable.TARGET:
+        raise InputError(
+            f"{source} holds target {target} already",
+            expected=f"one of {', '.join(name for name in TARGETS if name != portable.TARGET)}",
+            fix="To renew it export the run that the bundle comes from",
+        )
+    with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
+        progress.advance(0, note="compiling")
+        shutil.copytree(source, stage, dirs_exist_ok=True)
+        build = compile_target(portable.read(bundle), stage, target, reason=UNVERIFIED)
+        content = with_versions(with_build(bundle.manifest, build), target)
+        progress.advance(note="loading")
+        _load_once(Bundle(stage, content, sha256=""), build)
+        (stage / MANIFEST).write_bytes(manifest.dump(content))
+        open_bundle(stage)
+        progress.advance()
+    return content
+
+
+def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: str) -> Compiled:
+    """Compile `graphs` into the folder `stage`; return the manifest's entry.
+
+    Args:
+        graphs: Of the whole cascade.
+        stage: The bundle as it grows.
+        target: One of `TARGETS`.
+        reason: Why nothing is known of its parity yet.
+    """
+    *segments, plain = import_module(TARGETS[target]).compile(graphs, stage)
+    return Compiled(target, "fp32", "segments", tuple(segments), plain, None, reason)
+
+
+def with_build(content: Manifest, build: Compiled) -> Manifest:
+    """Return `content` with `build` in the place of an earlier such entry, else as the last."""
+    mine = build.target, build.precision
+    entries = {(c.target, c.precision): c for c in content.compiled} | {mine: build}
+    return replace(content, compiled=tuple(entries.values()))
+
+
+def with_versions(content: Manifest, target: str) -> Manifest:
+    """Return `content` with the versions of the packages that wrote the files of `target`."""
+    found = versions(import_module(TARGETS[target]).PACKAGES)
+    known = content.provenance
+    return replace(content, provenance=replace(known, versions={**known.versions, **found}))
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of installed packages by name."""
+    return {name: metadata.version(name) for name in packages}
+
+
+def _load_once(bundle: Bundle, build: Compiled) -> None:
+    """Let the runtime, if it is here, read what was compiled for it."""
+    with contextlib.suppress(RuntimeUnavailableError):
+        load_runner(bundle, build.target, build.precision, threads=1)

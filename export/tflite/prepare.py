@@ -1,0 +1,98 @@
+"""From a portable graph's bytes to one whose every shape is known and whose operators are ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from numpy.typing import NDArray
+from onnx_ir.passes import common as passes
+
+from calexnet.errors import ExportError
+from calexnet.export.tflite.flatbuffer import BATCH, TYPES
+from calexnet.export.tflite.operators import LOWERINGS
+
+#: What a batch size is computed with. Reshapes know theirs already, so nothing of it is left.
+_SHAPES = ("Shape", "Size")
+
+
+def prepare(data: bytes) -> ir.Graph:
+    """Return the graph of an ONNX file, without constants as nodes and without detours.
+
+    Raises:
+        ExportError: An operator is outside the set, or a shape is not known but for the batch.
+    """
+    inferred = onnx.shape_inference.infer_shapes(onnx.load_from_string(data), data_prop=True)
+    model = ir.serde.deserialize_model(inferred)
+    passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
+    passes.IdentityEliminationPass()(model)
+    graph = model.graph
+    for node in graph:
+        _forget_computed_shape(node)
+    passes.RemoveUnusedNodesPass()(model)
+    _refuse_foreign(graph)
+    for node in graph:
+        for value in node.outputs:
+            _refuse_unknown(graph, node, value)
+    return graph
+
+
+def constant(value: ir.Value | None) -> NDArray[Any] | None:
+    """Return what `value` holds if it is a constant."""
+    if value is None or not value.is_initializer() or value.const_value is None:
+        return None
+    return value.const_value.numpy()
+
+
+def dims(value: ir.Value) -> tuple[int, ...]:
+    """Return the dimensions of `value`, `BATCH` for its batch."""
+    assert value.shape is not None
+    return tuple(dim if isinstance(dim, int) else BATCH for dim in value.shape)
+
+
+def _forget_computed_shape(node: ir.Node) -> None:
+    """Give a reshape its output's shape as a constant, where an image's size was computed."""
+    if node.op_type != "Reshape" or constant(node.inputs[1]) is not None:
+        return
+    wanted = dims(node.outputs[0])
+    if wanted.count(BATCH) == 1:
+        name = f"{node.outputs[0].name}.shape"
+        shape = ir.Value(name=name, const_value=ir.tensor(np.array(wanted, np.int64), name=name))
+        assert node.graph is not None
+        node.graph.register_initializer(shape)
+        node.replace_input_with(1, shape)
+
+
+def _refuse_foreign(graph: ir.Graph) -> None:
+    for node in graph:
+        if node.domain not in ("", "ai.onnx") or node.op_type not in LOWERINGS:
+            raise refusal(
+                graph,
+                node,
+                got=f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
+                expected=f"one of {', '.join(sorted(LOWERINGS))}",
+            )
+
+
+def refusal(graph: ir.Graph | None, node: ir.Node, *, got: str, expected: str) -> ExportError:
+    """Return the error that names the node and the segment that TFLite cannot have."""
+    where = "a graph" if graph is None else graph.name
+    return ExportError(
+        f"{node.op_type}, node {node.name!r} of {where}, cannot be written for tflite",
+        got=got,
+        expected=expected,
+        fix="Change that layer in the network, or use --target onnxruntime",
+    )
+
+
+def _refuse_unknown(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:
+    problem = ""
+    if value.dtype is None or value.dtype.numpy().name not in TYPES:
+        problem = f"{value.name!r} of type {value.dtype}"
+    elif value.shape is None or dims(value).count(BATCH) > 1:
+        problem = f"{value.name!r} of shape {value.shape}"
+    if problem:
+        expected = f"one of {', '.join(TYPES)}, and a shape in which only the batch is open"
+        raise refusal(graph, node, got=problem, expected=expected)

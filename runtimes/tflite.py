@@ -1,0 +1,203 @@
+"""Engines on LiteRT, or on its predecessor tflite-runtime where that is what there is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module, metadata
+from typing import Any
+
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+from calexnet.manifest import GraphRecord
+from calexnet.runtimes.base import Array, Engine
+
+#: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
+PROVIDERS = ("cpu",)
+
+#: Package -> module with the interpreter, and the oldest version that can be used; best first.
+PACKAGES = {
+    "ai-edge-litert": ("ai_edge_litert.interpreter", (1, 2)),
+    "tflite-runtime": ("tflite_runtime.interpreter", (2, 14)),
+}
+
+#: About how many bytes of weights the interpreters of one engine may hold; each has its own copy.
+_KEPT_BYTES = 32 * 2**20
+_MOST_KEPT = 8
+
+
+class TfliteEngine(Engine):
+    """One flatbuffer in interpreters, of which no two threads ever share one.
+
+    An interpreter is planned for one batch size, and changing that costs a fraction of a
+    millisecond. So small engines keep several, one a batch size; in large ones that is nothing
+    beside the run itself, and the memory for a second copy of the weights is much.
+
+    Args:
+        record: What the manifest says of it.
+        make: Gives one more interpreter.
+    """
+
+    target = "tflite"
+
+    def __init__(self, record: GraphRecord, make: Callable[[], Any]) -> None:
+        super().__init__(record)
+        self._make = make
+        self._lock = threading.Lock()
+        self._most = min(_MOST_KEPT, max(1, _KEPT_BYTES // record.file.size))
+        self._busy = 0
+        self._idle = [_Planned(record, make())]
+
+    def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        batch = next(len(feeds[t.name]) for t in self.record.inputs if "n" in t.shape)
+        with self._one_for(batch) as planned:
+            return planned.run(batch, feeds, outputs)
+
+    @contextmanager
+    def _one_for(self, batch: int) -> Iterator[_Planned]:
+        """Yield an interpreter that is nobody else's, if it can be one planned for `batch`."""
+        with self._lock:
+            planned = self._take(batch)
+            self._busy += 1
+            # As many as have been needed at once are kept.
+            self._most = max(self._most, self._busy)
+        try:
+            planned = planned or _Planned(self.record, self._make())
+            yield planned
+        except BaseException:
+            planned = None  # it is in no known state
+            raise
+        finally:
+            with self._lock:
+                self._busy -= 1
+                if planned is not None:
+                    self._idle.append(planned)
+                    del self._idle[: -self._most]
+
+    def _take(self, batch: int) -> _Planned | None:
+        """Take an idle interpreter: the fitting one, or the one longest idle if they are enough."""
+        fitting = [planned for planned in self._idle if planned.batch in (batch, None)]
+        enough = len(self._idle) + self._busy >= self._most
+        if not fitting and not (enough and self._idle):
+            return None
+        planned = fitting[-1] if fitting else self._idle[0]
+        self._idle.remove(planned)
+        return planned
+
+
+class _Planned:
+    """An interpreter and the batch size that it is planned for; ``None`` = none yet."""
+
+    def __init__(self, record: GraphRecord, interpreter: Any) -> None:
+        self.batch: int | None = None
+        self._interpreter = interpreter
+        self._inputs = {d["name"]: d["index"] for d in interpreter.get_input_details()}
+        self._batched = {
+            self._inputs[t.name]: tuple(t.shape[1:]) for t in record.inputs if "n" in t.shape
+        }
+        (signature,) = interpreter._get_full_signature_list().values()
+        self._outputs: dict[str, int] = signature["outputs"]
+
+    def run(self, batch: int, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """Return the named outputs, as arrays of their own."""
+        interpreter = self._interpreter
+        if batch != self.batch:
+            self.batch = None
+            for index, shape in self._batched.items():
+                interpreter.resize_tensor_input(index, (batch, *shape), strict=True)
+            interpreter.allocate_tensors()
+            self.batch = batch
+        for name, array in feeds.items():
+            interpreter.set_tensor(self._inputs[name], array)
+        interpreter.invoke()
+        return [interpreter.get_tensor(self._outputs[name]) for name in outputs]
+
+
+def require() -> None:
+    """Do nothing if LiteRT can be used here.
+
+    Raises:
+        RuntimeUnavailableError: Neither package is installed, new enough and fit for this numpy.
+    """
+    _interpreter_module()
+
+
+def packages() -> tuple[str, ...]:
+    """Return the packages that run engines here."""
+    return (_interpreter_module()[0],)
+
+
+def load(
+    record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
+) -> TfliteEngine:
+    """Return an engine from a flatbuffer's bytes.
+
+    Args:
+        record: What the manifest says of it.
+        data: The ``.tflite`` file's content, already checked.
+        provider: One of `PROVIDERS`, ``None`` = cpu.
+        threads: Within an operator, ``None`` = all cores.
+
+    Raises:
+        InputError: Unknown provider.
+        BundleError: The runtime refuses the file.
+    """
+    package, module = _interpreter_module()
+    if provider is not None and provider not in PROVIDERS:
+        raise InputError(
+            "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
+        )
+    count = threads or _cores()
+
+    def make() -> Any:
+        interpreter = module.Interpreter(model_content=data, num_threads=count)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    try:
+        return TfliteEngine(record, make)
+    except (ValueError, RuntimeError) as problem:
+        raise BundleError(
+            f"{package} {metadata.version(package)} refuses {record.file.path}",
+            got=" ".join(str(problem).split()),
+            fix=f"Update {package}, or export the bundle again",
+        ) from problem
+
+
+def _interpreter_module() -> tuple[str, Any]:
+    """Return the package that runs engines here, and its module."""
+    problems = []
+    for package, (name, oldest) in PACKAGES.items():
+        try:
+            module = import_module(name)
+        except ImportError as missing:
+            problems.append(str(missing))
+            continue
+        problem = _version_problem(package, oldest)
+        if not problem:
+            return package, module
+        problems.append(problem)
+    raise RuntimeUnavailableError(
+        "LiteRT cannot be used here",
+        got="; ".join(problems),
+        fix="Run: pip install 'calexnet[tflite]'",
+    )
+
+
+def _version_problem(package: str, oldest: tuple[int, int]) -> str:
+    version = metadata.version(package)
+    if tuple(int(part) for part in version.split(".")[:2]) < oldest:
+        return f"{package} {version}, older than {oldest[0]}.{oldest[1]}"
+    numpy = metadata.version("numpy")
+    if package == "tflite-runtime" and int(numpy.split(".")[0]) >= 2:
+        # It imports all the same, and crashes on the first model.
+        return f"{package} {version} with numpy {numpy}, which needs numpy below 2"
+    return ""
+
+
+def _cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
