@@ -103,15 +103,17 @@ class _Planned:
         """Return the named outputs, as arrays of their own."""
         interpreter = self._interpreter
         if batch != self.batch:
-            self.batch = None
-            for index, shape in self._batched.items():
-                interpreter.resize_tensor_input(index, (batch, *shape), strict=True)
-            interpreter.allocate_tensors()
-            self.batch = batch
+            self._plan(batch)
         for name, array in feeds.items():
             interpreter.set_tensor(self._inputs[name], array)
         interpreter.invoke()
         return [interpreter.get_tensor(self._outputs[name]) for name in outputs]
+
+    def _plan(self, batch: int) -> None:
+        for index, shape in self._batched.items():
+            self._interpreter.resize_tensor_input(index, (batch, *shape), strict=True)
+        self._interpreter.allocate_tensors()
+        self.batch = batch
 
 
 def require() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import calexnet
 from calexnet import bench, devices, export, runtimes
+from calexnet.runtimes.runner import RUNTIMES
 
 ERRORS = {
     "BundleError": ValueError,
@@ -82,7 +83,14 @@ def test_a_run_is_exported_with_these_options() -> None:
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
     assert expected == parameters(export.export_run)
-    assert {"onnxruntime"} == set(export.TARGETS)
+    assert {"onnxruntime", "tflite"} == set(export.TARGETS) == set(RUNTIMES)
+
+
+def test_a_bundle_is_exported_with_these_options() -> None:
+    empty = inspect.Parameter.empty
+    expected = [("source", empty), ("out", None), ("target", empty)]
+
+    assert expected == parameters(export.export_bundle)
 
 
 def test_devices_are_opened_by_name() -> None:

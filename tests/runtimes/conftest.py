@@ -1,15 +1,19 @@
-"""Runners of hand-made bundles."""
+"""Runners of hand-made bundles, on every runtime that this machine can have."""
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from calexnet.bundle import open_bundle
+from calexnet.export import export_bundle
 from calexnet.runtimes.runner import Runner, load_runner
 from tests.onnx_bundle import Wiring, write_bundle
+
+TARGETS = ("onnxruntime", "tflite")
 
 
 @pytest.fixture(scope="session")
@@ -20,23 +24,43 @@ def hand_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", params=get_args(Wiring))
+@pytest.fixture(scope="session")
+def hand_made_tflite(hand_made: Path) -> Path:
+    """`hand_made`, with files for tflite beside. Not to be changed."""
+    folder = hand_made.parent / "tflite-too"
+    export_bundle(hand_made, folder, target="tflite")
+    return folder
+
+
+def loaded(folder: Path, target: str) -> Runner:
+    """Return a runner on `target` for a bundle of portable graphs."""
+    if target != "onnxruntime":
+        export_bundle(folder, target=target)
+    return load_runner(open_bundle(folder), target, threads=1)
+
+
+@pytest.fixture(scope="session", params=list(product(TARGETS, get_args(Wiring))), ids="-".join)
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """A runner for every way in which tensors cross the cuts."""
+    """A runner for every runtime and every way in which tensors cross the cuts."""
+    target, wiring = request.param
     folder = tmp_path_factory.mktemp("wired") / "bundle"
-    write_bundle(folder, wiring=request.param)
-    return load_runner(open_bundle(folder), threads=1)
+    write_bundle(folder, wiring=wiring)
+    return loaded(folder, target)
 
 
-@pytest.fixture(scope="session")
-def chain(hand_made: Path) -> Runner:
+@pytest.fixture(scope="session", params=TARGETS)
+def chain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A runner of the plain chain of segments."""
-    return load_runner(open_bundle(hand_made), threads=1)
+    folder = tmp_path_factory.mktemp("chain") / "bundle"
+    write_bundle(folder)
+    return loaded(folder, request.param)
 
 
-@pytest.fixture(scope="session")
-def float_runner(tmp_path_factory: pytest.TempPathFactory) -> Runner:
+@pytest.fixture(scope="session", params=TARGETS)
+def float_runner(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Runner:
     """A runner that takes normalised images."""
     folder = tmp_path_factory.mktemp("float") / "bundle"
     write_bundle(folder, input="float")
-    return load_runner(open_bundle(folder), threads=1)
+    return loaded(folder, request.param)

@@ -1,0 +1,317 @@
+"""Engines on LiteRT itself; and on the old runtime, as far as it can be told without it."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
+from calexnet.runtimes import load
+from calexnet.runtimes import tflite as target
+from calexnet.runtimes.tflite import TfliteEngine
+from tests.onnx_bundle import CLASSES, random_images
+
+BARS = np.full(len(CLASSES), 0.5, np.float32)
+
+
+@pytest.fixture(scope="module")
+def bundle(hand_made_tflite: Path) -> Bundle:
+    return open_bundle(hand_made_tflite)
+
+
+def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> TfliteEngine:
+    record = bundle.compiled("tflite", None).segments[segment]
+    return target.load(record, bundle.read(record.file), provider=None, threads=threads)
+
+
+@pytest.mark.parametrize("count", [1, 2, 33])
+def test_an_engine_gives_what_it_is_asked_for_in_that_order(bundle: Bundle, count: int) -> None:
+    engine, images = engine_of(bundle), random_images(count)
+
+    exits, probabilities, layer1, score = engine.run(
+        {"image": images, "threshold": BARS}, ("exit", "probabilities", "layer1", "score")
+    )
+
+    assert [np.bool_, np.float32, np.float32] == [exits.dtype, probabilities.dtype, layer1.dtype]
+    assert [(count,), (count, 4), (count, 4, 4, 4)] == [
+        exits.shape,
+        probabilities.shape,
+        layer1.shape,
+    ]
+    assert np.array_equal(probabilities.max(axis=1), score)
+    assert np.array_equal(score >= 0.5, exits)
+
+
+def test_maps_cross_the_cuts_channels_last_as_the_manifest_says(bundle: Bundle) -> None:
+    ours = {t.name: t.shape for t in bundle.compiled("tflite", None).segments[1].outputs}
+    theirs = {t.name: t.shape for t in bundle.compiled("onnxruntime", None).segments[1].outputs}
+
+    assert ("n", 6, 2, 2) == theirs["layer2"]
+    assert ("n", 2, 2, 6) == ours["layer2"]
+    assert theirs["probabilities"] == ours["probabilities"]
+
+
+@pytest.mark.parametrize("counts", [[1, 5, 2, 5, 1, 9, 3, 4, 6, 7, 8, 10, 11, 1]])
+def test_each_call_reads_its_own_images_and_thresholds(bundle: Bundle, counts: list[int]) -> None:
+    engine = engine_of(bundle)
+    kept = []
+    for seed, count in enumerate(counts):
+        images = random_images(count, seed)
+        for bar in (0.3, 0.6, 0.9):
+            bars = np.full(len(CLASSES), bar, np.float32)
+
+            score, leaves = engine.run({"image": images, "threshold": bars}, ("score", "exit"))
+
+            assert np.array_equal(score >= np.float32(bar), leaves)
+        kept.append((score, score.copy()))
+    assert all(np.array_equal(score, copy) for score, copy in kept), "a view into the engine"
+
+
+def test_a_batch_size_that_comes_back_finds_its_interpreter_again(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(bundle)
+    planned: list[int] = []
+    genuine = target._Planned._plan
+
+    def plan(self: Any, batch: int) -> None:
+        planned.append(batch)
+        genuine(self, batch)
+
+    monkeypatch.setattr(target._Planned, "_plan", plan)
+    for count in (1, 4, 1, 4, 2, 1):
+        engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
+
+    assert [1, 4, 2] == planned
+
+
+def test_a_large_engine_keeps_one_interpreter_and_plans_it_anew(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_KEPT_BYTES", 1)
+    engine = engine_of(bundle)
+    for count in (1, 4, 1, 4):
+        engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
+
+    assert 1 == len(engine._idle)
+
+
+def test_no_more_interpreters_are_kept_than_there_is_room_for(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "_MOST_KEPT", 3)
+    engine = engine_of(bundle)
+    for count in range(1, 9):
+        engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
+
+    assert [6, 7, 8] == [planned.batch for planned in engine._idle]
+
+
+@pytest.mark.parametrize("kept", [1, 2**25])
+def test_threads_never_share_an_interpreter(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    monkeypatch.setattr(target, "_KEPT_BYTES", kept)
+    engine = engine_of(bundle)
+    batches = [random_images(1 + seed % 3, seed) for seed in range(60)]
+    wanted = [engine.run({"image": b, "threshold": BARS}, ("score",))[0] for b in batches]
+
+    with ThreadPoolExecutor(6) as pool:
+        found = list(
+            pool.map(lambda b: engine.run({"image": b, "threshold": BARS}, ("score",))[0], batches)
+        )
+
+    assert all(np.array_equal(one, other) for one, other in zip(wanted, found, strict=True))
+    assert 0 == engine._busy
+
+
+def test_other_threads_run_while_an_engine_does(bundle: Bundle) -> None:
+    """The lock of Python is free during a run: a counter goes on counting."""
+    engine, images = engine_of(bundle), random_images(4096)
+    engine.run({"image": images, "threshold": BARS}, ("label",))
+    counted, over = 0, threading.Event()
+
+    def run() -> None:
+        engine.run({"image": images, "threshold": BARS}, ("label",))
+        over.set()
+
+    worker = threading.Thread(target=run)
+    worker.start()
+    while not over.is_set():
+        counted += 1
+    worker.join()
+
+    assert counted > 1000
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_call_that_the_runtime_refuses_is_told_and_the_next_one_works(
+    bundle: Bundle, count: int
+) -> None:
+    engine, images = engine_of(bundle), random_images(count)
+    wanted = engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
+    small = np.zeros((count, 5, 5, 3), np.uint8)
+
+    message = rf"^tflite failed in segment1: got .* for image \({count}, 5, 5, 3\), threshold"
+    for _ in range(3):
+        with pytest.raises(EngineError, match=rf"(?s){message}"):
+            engine.run({"image": small, "threshold": BARS}, ("label",))
+
+    assert wanted == engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
+
+
+@pytest.mark.parametrize("damage", ["no flatbuffer", "half of it", "an unknown operator"])
+def test_bytes_that_are_no_model_are_refused(bundle: Bundle, damage: str) -> None:
+    record = bundle.compiled("tflite", None).plain
+    data = bundle.read(record.file)
+    spoilt = {
+        "no flatbuffer": b"no flatbuffer",
+        "half of it": data[: len(data) // 2],
+        "an unknown operator": with_operator(data, 3000),
+    }
+
+    with pytest.raises(
+        BundleError,
+        match=r"(?s)^ai-edge-litert [\d.]+ refuses tflite/plain\.tflite: got .+\. Update ai-edge-l",
+    ):
+        target.load(record, spoilt[damage], provider=None, threads=None)
+
+
+def with_operator(data: bytes, code: int) -> bytes:
+    """Return a model whose first operator is another one."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    model.operatorCodes[0].builtinCode = code
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
+    record = bundle.compiled("tflite", None).plain
+
+    with pytest.raises(InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu$"):
+        target.load(record, bundle.read(record.file), provider="gpu", threads=None)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2), (None, target._cores())])
+def test_threads_are_passed_on(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
+) -> None:
+    asked = []
+    package, module = target._interpreter_module()
+    stub = ModuleType("stub")
+
+    def interpreter(**options: Any) -> Any:
+        asked.append(options["num_threads"])
+        return module.Interpreter(**options)
+
+    stub.Interpreter = interpreter  # type: ignore[attr-defined]
+    monkeypatch.setattr(target, "_interpreter_module", lambda: (package, stub))
+
+    engine_of(bundle, threads=threads)
+
+    assert [expected] == asked
+
+
+def test_interpreters_die_with_their_engine(bundle: Bundle) -> None:
+    engine = engine_of(bundle)
+    engine.run({"image": random_images(2), "threshold": BARS}, ("label",))
+    interpreter = weakref.ref(engine._idle[0]._interpreter)
+
+    del engine
+    gc.collect()
+
+    assert interpreter() is None
+
+
+def test_without_any_runtime_the_message_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target.require()
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+
+    with pytest.raises(
+        RuntimeUnavailableError,
+        match=r"^LiteRT cannot be used here: got .*ai_edge_litert.*; .*tflite_runtime.*\. Run: pip "
+        r"install 'calexnet\[tflite\]'\.$",
+    ):
+        target.require()
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, **installed: str) -> None:
+    """Let the old runtime be the only one, and packages have the given versions."""
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    monkeypatch.setitem(sys.modules, "tflite_runtime", ModuleType("tflite_runtime"))
+    old = ModuleType("tflite_runtime.interpreter")
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", old)
+    versions = {name.replace("_", "-"): version for name, version in installed.items()}
+    monkeypatch.setattr(metadata, "version", lambda name: versions[name])
+
+
+def test_the_old_runtime_is_taken_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, tflite_runtime="2.14.0", numpy="1.26.4")
+
+    target.require()
+
+    assert ("tflite-runtime",) == target.packages()
+
+
+@pytest.mark.parametrize(
+    ("runtime", "numpy", "message"),
+    [
+        ("2.14.0", "2.4.6", "tflite-runtime 2.14.0 with numpy 2.4.6, which needs numpy below 2"),
+        ("2.11.0", "1.26.4", "tflite-runtime 2.11.0, older than 2.14"),
+    ],
+)
+def test_an_old_runtime_that_cannot_work_is_told_before_its_first_model(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, numpy: str, message: str
+) -> None:
+    pretend(monkeypatch, tflite_runtime=runtime, numpy=numpy)
+
+    with pytest.raises(RuntimeUnavailableError, match=message):
+        target.require()
+
+
+def test_a_litert_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0.1")
+
+    with pytest.raises(RuntimeUnavailableError, match=r"ai-edge-litert 1\.0\.1, older than "):
+        target.require()
+
+
+def test_both_targets_of_a_bundle_answer_alike(hand_made_tflite: Path) -> None:
+    images = random_images(64)
+    one = load(hand_made_tflite, target="onnxruntime")(images, probabilities=True)
+    other = load(hand_made_tflite, target="tflite")(images, probabilities=True)
+
+    assert np.array_equal(one.labels, other.labels)
+    assert np.array_equal(one.exits, other.exits)
+    assert one.probabilities is not None
+    assert other.probabilities is not None
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+def test_a_bundle_falls_back_on_tflite_where_onnx_runtime_is_missing(
+    hand_made_tflite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "onnxruntime" == load(hand_made_tflite).compiled.target
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    assert "tflite" == load(hand_made_tflite).compiled.target
