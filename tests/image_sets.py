@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -102,9 +103,9 @@ def packed(part: str) -> NDArray[np.uint8]:
     return np.diff(across, axis=2, prepend=zeros)
 
 
-def cifar100_arrays() -> dict[str, NDArray[np.generic]]:
+def cifar100_arrays() -> dict[str, Any]:
     """Return the arrays of a packed ``cifar100.npz``."""
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, Any] = {
         "fine_names": np.array(FINE),
         "coarse_names": np.array(COARSE),
     }

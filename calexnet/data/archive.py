@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from calexnet.errors import InputError
+from calexnet.progress import Progress
 
 _DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
 
@@ -20,12 +21,15 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
         InputError: The archive is damaged, if only in its last byte.
     """
     try:
-        with gzip.open(path) as stream:
+        with path.open("rb") as packed, gzip.open(packed) as stream, _progress(path) as progress:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
+                read = 0
                 for member in tar:
                     content = tar.extractfile(member) if wanted(member.name) else None
                     if content is not None:
                         yield member.name, content.read()
+                    progress.advance((packed.tell() >> 20) - read)
+                    read = packed.tell() >> 20
             # The checksum stands behind the last byte, where tar itself does not look.
             while stream.read(1 << 20):
                 pass
@@ -36,3 +40,7 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
             expected="a whole .tar.gz",
             fix="Fetch it again",
         ) from problem
+
+
+def _progress(path: Path) -> Progress:
+    return Progress(f"reading {path}, MB", path.stat().st_size >> 20)

@@ -72,7 +72,10 @@ def read(path: Path, layout: Layout, name: str) -> Dataset:
 
 
 def _from_folder(path: Path, wanted: list[str]) -> dict[str, bytes]:
-    return {file: (path / file).read_bytes() for file in wanted if (path / file).is_file()}
+    try:
+        return {file: (path / file).read_bytes() for file in wanted if (path / file).is_file()}
+    except OSError as problem:
+        raise InputError(f"cannot read {path}", got=problem) from problem
 
 
 def _from_archive(path: Path, wanted: list[str], layout: Layout) -> dict[str, bytes]:

@@ -13,8 +13,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.root import Archive, Root
 from calexnet.errors import InputError
 
-#: Of https://doi.org/10.7488/ds/2448; its publisher names no checksum beside it, so this is the
-#: one that public loaders of the set agree on.
+#: Of https://doi.org/10.7488/ds/2448; the MD5 is the one that public loaders of the set carry.
 ARCHIVE = Archive(
     "CINIC-10.tar.gz",
     "https://datashare.ed.ac.uk/bitstream/handle/10283/3192/CINIC-10.tar.gz",

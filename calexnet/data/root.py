@@ -61,13 +61,13 @@ class Root:
             )
         folder = Path(named)
         for form in forms:
-            if (folder / form).exists():
+            if _exists(folder / form):
                 return folder / form
         if self.download:
             return fetch(archive, folder)
         raise InputError(
             f"{name} is not in {folder}",
-            got=None if folder.is_dir() else "no such folder",
+            got=None if _exists(folder) else "no such folder",
             expected=", ".join(forms[:-1]) + f" or {forms[-1]}",
             fix=f"Add --download, or fetch {archive.url}",
         )
@@ -107,6 +107,13 @@ def fetch(archive: Archive, folder: Path) -> Path:
     finally:
         bar.close()
     return Path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # for example a name that is too long
+        return False
 
 
 class _Bar:

@@ -17,7 +17,6 @@ from calexnet.data.split import divide
 from calexnet.errors import InputError
 from tests import image_sets
 from tests.image_sets import COARSE, FINE, TEN, TEST, TRAIN, images, labels
-from tests.small_cascade import save_npz
 
 
 def assert_is(found: Dataset, name: str, classes: tuple[str, ...], divisor: int = 1) -> None:
@@ -34,10 +33,13 @@ def assert_is(found: Dataset, name: str, classes: tuple[str, ...], divisor: int 
     assert found.images.flags.c_contiguous
 
 
-def test_cifar10_is_read_from_its_archive(tmp_path: Path) -> None:
-    image_sets.write_cifar10_archive(tmp_path)
+def test_cifar10_is_read_from_its_archive_with_progress(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = image_sets.write_cifar10_archive(tmp_path)
 
     assert_is(data.load("cifar10", tmp_path), "cifar10", TEN)
+    assert [f"reading {path}, MB  0/0  0 s"] == capsys.readouterr().err.splitlines()
 
 
 def test_cifar10_is_read_from_the_folder_that_its_archive_unpacks_to(tmp_path: Path) -> None:
@@ -52,7 +54,7 @@ def test_cifar10_is_read_from_the_folder_that_its_archive_unpacks_to(tmp_path: P
 def test_cifar100_has_fine_and_coarse_labels_in_every_form(
     tmp_path: Path, name: str, classes: tuple[str, ...], divisor: int
 ) -> None:
-    save_npz(tmp_path / "cifar100.npz", image_sets.cifar100_arrays())
+    np.savez(tmp_path / "cifar100.npz", **image_sets.cifar100_arrays())
     assert_is(data.load(name, tmp_path), f"{name} (cifar100.npz)", classes, divisor)
 
     image_sets.write_cifar100_archive(tmp_path)
@@ -64,14 +66,11 @@ def test_cifar100_has_fine_and_coarse_labels_in_every_form(
 
 
 def test_a_packed_cifar10_of_any_length_is_read(tmp_path: Path) -> None:
-    save_npz(
-        tmp_path / "cifar10_20k.npz",
-        {
-            "names": np.array(TEN),
-            **{f"d_{part}": image_sets.packed(part) for part in ("train", "test")},
-            **{f"y_{part}": labels(part, 10).astype(np.uint8) for part in ("train", "test")},
-        },
-    )
+    arrays: dict[str, Any] = {"names": np.array(TEN)}
+    for part in ("train", "test"):
+        arrays[f"d_{part}"] = image_sets.packed(part)
+        arrays[f"y_{part}"] = labels(part, 10).astype(np.uint8)
+    np.savez(tmp_path / "cifar10_20k.npz", **arrays)
 
     assert_is(data.load("cifar10", tmp_path), "cifar10 (cifar10_20k.npz)", TEN)
 
@@ -216,7 +215,7 @@ def test_a_packed_file_that_cannot_be_used_is_named(
 ) -> None:
     arrays = {**image_sets.cifar100_arrays(), **changes}
     kept = {name: array for name, array in arrays.items() if array is not None}
-    save_npz(tmp_path / "cifar100.npz", kept)
+    np.savez(tmp_path / "cifar100.npz", **kept)
 
     with pytest.raises(InputError, match=message):
         data.load("cifar100", tmp_path)

@@ -126,3 +126,8 @@ def test_the_data_command_fetches_when_asked(
     assert 0 == main([*command, *out, "--download"])
     assert ["cifar-10-binary.tar.gz"] == files(tmp_path / "sets")
     assert data.load(str(tmp_path / "set.npz")).keys == data.load("cifar10", tmp_path / "sets").keys
+
+
+def test_a_root_with_a_name_that_cannot_be_is_told_like_a_missing_one() -> None:
+    with pytest.raises(InputError, match=r"^cifar10 is not in n+: got no such folder; expected "):
+        data.load("cifar10", Path("n" * 300))
