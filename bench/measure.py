@@ -373,7 +373,7 @@ class _Session:
         return results.OperatingPointRow(
             **self.rows,
             name=point.name,
-            margin=point.margin,
+            setting=point.setting,
             default=point.name == self.point.name,
             accuracy=accuracy.value,
             accuracy_low=accuracy.low,
@@ -458,7 +458,7 @@ class _Session:
             attach=tuple(branch.attach for branch in content.branches),
             head=content.branches[0].head,
             operating_point=self.point.name,
-            train_margin=content.train_margin,
+            method=content.method.name,
         )
 
     def _data_record(self) -> results.DataRecord:

@@ -78,7 +78,7 @@ class OperatingPointRow:
         target: Of the bundle.
         precision: Of the bundle.
         name: Of the operating point.
-        margin: It was made for.
+        setting: It was made for: a margin, a slack, a threshold or a budget.
         default: Whether it is the one that all other tables are about.
         accuracy: Of the cascade.
         accuracy_low: Lower end of its interval.
@@ -103,7 +103,7 @@ class OperatingPointRow:
     target: str
     precision: str
     name: str
-    margin: float
+    setting: float
     default: bool
     accuracy: float
     accuracy_low: float
@@ -242,7 +242,7 @@ class BundleRecord:
     attach: tuple[str, ...]
     head: str
     operating_point: str
-    train_margin: float
+    method: str
 
 
 @dataclass(frozen=True)

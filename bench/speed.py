@@ -196,7 +196,7 @@ def _random_cascade(images: NDArray[np.uint8]) -> Cascade:
     from calexnet.data.dataset import Dataset
     from calexnet.data.split import divide
     from calexnet.preprocessing import Preprocessing
-    from calexnet.recipe import Recipe
+    from calexnet.recipe import plan_recipe
 
     torch.manual_seed(0)
     classes = tuple(str(label) for label in range(20))
@@ -204,21 +204,21 @@ def _random_cascade(images: NDArray[np.uint8]) -> Cascade:
     data = Dataset("random", images, truth, classes, tuple(map(str, range(len(images)))))
     preprocessing = Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3)
     backbone, attach = BackboneSpec("resnet18", len(classes)), default_attach("resnet18")
-    frozen, heads = build_parts(backbone, attach, "prototype", preprocessing)
+    recipe = plan_recipe()
+    frozen, branches = build_parts(backbone, attach, recipe, preprocessing)
     spec = CascadeSpec(
         backbone=backbone,
         attach=attach,
-        head="prototype",
         classes=classes,
         preprocessing=preprocessing,
-        recipe=Recipe(),
+        recipe=recipe,
         backbone_training=None,
         branches=(),
         operating_points=(),
         default_operating_point="forced",
         split=divide(data, seed=0).record,
     )
-    cascade = Cascade(spec, frozen, heads, Samples(images[:32], truth[:32]))
+    cascade = Cascade(spec, frozen, branches, Samples(images[:32], truth[:32]))
     table = cascade.answer(images)
     point = operating_point("forced", 0.0, _forced(table, len(classes)), table, truth)
     return replace(cascade, spec=replace(spec, operating_points=(point,)))

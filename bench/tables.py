@@ -221,7 +221,7 @@ def operating_points(report: Report) -> Table[OperatingPointRow]:
         *_subject(report),
         # What decides comes first: on a phone the rest has to be scrolled to.
         Column("Operating point", _point_name, "word"),
-        Column("Margin", lambda row: f"{row.margin:g}"),
+        Column("Setting", lambda row: f"{row.setting:g}"),
         Column("Change, points, 95 % interval", _change),
         _RATIO,
         _VERDICT,
@@ -397,7 +397,7 @@ def bundle(report: Report) -> Table[tuple[str, str]]:
             ("Branch head", found.head),
             ("Targets and precisions", ", ".join(map(" ".join, _subjects(report)))),
             ("Default operating point", found.operating_point),
-            ("Margin of the training", f"{found.train_margin:g}"),
+            ("Method of training", found.method),
         ),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,22 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import backbones, features, heads
+from calexnet import backbones, features, heads, methods, rules, scores
 from calexnet.backbones import BackboneSpec
 from calexnet.backbones.frozen import FrozenBackbone
-from calexnet.calibration import OperatingPoint, margin_name, operating_points
+from calexnet.branches import Answer, Branch, answers
+from calexnet.calibration import OperatingPoint, point_name
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
+from calexnet.heads.trained import TrainedHead
+from calexnet.methods.base import Task
 from calexnet.preprocessing import Preprocessing, channel_statistics
-from calexnet.recipe import BranchReport, Recipe, train_branches
+from calexnet.recipe import BranchReport, Recipe, plan_recipe, train_branches
+from calexnet.registry import Part
 from calexnet.training import BackboneTraining, train_backbone
-
-#: Operating points that every cascade gets, besides the one it was trained at.
-MARGINS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 #: Real calibration images kept with the cascade, to verify every export on.
 _SAMPLES = 128
@@ -39,20 +40,18 @@ class CascadeSpec:
     Attributes:
         backbone: How to build the network.
         attach: Where branches are, in running order.
-        head: What head they have.
         classes: Names in label order.
         preprocessing: From bytes to the network's input.
-        recipe: How the branches were trained.
-        backbone_training: How the backbone was, ``None`` if it came trained.
+        recipe: How the branches were made.
+        backbone_training: How the backbone was trained, ``None`` if it came trained.
         branches: What training each branch came to.
-        operating_points: Threshold tables, strictest first.
-        default_operating_point: Name of the one made at the recipe's train margin.
+        operating_points: Threshold tables, by rising setting.
+        default_operating_point: Name of the one made at the recipe's setting.
         split: Which samples trained, calibrated and may test.
     """
 
     backbone: BackboneSpec
     attach: tuple[str, ...]
-    head: str
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     recipe: Recipe
@@ -78,31 +77,36 @@ class Cascade:
     Attributes:
         spec: All but the weights.
         backbone: The frozen network with its attach points.
-        heads: One a branch.
+        branches: In running order.
         samples: Real images to verify exports on; from the calibration part.
     """
 
     spec: CascadeSpec
     backbone: FrozenBackbone
-    heads: tuple[Head, ...]
+    branches: tuple[Branch, ...]
     samples: Samples
 
-    def answer(self, images: NDArray[np.uint8]) -> ExitTable:
-        """Return what every exit answers for uint8 images ``(n, H, W, C)``: the reference.
+    def ask(self, images: NDArray[np.uint8]) -> list[Answer]:
+        """Return what every exit says of uint8 images ``(n, H, W, C)``: the reference.
 
-        No sample leaves early here; `calexnet.gating` decides from the table.
+        No sample leaves early here; `calexnet.gating` decides from the answers.
         """
-        probabilities = self.probabilities(images)
-        labels = probabilities.argmax(2).astype(np.int32)
-        return ExitTable(labels, probabilities.max(2))
-
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return every exit's softmax, float32 ``(exits, n, classes)``, likewise."""
         inputs = torch.from_numpy(self.spec.preprocessing.normalise(images))
         with torch.inference_mode():
             *maps, logits = self.backbone(inputs)
-            rows = [head(feature) for head, feature in zip(self.heads, maps, strict=True)]
-            softmax: NDArray[np.float32] = torch.softmax(torch.stack([*rows, logits]), 2).numpy()
+            reduced = [b.head.reduce(m) for b, m in zip(self.branches, maps, strict=True)]
+            return [*answers(self.branches, reduced), Answer(logits, None, None)]
+
+    def answer(self, images: NDArray[np.uint8]) -> ExitTable:
+        """Return every exit's labels and scores, likewise."""
+        found = [answer.labels_and_scores() for answer in self.ask(images)]
+        labels = torch.stack([labels for labels, _ in found]).numpy().astype(np.int32)
+        return ExitTable(labels, torch.stack([scores for _, scores in found]).numpy())
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return every exit's softmax, float32 ``(exits, n, classes)``, likewise."""
+        logits = torch.stack([answer.logits for answer in self.ask(images)])
+        softmax: NDArray[np.float32] = torch.softmax(logits, 2).numpy()
         return softmax
 
 
@@ -114,9 +118,7 @@ class CascadePlan:
         backbone: A name or ``package.module:function``.
         stem: For the backbones that have a choice.
         attach: Attach points, ``None`` = the backbone's own.
-        head: A name.
-        recipe: The switches.
-        margins: Operating points to make, besides the recipe's train margin.
+        recipe: How to make the branches.
         backbone_training: Used when no trained network is given.
         mean: Of each channel, in 0..1; ``None`` = the training part's own.
         std: Likewise.
@@ -125,9 +127,7 @@ class CascadePlan:
     backbone: str
     stem: str | None = None
     attach: tuple[str, ...] | None = None
-    head: str = "prototype"
-    recipe: Recipe = field(default_factory=Recipe)
-    margins: tuple[float, ...] = MARGINS
+    recipe: Recipe = field(default_factory=plan_recipe)
     backbone_training: BackboneTraining = field(default_factory=BackboneTraining)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -136,16 +136,16 @@ class CascadePlan:
 def build_parts(
     backbone: BackboneSpec,
     attach: Sequence[str],
-    head: str,
+    recipe: Recipe,
     preprocessing: Preprocessing,
     network: nn.Module | None = None,
-) -> tuple[FrozenBackbone, tuple[Head, ...]]:
-    """Return a frozen backbone and fresh heads that fit each other.
+) -> tuple[FrozenBackbone, tuple[Branch, ...]]:
+    """Return a frozen backbone and fresh branches that fit each other.
 
     Args:
         backbone: What to build when no `network` is given.
         attach: Where branches go.
-        head: Their kind.
+        recipe: Says of what kind they are.
         preprocessing: Gives the image's shape.
         network: A network to use as it is.
 
@@ -155,7 +155,31 @@ def build_parts(
     frozen = FrozenBackbone(network or backbones.build(backbone), attach)
     image = (preprocessing.channels, preprocessing.height, preprocessing.width)
     shapes = frozen.check(image, backbone.classes)
-    return frozen, tuple(heads.build(head, shape, backbone.classes) for shape in shapes)
+    if recipe.exits:
+        found: list[Head] = _trained_heads(frozen, recipe.exits, shapes, backbone.classes)
+    else:
+        found = [heads.build(recipe.head, shape, backbone.classes) for shape in shapes]
+    method = methods.build(recipe.method)
+    branches = method.branches(found, scores.build(recipe.score))
+    return frozen, tuple(branch.eval() for branch in branches)
+
+
+def _trained_heads(
+    frozen: FrozenBackbone, exits: Sequence[str], shapes: Sequence[tuple[int, ...]], classes: int
+) -> list[Head]:
+    modules = dict(frozen.network.named_modules())
+    unknown = [name for name in exits if name not in modules]
+    if unknown or len(exits) != len(shapes):
+        raise InputError(
+            "the exits cannot be used",
+            got=f"no module {unknown[0]!r}" if unknown else f"{len(exits)} exits",
+            expected=f"names of {len(shapes)} modules of the network, one an attach point",
+            fix="Check --exits and --attach",
+        )
+    return [
+        TrainedHead(modules[name], shape, classes)
+        for name, shape in zip(exits, shapes, strict=True)
+    ]
 
 
 def train_cascade(
@@ -164,6 +188,7 @@ def train_cascade(
     plan: CascadePlan,
     *,
     network: nn.Module | None = None,
+    cache: Path | None = None,
     scratch: Path | None = None,
 ) -> Cascade:
     """Train a cascade on the train and calibration parts of `data`; the test part is not read.
@@ -173,63 +198,86 @@ def train_cascade(
         split: Its division.
         plan: What to train.
         network: A trained backbone; without one, the plan's is trained first.
-        scratch: Where cached features go while training; a temporary folder by default.
+        cache: Where computed features are kept and found again; by default nowhere.
+        scratch: Where they go meanwhile; the system's temporary folder by default.
 
     Raises:
         InputError: The plan does not fit the data.
         TrainingError: A loss is not finite.
     """
-    torch.manual_seed(plan.recipe.seed)
-    attach = plan.attach or backbones.default_attach(plan.backbone)
+    recipe = plan.recipe
+    torch.manual_seed(recipe.optimisation.seed)
+    attach = tuple(plan.attach or backbones.default_attach(plan.backbone))
     spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
     parts = split.indices
     preprocessing = _preprocessing(data, parts["train"], plan)
     trained = network is not None
-    backbone, branch_heads = build_parts(spec, attach, plan.head, preprocessing, network)
+    backbone, branches = build_parts(spec, attach, recipe, preprocessing, network)
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
-    with tempfile.TemporaryDirectory(prefix=".features-", dir=scratch) as folder:
+    costs = _costs(backbone, branches, preprocessing)
+    recipe = replace(recipe, rule=_with_costs(recipe.rule, costs))
+    rule = rules.build(recipe.rule)
+    with tempfile.TemporaryDirectory(prefix=".features-", dir=scratch) as passing:
         train, calibration = (
             features.compute(
                 backbone,
-                branch_heads,
+                [branch.head for branch in branches],
                 data.images[parts[part]],
                 data.labels[parts[part]],
                 preprocessing,
-                Path(folder),
+                cache or Path(passing),
                 part,
             )
             for part in ("train", "calibration")
         )
-        table, reports = train_branches(branch_heads, attach, train, calibration, plan.recipe)
+        task = Task(
+            attach=attach,
+            train=train,
+            calibration=calibration,
+            rule=rule,
+            setting=recipe.setting,
+            optimisation=recipe.optimisation,
+            costs=costs,
+        )
+        made = train_branches(branches, recipe, task)
 
-    points = operating_points(
-        table,
-        calibration.truth,
-        (*plan.margins, plan.recipe.train_margin),
-        classes=len(data.classes),
-        rule=plan.recipe.rule,
-    )
     kept = parts["calibration"][:_SAMPLES]
     return Cascade(
         spec=CascadeSpec(
             backbone=spec,
-            attach=tuple(attach),
-            head=plan.head,
+            attach=attach,
             classes=data.classes,
             preprocessing=preprocessing,
-            recipe=plan.recipe,
+            recipe=recipe,
             backbone_training=None if trained else plan.backbone_training,
-            branches=reports,
-            operating_points=points,
-            default_operating_point=margin_name(plan.recipe.train_margin),
+            branches=made.reports,
+            operating_points=made.points,
+            default_operating_point=point_name(rule, recipe.setting),
             split=split.record,
         ),
         backbone=backbone,
-        heads=branch_heads,
+        branches=branches,
         samples=Samples(data.images[kept], data.labels[kept]),
     )
+
+
+def _costs(
+    backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
+) -> NDArray[np.float64]:
+    """Return the MACs up to each exit, its own head only, as shares of the backbone's."""
+    from calexnet.export import flops
+
+    macs = flops.count_parts(backbone, branches, preprocessing)
+    return macs.to_exit(own_head_only=True) / macs.plain
+
+
+def _with_costs(rule: Part, costs: NDArray[np.float64]) -> Part:
+    """Return `rule` knowing what this cascade's exits cost, if that matters to it."""
+    if rule.name != "price" or "costs" in rule.options:
+        return rule
+    return Part(rule.name, {**rule.options, "costs": [float(cost) for cost in costs]})
 
 
 def _train_and_refreeze(

@@ -44,7 +44,7 @@ def save(cascade: Cascade, folder: Path) -> None:
     np.savez(samples, images=cascade.samples.images, labels=cascade.samples.labels)
     files = {
         _BACKBONE: _tensors(cascade.backbone.network),
-        _BRANCHES: _tensors(nn.ModuleList(cascade.heads)),
+        _BRANCHES: _tensors(nn.ModuleList(cascade.branches)),
         _SAMPLES: samples.getvalue(),
     }
     for name, data in files.items():
@@ -63,12 +63,10 @@ def load(folder: Path) -> tuple[Cascade, str]:
     record, identity = _read_record(folder)
     data = {name: _verified(folder / name, record.files.get(name)) for name in _FILES}
     spec = record.cascade
-    backbone, heads = build_parts(spec.backbone, spec.attach, spec.head, spec.preprocessing)
+    backbone, branches = build_parts(spec.backbone, spec.attach, spec.recipe, spec.preprocessing)
     _fill(backbone.network, data[_BACKBONE], folder / _BACKBONE)
-    _fill(nn.ModuleList(heads), data[_BRANCHES], folder / _BRANCHES)
-    for head in heads:
-        head.eval()
-    return Cascade(spec, backbone, heads, _samples(data[_SAMPLES], folder / _SAMPLES)), identity
+    _fill(nn.ModuleList(branches), data[_BRANCHES], folder / _BRANCHES)
+    return Cascade(spec, backbone, branches, _samples(data[_SAMPLES], folder / _SAMPLES)), identity
 
 
 def load_weights(network: nn.Module, path: Path) -> None:

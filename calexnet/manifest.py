@@ -15,6 +15,7 @@ from calexnet.costs import Macs
 from calexnet.data.split import SplitRecord
 from calexnet.errors import BundleError
 from calexnet.preprocessing import Preprocessing
+from calexnet.registry import Part
 
 MANIFEST = "manifest.json"
 SCHEMA = 2
@@ -150,7 +151,8 @@ class Manifest:
         compiled: One a (target, precision); the first usable one is the default.
         operating_points: Threshold tables; the strictest first.
         default_operating_point: Name of the one used unless told otherwise.
-        train_margin: The margin that the branches were trained at.
+        method: How the branches were trained.
+        rule: How thresholds are found, to calibrate again.
         macs: Multiply-accumulates of one image.
         split: Which samples of which data set trained, calibrated and may test.
         provenance: Where it comes from.
@@ -164,7 +166,8 @@ class Manifest:
     compiled: tuple[Compiled, ...]
     operating_points: tuple[OperatingPoint, ...]
     default_operating_point: str
-    train_margin: float
+    method: Part
+    rule: Part
     macs: Macs
     split: SplitRecord
     provenance: Provenance

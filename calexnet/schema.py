@@ -44,6 +44,11 @@ def decode(cls: type[T], document: Json, where: str = "") -> T:
     return typing.cast("T", _decode(cls, document, where))
 
 
+def fields(cls: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields."""
+    return tuple(f.name for f in dataclasses.fields(cls))
+
+
 def canonical(document: Json) -> bytes:
     """Return the one byte form of a JSON document: sorted keys, no spaces, UTF-8, no NaN."""
     text = json.dumps(

@@ -115,7 +115,8 @@ def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | 
         compiled=() if earlier is None else earlier.manifest.compiled,
         operating_points=spec.operating_points,
         default_operating_point=spec.default_operating_point,
-        train_margin=spec.recipe.train_margin,
+        method=spec.recipe.method,
+        rule=spec.recipe.rule,
         macs=flops.count(cascade),
         split=spec.split,
         provenance=_provenance(source),
@@ -129,8 +130,8 @@ def _preprocessing(cascade: Cascade, input: InputForm) -> Preprocessing:
 
 def _branches(cascade: Cascade) -> tuple[BranchRecord, ...]:
     return tuple(
-        BranchRecord(name, cascade.spec.head, sum(p.numel() for p in head.parameters()))
-        for name, head in zip(cascade.spec.attach, cascade.heads, strict=True)
+        BranchRecord(name, cascade.spec.recipe.head, sum(p.numel() for p in branch.parameters()))
+        for name, branch in zip(cascade.spec.attach, cascade.branches, strict=True)
     )
 
 

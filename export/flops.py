@@ -7,6 +7,7 @@ Normalisation, activation, pooling, softmax and gate are left out, as the field 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +17,9 @@ from calexnet.costs import Macs
 
 if TYPE_CHECKING:
     from calexnet.backbones.frozen import FrozenBackbone
+    from calexnet.branches import Branch
     from calexnet.cascade import Cascade
+    from calexnet.preprocessing import Preprocessing
 
 #: fvcore's names of the operators that count.
 COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
@@ -24,26 +27,38 @@ COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
 
 def count(cascade: Cascade) -> Macs:
     """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
-    spec = cascade.spec.preprocessing
-    image = torch.zeros(1, spec.channels, spec.height, spec.width)
+    return count_parts(cascade.backbone, cascade.branches, cascade.spec.preprocessing)
+
+
+def count_parts(
+    backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
+) -> Macs:
+    """Return the MACs of a cascade that is not trained yet, likewise."""
+    image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
     reached = [
-        macs_of(_Prefix(cascade.backbone, outputs), image)
-        for outputs in range(1, len(cascade.spec.attach) + 2)
+        macs_of(_Prefix(backbone, outputs), image) for outputs in range(1, len(branches) + 2)
     ]
     stages = [after - before for before, after in zip([0, *reached], reached, strict=False)]
-    branches = [macs_of(head, torch.zeros(1, *head.feature_shape)) for head in cascade.heads]
-    classes = len(cascade.spec.classes)
-    gates = [macs_of(_Gate(classes), torch.zeros(1, classes)) for _ in cascade.heads]
-    return Macs(tuple(stages), tuple(branches), tuple(gates))
+    heads = [
+        macs_of(
+            branch,
+            torch.zeros(1, *branch.head.feature_shape),
+            *(torch.zeros(1, branches[k].state_width) for k in branch.reads),
+        )
+        for branch in branches
+    ]
+    classes = branches[0].classes
+    gates = [macs_of(_Gate(classes), torch.zeros(1, classes)) for _ in branches]
+    return Macs(tuple(stages), tuple(heads), tuple(gates))
 
 
-def macs_of(module: nn.Module, sample: Tensor) -> int:
-    """Return the MACs of `module` on `sample`; work that no output needs is not counted."""
+def macs_of(module: nn.Module, *inputs: Tensor) -> int:
+    """Return the MACs of `module` on `inputs`; work that no output needs is not counted."""
     from fvcore.nn import FlopCountAnalysis
 
     # fvcore lists every operator that it does not count; here that is meant.
     logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
-    analysis = FlopCountAnalysis(module.eval(), (sample,))
+    analysis = FlopCountAnalysis(module.eval(), inputs)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     by_operator = analysis.by_operator()
     return int(sum(by_operator.get(name, 0) for name in COUNTED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import onnx_ir as ir
@@ -34,31 +34,49 @@ def backbone_graph(cascade: Cascade) -> ir.Graph:
     spec = cascade.spec.preprocessing
     sample = torch.zeros(2, spec.channels, spec.height, spec.width)
     names = [*cascade.spec.attach, "logits"]
-    return _graph(cascade.backbone, sample, "image", names, "the backbone")
+    return _graph(cascade.backbone, {"image": sample}, names, "the backbone")
 
 
-def branch_graph(cascade: Cascade, branch: int) -> ir.Graph:
-    """Return one branch's head (from 0): ``features`` to ``logits``."""
-    head = cascade.heads[branch]
-    sample = torch.zeros(2, *head.feature_shape)
-    where = f"the branch at {cascade.spec.attach[branch]}"
-    return _graph(head, sample, "features", ["logits"], where)
+def branch_graph(cascade: Cascade, index: int) -> ir.Graph:
+    """Return one branch (from 0): ``features`` and the states it reads, to what it says.
+
+    The outputs are ``logits``, then ``score`` and `state_name` where the branch has them.
+    """
+    branch = cascade.branches[index]
+    inputs = {"features": torch.zeros(2, *branch.head.feature_shape)}
+    for k in branch.reads:
+        inputs[state_name(k)] = torch.zeros(2, cascade.branches[k].state_width)
+    with torch.no_grad():
+        said = branch.answer(branch.head.reduce(inputs["features"]), list(inputs.values())[1:])
+    names = ("logits", "score", state_name(index))
+    outputs = [name for name, tensor in zip(names, said, strict=True) if tensor is not None]
+    where = f"the branch at {cascade.spec.attach[index]}"
+    return _graph(branch, inputs, outputs, where)
+
+
+def state_name(index: int) -> str:
+    """Return the name of the tensor in which a branch (from 0) hands on its state."""
+    return f"branch{index + 1}.state"
 
 
 def _graph(
-    module: nn.Module, sample: torch.Tensor, source: str, outputs: Sequence[str], what: str
+    module: nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str], what: str
 ) -> ir.Graph:
     module = module.eval()
+    batch = {0: torch.export.Dim(BATCH)}
+    _, *rest = inputs
+    # A module's `*earlier` is one argument: a tuple of all that it holds.
+    shapes = (batch, tuple(batch for _ in rest)) if rest else (batch,)
     try:
         with _quiet():
             program = torch.onnx.export(
                 module,
-                (sample,),
+                tuple(inputs.values()),
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[source],
+                input_names=list(inputs),
                 output_names=list(outputs),
-                dynamic_shapes=({0: torch.export.Dim(BATCH)},),
+                dynamic_shapes=shapes,
                 verbose=False,
             )
     except Exception as problem:  # the exporter raises many kinds; all mean the same to the user

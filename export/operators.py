@@ -46,8 +46,15 @@ def prepend_front(graph: ir.Graph, preprocessing: Preprocessing) -> None:
     graph.insert_before(graph[0], list(front.nodes))
 
 
-def append_answer(graph: ir.Graph, logits: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
+def append_answer(
+    graph: ir.Graph, logits: ir.Value, score: ir.Value | None = None
+) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Add ``label``, ``score`` and ``probabilities`` to `graph`, from float32 ``(n, classes)``.
+
+    Args:
+        graph: What to add to.
+        logits: Class scores.
+        score: A branch's own score; without one it is the largest probability.
 
     Returns:
         Label int32 ``(n,)``, score float32 ``(n,)``, probabilities float32 ``(n, classes)``.
@@ -56,8 +63,9 @@ def append_answer(graph: ir.Graph, logits: ir.Value) -> tuple[ir.Value, ir.Value
     probabilities = tape.op("Softmax", [logits], {"axis": 1})
     best = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0})
     label = tape.op("Cast", [best], {"to": int(_INT32)})
-    axes = tape.initializer(ir.tensor(np.array([1], dtype=np.int64), name="answer.axes"))
-    score = tape.op("ReduceMax", [probabilities, axes], {"keepdims": 0})
+    if score is None:
+        axes = tape.initializer(ir.tensor(np.array([1], dtype=np.int64), name="answer.axes"))
+        score = tape.op("ReduceMax", [probabilities, axes], {"keepdims": 0})
     _name(label, "label", _INT32, [BATCH])
     _name(score, "score", _FLOAT, [BATCH])
     _name(probabilities, "probabilities", _FLOAT, [BATCH, classes_of(logits)])
@@ -86,15 +94,21 @@ def append_gate(graph: ir.Graph, label: ir.Value, score: ir.Value, classes: int)
     return leaves
 
 
-def inline(graph: ir.Graph, part: ir.Graph, source: ir.Value, prefix: str) -> ir.Value:
-    """Move the nodes of `part` to the end of `graph`, fed with `source`; return its one output.
+def inline(
+    graph: ir.Graph, part: ir.Graph, sources: Sequence[ir.Value], prefix: str
+) -> dict[str, ir.Value]:
+    """Move the nodes of `part` to the end of `graph`, fed with `sources`.
 
     Every name of the part gets `prefix`, so that it meets no other.
+
+    Returns:
+        The part's outputs by the names that they had.
     """
-    output = part.outputs[0]
+    outputs = {value.name or "": value for value in part.outputs}
     for value in _all_values(part):
         value.name = f"{prefix}.{value.name}"
-    ir.convenience.replace_all_uses_with(part.inputs[0], source)
+    for value, source in zip(part.inputs, sources, strict=True):
+        ir.convenience.replace_all_uses_with(value, source)
     nodes = list(part)
     initializers = list(part.initializers.values())
     part.outputs.clear()
@@ -103,7 +117,7 @@ def inline(graph: ir.Graph, part: ir.Graph, source: ir.Value, prefix: str) -> ir
     for value in initializers:
         graph.register_initializer(value)
     graph.extend(nodes)
-    return output
+    return outputs
 
 
 def _all_values(part: ir.Graph) -> Sequence[ir.Value]:

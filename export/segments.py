@@ -13,7 +13,14 @@ from onnx_ir.passes import common as passes
 
 from calexnet.export import operators
 from calexnet.export.cut import Stage, cut
-from calexnet.export.graphs import IR_VERSION, OPSET, backbone_graph, branch_graph
+from calexnet.export.graphs import (
+    BATCH,
+    IR_VERSION,
+    OPSET,
+    backbone_graph,
+    branch_graph,
+    state_name,
+)
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade
@@ -46,22 +53,36 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     if raw_input:
         operators.prepend_front(backbone, cascade.spec.preprocessing)
     plain = _plain(ir.convenience.extract(backbone, list(backbone.inputs), ["logits"]))
-    *heads, tail = cut(backbone, cascade.spec.attach, ["logits"])
-    segments = [
-        _segment(stage, branch_graph(cascade, k), cascade.spec.attach[k], k + 1)
-        for k, stage in enumerate(heads)
-    ]
-    return CascadeGraphs((*segments, _tail(tail, len(heads) + 1)), plain)
+    *stages, tail = cut(backbone, cascade.spec.attach, ["logits"])
+    read = {k for branch in cascade.branches for k in branch.reads}
+    segments = [_segment(stage, cascade, k, hands_on=k in read) for k, stage in enumerate(stages)]
+    return CascadeGraphs((*segments, _tail(tail, len(stages) + 1)), plain)
 
 
-def _segment(stage: Stage, branch: ir.Graph, attach: str, number: int) -> ir.Model:
+def _segment(stage: Stage, cascade: Cascade, index: int, *, hands_on: bool) -> ir.Model:
     graph = stage.graph
-    feature = next(value for value in graph.outputs if value.name == attach)
+    feature = next(v for v in graph.outputs if v.name == cascade.spec.attach[index])
     carried = [value for value in graph.outputs if value.name in stage.carried]
-    logits = operators.inline(graph, branch, feature, "branch")
-    label, score, probabilities = operators.append_answer(graph, logits)
+    earlier = [_state_input(cascade, k) for k in cascade.branches[index].reads]
+    graph.inputs.extend(earlier)
+    said = operators.inline(graph, branch_graph(cascade, index), [feature, *earlier], "branch")
+    logits, own_score, state = (said.get(n) for n in ("logits", "score", state_name(index)))
+    assert logits is not None
+    if state is not None and hands_on:
+        state.name = state_name(index)
+        carried.append(state)
+    label, score, probabilities = operators.append_answer(graph, logits, own_score)
     leaves = operators.append_gate(graph, label, score, operators.classes_of(logits))
-    return _model(graph, [*carried, label, score, leaves, probabilities], f"segment{number}")
+    answer = [label, score, leaves, probabilities]
+    return _model(graph, [*carried, *answer], f"segment{index + 1}")
+
+
+def _state_input(cascade: Cascade, index: int) -> ir.Value:
+    return ir.Value(
+        name=state_name(index),
+        type=ir.TensorType(ir.DataType.FLOAT),
+        shape=ir.Shape([BATCH, cascade.branches[index].state_width]),
+    )
 
 
 def _tail(stage: Stage, number: int) -> ir.Model:

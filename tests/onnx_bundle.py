@@ -33,6 +33,7 @@ from calexnet.manifest import (
     TensorRecord,
 )
 from calexnet.preprocessing import InputForm, Preprocessing
+from calexnet.registry import Part
 from calexnet.storage import sha256
 
 CLASSES = ("ant", "bee", "cat", "dog")
@@ -128,7 +129,8 @@ def manifest_of(compiled: Sequence[Compiled], input: InputForm, split: SplitReco
         compiled=tuple(compiled),
         operating_points=POINTS,
         default_operating_point=USUAL,
-        train_margin=0.05,
+        method=Part("calexnet"),
+        rule=Part("cpm"),
         macs=Macs((1728, 864, 704), (256, 96), (0, 0)),
         split=split,
         provenance=Provenance("0" * 64, {"calexnet": "0"}, "host", "2025-01-01T00:00:00+00:00"),

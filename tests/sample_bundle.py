@@ -21,6 +21,7 @@ from calexnet.manifest import (
     TensorRecord,
 )
 from calexnet.preprocessing import Preprocessing
+from calexnet.registry import Part
 from calexnet.storage import sha256
 
 #: path -> bytes of every file but the manifest.
@@ -78,7 +79,8 @@ def sample_manifest() -> Manifest:
             OperatingPoint("margin-0.05", 0.05, ((0.5, 0.625),), (0.5, 0.5), 0.5),
         ),
         default_operating_point="margin-0.05",
-        train_margin=0.05,
+        method=Part("calexnet"),
+        rule=Part("cpm"),
         macs=Macs((100, 300), (10,), (0,)),
         split=SplitRecord(
             data="pets",

@@ -18,12 +18,14 @@ from torch import nn
 from calexnet import cascade, manifest
 from calexnet.backbones import BackboneSpec
 from calexnet.bundle import Bundle
-from calexnet.calibration import CpmRule, OperatingPoint
+from calexnet.calibration import OperatingPoint
 from calexnet.cascade import Cascade, CascadePlan, CascadeSpec, Samples
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import PartRecord, SplitRecord, divide
+from calexnet.methods.fitting import Optimisation
 from calexnet.preprocessing import Preprocessing
-from calexnet.recipe import Recipe
+from calexnet.recipe import plan_recipe
+from calexnet.registry import Part
 from calexnet.runtimes.runner import Runner, load_runner
 from calexnet.storage import sha256
 from calexnet.training import BackboneTraining
@@ -34,9 +36,13 @@ SIDE = 8
 #: What trains `small_data` in a second or two.
 PLAN = CascadePlan(
     backbone="resnet8",
-    recipe=Recipe(epochs=4, train_margin=0.05, rule=CpmRule(min_support=3)),
+    recipe=plan_recipe(
+        rule=Part("cpm", {"min_support": 3}),
+        setting=0.05,
+        settings=(0.0, 0.2),
+        optimisation=Optimisation(epochs=4),
+    ),
     backbone_training=BackboneTraining(epochs=4),
-    margins=(0.0, 0.2),
 )
 
 
@@ -75,7 +81,8 @@ def untrained(
     torch.manual_seed(0)
     spec = BackboneSpec(backbone, classes, stem)
     preprocessing = Preprocessing(side, side, (0.45, 0.5, 0.55), (0.2, 0.25, 0.3))
-    frozen, heads = cascade.build_parts(spec, attach, head, preprocessing, network)
+    recipe = plan_recipe(head=head)
+    frozen, branches = cascade.build_parts(spec, attach, recipe, preprocessing, network)
     table = tuple(tuple(0.0 if c % 2 else None for c in range(classes)) for _ in attach)
     rates = (1.0, *(0.0 for _ in attach))
     images = np.random.default_rng(0).integers(0, 256, (6, side, side, 3), dtype=np.uint8)
@@ -84,10 +91,9 @@ def untrained(
         spec=CascadeSpec(
             backbone=spec,
             attach=tuple(attach),
-            head=head,
             classes=tuple(f"class {c}" for c in range(classes)),
             preprocessing=preprocessing,
-            recipe=Recipe(),
+            recipe=recipe,
             backbone_training=None,
             branches=(),
             operating_points=(OperatingPoint("margin-0", 0.0, table, rates, 0.5),),
@@ -95,7 +101,7 @@ def untrained(
             split=SplitRecord("none", 0, "", {"train": part, "calibration": part, "test": part}),
         ),
         backbone=frozen,
-        heads=heads,
+        branches=branches,
         samples=Samples(images, np.zeros(len(images), dtype=np.int64)),
     )
 
@@ -107,7 +113,7 @@ def tensors(module: nn.Module) -> dict[str, NDArray[Any]]:
 
 def weights(trained: Cascade) -> dict[str, NDArray[Any]]:
     """Return a copy of every tensor of a cascade: backbone, then branches."""
-    return tensors(nn.ModuleList([trained.backbone.network, *trained.heads]))
+    return tensors(nn.ModuleList([trained.backbone.network, *trained.branches]))
 
 
 def is_same(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]) -> bool:

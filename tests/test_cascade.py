@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from calexnet import cascade, features
+from calexnet import cascade, features, rules
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.calibration import operating_points
@@ -17,12 +17,13 @@ from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
+from calexnet.methods.fitting import Optimisation
 from tests.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
 
 #: Quicker than `PLAN`: what is compared here need not be accurate.
 QUICK = dataclasses.replace(
     PLAN,
-    recipe=dataclasses.replace(PLAN.recipe, epochs=1),
+    recipe=dataclasses.replace(PLAN.recipe, optimisation=Optimisation(epochs=1)),
     backbone_training=dataclasses.replace(PLAN.backbone_training, epochs=1),
 )
 
@@ -32,7 +33,7 @@ def test_a_cascade_tells_how_it_was_made(small_cascade: Cascade, small_data: Dat
 
     assert BackboneSpec("resnet8", len(CLASSES)) == spec.backbone
     assert ("layer1", "layer2") == spec.attach == small_cascade.backbone.attach
-    assert (CLASSES, "prototype", PLAN.recipe) == (spec.classes, spec.head, spec.recipe)
+    assert (CLASSES, PLAN.recipe) == (spec.classes, spec.recipe)
     assert PLAN.backbone_training == spec.backbone_training
     assert divide(small_data, 0).record == spec.split
     assert ["margin-0", "margin-0.05", "margin-0.2"] == [p.name for p in spec.operating_points]
@@ -59,7 +60,11 @@ def test_answers_are_those_of_each_head_on_its_features(small_cascade: Cascade) 
     with torch.inference_mode():
         inputs = torch.from_numpy(small_cascade.spec.preprocessing.normalise(images))
         first, second, logits = small_cascade.backbone(inputs)
-        rows = [small_cascade.heads[0](first), small_cascade.heads[1](second), logits]
+        rows = [
+            small_cascade.branches[0].head(first),
+            small_cascade.branches[1].head(second),
+            logits,
+        ]
         expected = [torch.softmax(row, 1).max(1) for row in rows]
     assert ("int32", "float32") == (table.labels.dtype.name, table.scores.dtype.name)
     for branch, best in enumerate(expected):
@@ -77,7 +82,7 @@ def test_operating_points_are_calibrated_on_the_calibration_part(
         small_data.labels[part],
         (0.0, 0.05, 0.2),
         classes=len(CLASSES),
-        rule=PLAN.recipe.rule,
+        rule=rules.build(PLAN.recipe.rule),
     )
 
     for expected, found in zip(points, small_cascade.spec.operating_points, strict=True):
@@ -218,5 +223,5 @@ def test_parts_that_fit_are_built_from_their_names() -> None:
     made = untrained("resnet8", ("conv1", "layer3"), head="linear")
 
     assert isinstance(made.backbone, FrozenBackbone)
-    assert [(16, 8, 8), (64, 2, 2)] == [head.feature_shape for head in made.heads]
-    assert ["LinearHead"] * 2 == [type(head).__name__ for head in made.heads]
+    assert [(16, 8, 8), (64, 2, 2)] == [branch.head.feature_shape for branch in made.branches]
+    assert ["LinearHead"] * 2 == [type(branch.head).__name__ for branch in made.branches]

@@ -65,7 +65,7 @@ def test_a_cascade_comes_back_bit_for_bit(small_cascade: Cascade, small_run: Pat
     assert np.array_equal(small_cascade.samples.labels, loaded.samples.labels)
     images = small_cascade.samples.images
     assert np.array_equal(small_cascade.answer(images).scores, loaded.answer(images).scores)
-    assert not any(module.training for head in loaded.heads for module in head.modules())
+    assert not any(module.training for branch in loaded.branches for module in branch.modules())
 
 
 def test_a_run_is_four_plain_files(small_run: Path) -> None:

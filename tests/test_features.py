@@ -112,14 +112,3 @@ def test_a_full_disk_is_met_before_the_first_pass(
 
     assert [COUNT * 16 * 8 * 8 * 4, COUNT * 32 * 4] == asked
     assert [] == setting.passes
-
-
-@pytest.mark.parametrize(("size", "sizes"), [(2, [2, 2, 1]), (5, [5]), (9, [5])])
-def test_batches_give_the_rows_asked_for(size: int, sizes: list[int]) -> None:
-    array = np.arange(20, dtype=np.float32).reshape(10, 2)
-    indices = np.array([7, 0, 3, 3, 9])
-
-    given = list(features.batches(array, indices, size))
-
-    assert sizes == [len(rows) for rows in given]
-    assert array[indices].tolist() == torch.cat(given).tolist()

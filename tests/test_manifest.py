@@ -114,13 +114,13 @@ def test_another_schema_is_refused_before_anything_else_is_read(version: object)
     "change",
     [
         {"backbone": "other"},
-        {"train_margin": 0.06},
+        {"default_operating_point": "margin-0"},
         {"extra": 1},
         {"sha256": "0" * 64},
         {"sha256": None},
         {"sha256": 3},
-        {"train_margin": float("nan")},
-        {"train_margin": float("inf")},
+        {"method": float("nan")},
+        {"method": float("inf")},
         {"backbone": "\ud800"},
     ],
     ids=repr,
@@ -188,7 +188,7 @@ def test_a_missing_field_is_refused_by_name() -> None:
 
 
 def test_a_manifest_with_numbers_that_json_does_not_have_cannot_be_written() -> None:
-    unwritable = Manifest(**{**vars(sample_manifest()), "train_margin": float("nan")})
+    unwritable = Manifest(**{**vars(sample_manifest()), "backbone": float("nan")})
 
     with pytest.raises(ValueError, match="not JSON compliant"):
         manifest.dump(unwritable)

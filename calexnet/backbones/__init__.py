@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from calexnet import registry
 from calexnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def build(spec: BackboneSpec) -> nn.Module:
         raise InputError(
             f"{spec.name} has no choice of stem", got=spec.stem, expected=f"none, or {choosers}"
         )
-    builder = _resolve(family.builder if family else spec.name)
+    builder = registry.find(family.builder if family else spec.name, {}, "backbone")
     options: dict[str, Any] = {} if spec.stem is None else {"stem": spec.stem}
     if family or "classes" in inspect.signature(builder).parameters:
         options["classes"] = spec.classes
@@ -94,24 +93,6 @@ def _refuse_unknown(name: str) -> None:
             got=repr(name),
             expected=f"one of {', '.join(BUILT_IN)}, or your own as package.module:function",
         )
-
-
-def _resolve(path: str) -> Any:
-    """Return what ``package.module:function`` names; the working folder may hold the module."""
-    module_name, _, function = path.partition(":")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
-    try:
-        builder = getattr(import_module(module_name), function)
-        inspect.signature(builder)
-        return builder
-    except (ImportError, AttributeError, ValueError, TypeError) as problem:
-        raise InputError(
-            f"cannot find the backbone {path}",
-            got=problem,
-            expected="package.module:function, importable from here",
-            fix="Check the name, or run from the folder that holds the module",
-        ) from problem
 
 
 def _checked(network: object, name: str) -> nn.Module:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import Any
 
 from calexnet import data
 
@@ -58,3 +60,14 @@ def floats(text: str) -> tuple[float, ...]:
 def names(text: str) -> tuple[str, ...]:
     """Return names from ``layer1,layer2``."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def option(text: str) -> tuple[str, Any]:
+    """Return a switch and its value from ``name=value``: a number, true, false, or a word."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected name=value")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

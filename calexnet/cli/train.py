@@ -6,14 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calexnet import backbones, data, heads
+from calexnet import backbones, data, heads, methods, rules
 from calexnet.cli import arguments as kinds
 from calexnet.data.split import divide
+from calexnet.registry import Part
 
 if TYPE_CHECKING:
     from torch import nn
 
     from calexnet.cascade import Cascade, CascadePlan
+    from calexnet.recipe import Recipe
 
 HELP = "Train branches on a frozen backbone; one without weights is trained first."
 
@@ -27,27 +29,70 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RULE",
         help="for example 'train=train[:45000] calibration=train[45000:] test=test'",
     )
+    configure_backbone(parser)
+    parser.add_argument("--out", required=True, type=Path, help="folder for the trained cascade")
+    own = "or your own as package.module:Class"
+    parser.add_argument("--method", default="calexnet", help=f"{', '.join(methods.METHODS)}, {own}")
+    parser.add_argument(
+        "--option",
+        action="append",
+        type=kinds.option,
+        default=[],
+        metavar="NAME=VALUE",
+        help="a switch of the method, such as temperature=2",
+    )
+    parser.add_argument(
+        "--head", default="prototype", help=f"{', '.join(heads.HEADS)}, native, {own}"
+    )
+    parser.add_argument(
+        "--exits",
+        type=kinds.names,
+        default=(),
+        help="modules of the network that are trained exits already, with --method trained",
+    )
+    parser.add_argument(
+        "--score", default="softmax", help=f"softmax, gap, entropy, {own}: logits to confidence"
+    )
+    parser.add_argument(
+        "--rule",
+        help=f"of the thresholds: {', '.join(rules.RULES)}, {own}; the method's by default",
+    )
+    parser.add_argument(
+        "--rule-option",
+        action="append",
+        type=kinds.option,
+        default=[],
+        metavar="NAME=VALUE",
+        help="a switch of the rule, such as margin_form=additive",
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        help="margin (or the rule's slack, threshold, budget) while training, and of the default "
+        "operating point",
+    )
+    parser.add_argument("--margins", type=kinds.floats, help="those of all operating points")
+    parser.add_argument("--epochs", type=int, help="for each branch")
+    parser.add_argument("--lr", type=float, help="learning rate of the branches")
+    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
+    parser.add_argument("--cache", type=Path, help="folder to keep computed features in")
+    parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
+
+
+def configure_backbone(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say what the backbone is and where branches go."""
     parser.add_argument(
         "--backbone",
         required=True,
         help=f"{', '.join(backbones.BUILT_IN)}, or your own as package.module:function",
     )
-    parser.add_argument("--out", required=True, type=Path, help="folder for the trained cascade")
     parser.add_argument("--weights", type=Path, help="trained backbone: .safetensors or .npz")
     parser.add_argument("--stem", help="for resnet18 and resnet50: 3x3, 3x3+pool or 7x7+pool")
     parser.add_argument(
         "--attach", type=kinds.names, help="modules after which branches go: layer1,layer2"
     )
-    parser.add_argument("--head", default="prototype", help=f"{', '.join(heads.HEADS)}")
-    parser.add_argument(
-        "--margin", type=float, help="train margin, and that of the default operating point"
-    )
-    parser.add_argument("--margins", type=kinds.floats, help="margins of all operating points")
-    parser.add_argument("--epochs", type=int, help="for each branch")
-    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--mean", type=kinds.floats, help="of each channel, 0..1")
     parser.add_argument("--std", type=kinds.floats, help="of each channel, 0..1")
-    parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -63,36 +108,55 @@ def run(arguments: argparse.Namespace) -> int:
             samples,
             split,
             _plan(arguments),
-            network=_network(arguments, len(samples.classes)),
+            network=trained_network(arguments, len(samples.classes)),
+            cache=arguments.cache,
             scratch=stage.parent,
         )
         checkpoint.save(cascade, stage)
     print(_summary(cascade))
+    seen = set(samples.labels[split.indices["calibration"]].tolist())
+    if absent := [name for label, name in enumerate(samples.classes) if label not in seen]:
+        print(f"\nNo calibration image of {', '.join(absent)}: these classes never exit early.")
     print(f"\nTrained cascade: {arguments.out}")
     return 0
 
 
 def _plan(arguments: argparse.Namespace) -> CascadePlan:
     from calexnet.cascade import CascadePlan
-    from calexnet.recipe import Recipe
     from calexnet.training import BackboneTraining
 
-    recipe = {"train_margin": arguments.margin, "epochs": arguments.epochs}
-    plan = {
-        "attach": arguments.attach,
-        "margins": arguments.margins,
-        "mean": arguments.mean,
-        "std": arguments.std,
-    }
+    plan = {"attach": arguments.attach, "mean": arguments.mean, "std": arguments.std}
     return CascadePlan(
         backbone=arguments.backbone,
         stem=arguments.stem,
-        head=arguments.head,
-        recipe=Recipe(seed=arguments.seed, **_given(recipe)),
+        recipe=_recipe(arguments),
         backbone_training=BackboneTraining(
             seed=arguments.seed, **_given({"epochs": arguments.backbone_epochs})
         ),
         **_given(plan),
+    )
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    from calexnet.methods.fitting import Optimisation
+    from calexnet.recipe import plan_recipe
+
+    rule = methods.build(Part(arguments.method)).default_rule
+    if arguments.rule is not None:
+        rule = Part(arguments.rule)
+    if arguments.rule_option:
+        rule = Part(rule.name, {**rule.options, **dict(arguments.rule_option)})
+    return plan_recipe(
+        Part(arguments.method, dict(arguments.option)),
+        head=arguments.head,
+        exits=arguments.exits,
+        score=arguments.score,
+        rule=rule,
+        setting=arguments.margin,
+        settings=arguments.margins,
+        optimisation=Optimisation(
+            seed=arguments.seed, **_given({"epochs": arguments.epochs, "lr": arguments.lr})
+        ),
     )
 
 
@@ -101,25 +165,31 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _network(arguments: argparse.Namespace, classes: int) -> nn.Module | None:
-    """Return the backbone with its trained weights, None to have it trained first."""
+def trained_network(arguments: argparse.Namespace, classes: int) -> nn.Module | None:
+    """Return the backbone with its trained weights, None to have it trained first.
+
+    One's own network that already has trained exits needs no file: its builder gives the weights.
+    """
     from calexnet import checkpoint
 
-    if arguments.weights is None:
+    if arguments.weights is None and not getattr(arguments, "exits", ()):
         return None
     spec = backbones.BackboneSpec(arguments.backbone, classes, arguments.stem)
     network = backbones.build(spec)
-    checkpoint.load_weights(network, arguments.weights)
+    if arguments.weights is not None:
+        checkpoint.load_weights(network, arguments.weights)
     return network
 
 
 def _summary(cascade: Cascade) -> str:
     lines = ["", "branch            accuracy  effective samples  reached it  left there"]
-    lines += [
-        f"{report.attach:<16}  {report.calibration_accuracy:8.1%}  {report.effective_samples:17.0f}"
-        f"  {report.reached:10}  {report.left:10}"
-        for report in cascade.spec.branches
-    ]
+    for report in cascade.spec.branches:
+        effective = report.effective_samples
+        worth = "-" if effective is None else f"{effective:.0f}"
+        lines.append(
+            f"{report.attach:<16}  {report.calibration_accuracy:8.1%}  {worth:>17}"
+            f"  {report.reached:10}  {report.left:10}"
+        )
     lines += ["", "operating point   accuracy  share leaving at each exit"]
     for point in cascade.spec.operating_points:
         rates = "  ".join(f"{rate:6.1%}" for rate in point.exit_rates)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from calexnet import registry
 from calexnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 HEADS = {
     "prototype": "calexnet.heads.prototype:PrototypeHead",
     "linear": "calexnet.heads.linear:LinearHead",
+    "pteenet": "calexnet.heads.pteenet:PteenetHead",
+    "ztw": "calexnet.heads.ztw:ZtwHead",
+    "boostnet": "calexnet.heads.boostnet:BoostNetHead",
 }
 
 
@@ -21,10 +24,14 @@ def build(name: str, feature_shape: tuple[int, ...], classes: int) -> Head:
     """Return a fresh head for features of one sample's `feature_shape`.
 
     Raises:
-        InputError: Unknown name.
+        InputError: Unknown name, or something that is no head.
     """
-    if name not in HEADS:
-        raise InputError("unknown head", got=repr(name), expected=f"one of {', '.join(HEADS)}")
-    module, _, cls = HEADS[name].partition(":")
-    head: Head = getattr(import_module(module), cls)(feature_shape, classes)
+    from calexnet.heads.base import Head
+
+    cls: Any = registry.find(name, HEADS, "head")
+    if not isinstance(cls, type) or Head not in cls.__mro__:
+        raise InputError(
+            f"{name} is no head", got=repr(cls), expected="a subclass of calexnet.heads.base.Head"
+        )
+    head: Head = cls(feature_shape, classes)
     return head

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from calexnet.heads.base import Head
 
@@ -11,14 +11,12 @@ class LinearHead(Head):
     """C x classes + classes parameters."""
 
     def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
-        super().__init__(feature_shape, classes)
-        self.linear = nn.Linear(feature_shape[0], classes)
+        super().__init__(feature_shape, classes, width=feature_shape[0])
 
     def reduce(self, features: Tensor) -> Tensor:
         """Return the mean of each channel, ``(n, C)``."""
         return features.mean((2, 3)) if features.ndim == 4 else features
 
-    def classify(self, reduced: Tensor) -> Tensor:
-        """Return logits ``(n, classes)`` from ``(n, C)``."""
-        logits: Tensor = self.linear(reduced)
-        return logits
+    def embed(self, reduced: Tensor) -> Tensor:
+        """Return the means as they are, ``(n, C)``."""
+        return reduced

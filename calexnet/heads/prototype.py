@@ -29,10 +29,9 @@ class PrototypeHead(Head):
     """C x 32 + (C + 32) x classes + classes parameters: a 1x1 convolution and a linear layer."""
 
     def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
-        super().__init__(feature_shape, classes)
         channels = feature_shape[0]
+        super().__init__(feature_shape, classes, width=channels + PROTOTYPES)
         self.prototypes = nn.Conv2d(channels, PROTOTYPES, 1, bias=False)
-        self.linear = nn.Linear(channels + PROTOTYPES, classes)
 
     def reduce(self, features: Tensor) -> Tensor:
         """Return the map on its grid, ``(n, C, ~8, ~8)``; a vector is a map of one position."""
@@ -50,9 +49,8 @@ class PrototypeHead(Head):
         with torch.no_grad():
             self.prototypes.weight.copy_(unit[:, :, None, None])
 
-    def classify(self, reduced: Tensor) -> Tensor:
-        """Return logits ``(n, classes)`` from a map ``(n, C, H, W)``."""
+    def embed(self, reduced: Tensor) -> Tensor:
+        """Return average and strongest responses, ``(n, C + 32)``, of a map ``(n, C, H, W)``."""
         mean = reduced.mean((2, 3), keepdim=True)
         strongest = self.prototypes(reduced).amax((2, 3), keepdim=True)
-        logits: Tensor = self.linear(torch.cat([mean, strongest], 1).flatten(1))
-        return logits
+        return torch.cat([mean, strongest], 1).flatten(1)

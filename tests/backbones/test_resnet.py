@@ -79,7 +79,7 @@ def test_a_stem_sets_the_resolution(stem: str, sides: list[int]) -> None:
 
     cascade = small_cascade.untrained("resnet18", attach, side=32, stem=stem)
 
-    shapes = [head.feature_shape for head in cascade.heads]
+    shapes = [branch.head.feature_shape for branch in cascade.branches]
     assert [(c, s, s) for c, s in zip((64, 128, 256, 512), sides, strict=True)] == shapes
 
 

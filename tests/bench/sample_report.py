@@ -82,7 +82,7 @@ def sample_report(**changes: Any) -> Report:
         ),
         bundle=BundleRecord(
             "/runs/<script>&\"'/bundle", "ab" * 32, "resnet18", ("layer1", "layer2"),
-            "pool-linear", "margin-0.02", 0.01,
+            "pool-linear", "margin-0.02", "calexnet",
         ),
         data=DataRecord(HOSTILE, "test", 2000, "cd" * 32),
         device=DeviceRecord(

@@ -148,8 +148,8 @@ def test_operating_points_are_the_bundles_with_their_work(report: Report) -> Non
     rows = report.operating_points
     by_default = rows[1]
 
-    assert [(p.name, p.margin, p.name == USUAL) for p in POINTS] == [
-        (row.name, row.margin, row.default) for row in rows
+    assert [(p.name, p.setting, p.name == USUAL) for p in POINTS] == [
+        (row.name, row.setting, row.default) for row in rows
     ]
     assert report.accuracy.cascade == by_default.accuracy
     assert report.accuracy.change == by_default.change

@@ -62,9 +62,9 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
     made, _ = checkpoint.load(folder / "runs" / "tints")
     assert BackboneSpec("tinynet:tiny", 4) == made.spec.backbone
     assert (2, 0.1, 3) == (
-        made.spec.recipe.epochs,
-        made.spec.recipe.train_margin,
-        made.spec.recipe.seed,
+        made.spec.recipe.optimisation.epochs,
+        made.spec.recipe.setting,
+        made.spec.recipe.optimisation.seed,
     )
     assert made.spec.backbone_training is not None
     assert (2, 3) == (made.spec.backbone_training.epochs, made.spec.backbone_training.seed)
@@ -84,7 +84,7 @@ def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
     made, _ = checkpoint.load(folder / "runs" / "tints")
     assert is_same(tensors(network), tensors(made.backbone.network))
     assert made.spec.backbone_training is None
-    assert "linear" == made.spec.head
+    assert "linear" == made.spec.recipe.head
     assert ((0.4, 0.5, 0.6), (0.2, 0.2, 0.3)) == (
         made.spec.preprocessing.mean,
         made.spec.preprocessing.std,
@@ -126,7 +126,7 @@ def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
         (["--backbone", "resnet8", "--head", "mlp"], "unknown head: got 'mlp'; expected one of"),
         (["--backbone", "resnet8", "--stem", "3x3"], "resnet8 has no choice of stem: got 3x3"),
         (["--backbone", "resnet18", "--stem", "5x5"], "unknown stem: got '5x5'; expected one of"),
-        (["--backbone", "resnet8", "--epochs", "0"], "the recipe's epochs cannot be used: got 0"),
+        (["--backbone", "resnet8", "--epochs", "0"], "the optimisation's epochs cannot be used"),
         (
             ["--backbone", "resnet8", "--backbone-epochs", "0"],
             "the backbone training's epochs cannot be used: got 0",

@@ -37,9 +37,13 @@ def test_a_bundle_opens_and_tells_of_its_run(
     assert spec.preprocessing == content.preprocessing
     assert spec.operating_points == content.operating_points
     assert spec.default_operating_point == content.default_operating_point
-    assert (0.05, spec.split) == (content.train_margin, content.split)
+    assert ("calexnet", "cpm", spec.split) == (
+        content.method.name,
+        content.rule.name,
+        content.split,
+    )
     assert flops.count(small_cascade) == content.macs
-    sizes = [sum(p.numel() for p in head.parameters()) for head in small_cascade.heads]
+    sizes = [sum(p.numel() for p in branch.parameters()) for branch in small_cascade.branches]
     assert content.branches == tuple(
         BranchRecord(name, "prototype", size)
         for name, size in zip(("layer1", "layer2"), sizes, strict=True)

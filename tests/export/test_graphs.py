@@ -76,7 +76,7 @@ def test_the_backbone_gives_its_features_under_the_names_of_their_attach_points(
 )
 def test_a_branch_goes_from_features_to_logits(head: str, attach: str) -> None:
     cascade = untrained("resnet8", (attach,), head=head)
-    features = torch.randn(3, *cascade.heads[0].feature_shape)
+    features = torch.randn(3, *cascade.branches[0].head.feature_shape)
 
     graph = branch_graph(cascade, 0)
 
@@ -84,7 +84,7 @@ def test_a_branch_goes_from_features_to_logits(head: str, attach: str) -> None:
         [value.name for value in values] for values in (graph.inputs, graph.outputs)
     ]
     with torch.inference_mode():
-        expected = cascade.heads[0](features)
+        expected = cascade.branches[0].head(features)
     found = run(graph, {"features": features.numpy()})["logits"]
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3, atol=1e-5)
 

@@ -125,8 +125,8 @@ def test_a_part_is_joined_under_names_of_its_own() -> None:
         "p (float[n,3] x) => (float[n,3] y) <float[1] w = {3}> { a = Add(x, w) y = Neg(a) }"
     )
 
-    output = operators.inline(graph, part, graph.outputs[0], "branch")
-    graph.outputs[:] = [output]
+    outputs = operators.inline(graph, part, [graph.outputs[0]], "branch")
+    graph.outputs[:] = [outputs["y"]]
 
     assert {"y", "branch.a", "branch.y"} == {v.name for node in graph for v in node.outputs}
     assert {"w", "branch.w"} == set(graph.initializers)

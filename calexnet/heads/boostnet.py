@@ -1,0 +1,33 @@
+"""MSDNet's classifier, which BoostNet uses: two 3x3 convolutions of stride 2. Needs torch.
+
+After the code of Yu et al., "Boosted Dynamic Neural Networks", AAAI 2023: [3x3 convolution of
+stride 2 to 128 channels, batch norm, ReLU] twice, then the average. MSDNet averages 2 x 2; here it
+is over what is left of the map, which is the same where 8 x 8 comes in.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from calexnet.heads.base import MapHead
+
+CHANNELS = 128
+
+
+class BoostNetHead(MapHead):
+    """1,152 (C + 128) + 512 + 128 x classes + classes parameters."""
+
+    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+        channels = feature_shape[0]
+        super().__init__(feature_shape, classes, width=CHANNELS)
+        self.body = nn.Sequential(*_block(channels), *_block(CHANNELS))
+
+    def embed(self, reduced: Tensor) -> Tensor:
+        """Return the mean of each channel, ``(n, 128)``, of a map ``(n, C, H, W)``."""
+        pooled: Tensor = self.body(reduced).mean((2, 3))
+        return pooled
+
+
+def _block(channels: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(channels, CHANNELS, 3, stride=2, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(CHANNELS), nn.ReLU()

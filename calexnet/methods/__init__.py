@@ -1,0 +1,35 @@
+"""Methods by name. A method says what its branches are and how they are trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from calexnet import registry
+from calexnet.registry import Part
+
+if TYPE_CHECKING:
+    from calexnet.methods.base import Method
+
+#: name -> "module:Class"
+METHODS = {
+    "calexnet": "calexnet.methods.calexnet:CalexNet",
+    "reference": "calexnet.methods.reference:Reference",
+    "softmax": "calexnet.methods.softmax:Softmax",
+    "pteenet": "calexnet.methods.pteenet:PteeNet",
+    "ztw": "calexnet.methods.ztw:ZeroTimeWaste",
+    "boostnet": "calexnet.methods.boostnet:BoostNet",
+    "trained": "calexnet.methods.trained:Trained",
+}
+
+#: `--head native` stands for the method's own.
+NATIVE = "native"
+
+
+def build(part: Part) -> Method:
+    """Return the method that `part` names.
+
+    Raises:
+        InputError: Unknown name or option.
+    """
+    method: Method = registry.build(part, METHODS, "method")
+    return method

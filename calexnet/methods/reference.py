@@ -1,0 +1,28 @@
+"""The CalexNet paper's reference: no alignment, no distillation. Needs torch.
+
+Branches learn the backbone's hard answer, every sample counts alike, and thresholds are found on
+all calibration samples, whoever exited before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from calexnet.branches import Branch
+from calexnet.methods.base import Method, Outcome, Task
+from calexnet.methods.calexnet import CalexNet
+from calexnet.registry import Part
+
+
+@dataclass(frozen=True)
+class Reference(Method):
+    """CalexNet with each of its three parts taken out."""
+
+    native_head: ClassVar[str] = "prototype"
+    default_rule: ClassVar[Part] = Part("cpm", {"population": "all"})
+
+    def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
+        """Train `branches` in place, in order."""
+        return CalexNet(target="argmax", soft_weights=False).train(branches, task)

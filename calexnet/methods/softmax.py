@@ -1,0 +1,28 @@
+"""The plainest early exit: branches on the data's labels, one softmax threshold. Needs torch.
+
+What BranchyNet (Teerapittayanon et al., ICPR 2016) comes to on a frozen backbone, with the largest
+probability in place of its entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from calexnet.branches import Branch
+from calexnet.methods.base import Method, Outcome, Task
+from calexnet.methods.calexnet import CalexNet
+from calexnet.registry import Part
+
+
+@dataclass(frozen=True)
+class Softmax(Method):
+    """Cross-entropy on labels, branch by branch."""
+
+    native_head: ClassVar[str] = "linear"
+    default_rule: ClassVar[Part] = Part("threshold")
+
+    def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
+        """Train `branches` in place, in order."""
+        return CalexNet(target="labels", soft_weights=False).train(branches, task)

@@ -1,0 +1,77 @@
+"""Parts by name: a built-in one, or the user's own as ``package.module:name``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from calexnet import schema
+from calexnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part as a record names it: what it is called, and the switches that were set.
+
+    Attributes:
+        name: A built-in name, or ``package.module:Class``.
+        options: Field values of the dataclass that the name stands for; the rest are defaults.
+    """
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def find(name: str, built_in: Mapping[str, str], kind: str) -> Any:
+    """Return what `name` stands for.
+
+    Args:
+        name: A key of `built_in`, or the user's own ``package.module:name``; the working folder
+            may hold the module.
+        built_in: name -> ``package.module:name``.
+        kind: What is looked for, for messages.
+
+    Raises:
+        InputError: There is nothing of that name.
+    """
+    if name not in built_in and ":" not in name:
+        raise InputError(
+            f"unknown {kind}",
+            got=repr(name),
+            expected=f"one of {', '.join(built_in)}, or your own as package.module:name",
+        )
+    module, _, thing = built_in.get(name, name).partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found = getattr(import_module(module), thing)
+        inspect.signature(found)  # whatever it is, it will be called
+        return found
+    except (ImportError, AttributeError, ValueError, TypeError) as problem:
+        raise InputError(
+            f"cannot find the {kind} {name}",
+            got=problem,
+            expected="package.module:name, importable from here",
+            fix="Check the name, or run from the folder that holds the module",
+        ) from problem
+
+
+def build(part: Part, built_in: Mapping[str, str], kind: str) -> Any:
+    """Return the frozen dataclass that `part` names, with its options set.
+
+    Raises:
+        InputError: Unknown name, an option that it does not have, or a value that it refuses.
+    """
+    cls = find(part.name, built_in, kind)
+    try:
+        return schema.decode(cls, part.options, part.name)
+    except schema.SchemaError as problem:
+        raise InputError(
+            f"the {kind} {part.name} cannot be set up so",
+            got=problem,
+            expected=f"options among {', '.join(schema.fields(cls)) or 'none'}",
+        ) from problem
