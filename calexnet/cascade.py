@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import backbones, features, heads, methods, rules, scores
+from calexnet import backbones, features, flops, heads, methods, rules, scores
 from calexnet.backbones import BackboneSpec
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Answer, Branch, answers
@@ -267,8 +267,6 @@ def _costs(
     backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
 ) -> NDArray[np.float64]:
     """Return the MACs up to each exit, its own head only, as shares of the backbone's."""
-    from calexnet.export import flops
-
     macs = flops.count_parts(backbone, branches, preprocessing)
     return macs.to_exit(own_head_only=True) / macs.plain
 

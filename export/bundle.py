@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from calexnet import checkpoint, manifest
+from calexnet import checkpoint, flops, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError
-from calexnet.export import flops, portable, segments, verify
+from calexnet.export import portable, segments, verify
 from calexnet.export.serialise import serialise
 from calexnet.export.targets import (
     compile_target,

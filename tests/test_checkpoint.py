@@ -85,7 +85,7 @@ def test_thresholds_that_nobody_reaches_come_back(tmp_path: Path) -> None:
 
 def test_one_run_has_one_name_and_a_changed_one_another(small_run: Path, run: Path) -> None:
     names = [checkpoint.load(folder)[1] for folder in (small_run, run)]
-    edit(run, lambda document: document["cascade"]["recipe"].update(seed=9))
+    edit(run, lambda document: document["cascade"]["recipe"].update(score="gap"))
 
     assert names[0] == names[1] != checkpoint.load(run)[1]
 

@@ -28,20 +28,26 @@ NEEDS_TORCH = {
     "calexnet.backbones.cifar_resnet",
     "calexnet.backbones.frozen",
     "calexnet.backbones.resnet",
+    "calexnet.branches",
     "calexnet.cascade",
     "calexnet.checkpoint",
     "calexnet.features",
-    "calexnet.heads.base",
-    "calexnet.heads.linear",
-    "calexnet.heads.prototype",
+    "calexnet.flops",
     "calexnet.recipe",
+    "calexnet.scores",
     "calexnet.training",
+} | {
+    f"calexnet.{part}.{name}"
+    for part, names in {
+        "heads": "base boostnet linear prototype pteenet trained ztw",
+        "methods": "base boostnet calexnet fitting losses pteenet reference softmax trained ztw",
+    }.items()
+    for name in names.split()
 }
 #: What builds graphs, on a host.
 BUILDS_GRAPHS = {
     "calexnet.export.bundle",
     "calexnet.export.cut",
-    "calexnet.export.flops",
     "calexnet.export.graphs",
     "calexnet.export.operators",
     "calexnet.export.pooling",

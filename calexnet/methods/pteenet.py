@@ -35,6 +35,10 @@ class ConfidentBranch(Branch):
     def __init__(self, head: Head) -> None:
         super().__init__(head)
         self.confidence = nn.Linear(head.width, 1)
+        # Undecided at first: a branch that starts out unsure of itself is never asked, and one
+        # that is never asked never learns.
+        nn.init.zeros_(self.confidence.weight)
+        nn.init.zeros_(self.confidence.bias)
 
     def answer(self, reduced: Tensor, earlier: Sequence[Tensor]) -> Answer:
         """Return logits and the confidence, 0..1."""

@@ -15,7 +15,7 @@ from calexnet.backbones.cifar_resnet import ShortcutA
 from calexnet.checkpoint import load_weights
 from calexnet.data import load
 from calexnet.data.split import divide
-from calexnet.export.flops import macs_of
+from calexnet.flops import macs_of
 from calexnet.preprocessing import Preprocessing
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from calexnet import flops
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.resnet import STEMS
 from calexnet.errors import InputError
-from calexnet.export import flops
-from calexnet.export.flops import macs_of
+from calexnet.flops import macs_of
 from tests import small_cascade
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")

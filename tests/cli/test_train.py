@@ -173,7 +173,10 @@ def test_a_loss_of_nan_is_told_and_leaves_nothing_behind(
     code = train(*OWN_BACKBONE, "--weights", "weights.npz")
 
     assert 2 == code
-    assert "the loss is not finite (training branch 1 at 0, epochs 1)" in capsys.readouterr().err
+    assert (
+        "the loss is not finite (training branch 1 at 0, epoch 1, step 1)"
+        in capsys.readouterr().err
+    )
     assert [] == list((folder / "runs").iterdir())
 
 

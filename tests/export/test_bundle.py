@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 import calexnet
-from calexnet import checkpoint, manifest, schema
+from calexnet import checkpoint, flops, manifest, schema
 from calexnet.bundle import open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, CheckpointError, InputError, ParityError, StorageError
-from calexnet.export import export_run, flops, onnxruntime, verify
+from calexnet.export import export_run, onnxruntime, verify
 from calexnet.manifest import BranchRecord
 from tests.small_cascade import files_of
 
@@ -143,7 +143,7 @@ def without_hash(document: dict[str, Any]) -> dict[str, Any]:
 def test_another_runs_bundle_is_refused(bundle: Path, small_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     document = json.loads((run / checkpoint.RECORD).read_text())
-    document["cascade"]["recipe"]["seed"] = 9
+    document["cascade"]["recipe"]["optimisation"]["seed"] = 9
     (run / checkpoint.RECORD).write_text(json.dumps(document))
     before = files_of(bundle)
 

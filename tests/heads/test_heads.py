@@ -38,7 +38,9 @@ def test_three_prototype_branches_of_resnet18_meet_the_known_bound() -> None:
 
 def test_an_unknown_head_lists_the_known_ones() -> None:
     with pytest.raises(
-        InputError, match=r"^unknown head: got 'mlp'; expected one of prototype, linear$"
+        InputError,
+        match=r"^unknown head: got 'mlp'; expected one of prototype, linear, pteenet, ztw, "
+        r"boostnet, or your own as package\.module:name$",
     ):
         heads.build("mlp", (4,), 2)
 
@@ -75,10 +77,17 @@ def test_a_prototype_head_worked_by_hand() -> None:
     assert [[-2.0 + 10 * 0.5, 1.0 + 10 * 4.0 + 0.5]] == logits.tolist()
 
 
-@pytest.mark.parametrize("name", heads.HEADS)
-@pytest.mark.parametrize("shape", [(6, 16, 16), (6, 8, 8), (6, 5, 7), (6,)])
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        (name, shape)
+        for name in heads.HEADS
+        for shape in [(6, 16, 16), (6, 8, 8), (6, 5, 7), (6, 2, 2), (6,)]
+        if len(shape) == 3 or name in ("prototype", "linear")
+    ],
+)
 def test_reducing_then_classifying_is_the_forward_pass(name: str, shape: tuple[int, ...]) -> None:
-    head = heads.build(name, shape, 3)
+    head = heads.build(name, shape, 3).eval()
     features = torch.randn(4, *shape)
 
     assert torch.equal(head(features), head.classify(head.reduce(features)))
@@ -86,9 +95,9 @@ def test_reducing_then_classifying_is_the_forward_pass(name: str, shape: tuple[i
 
 
 @pytest.mark.parametrize("name", heads.HEADS)
-@pytest.mark.parametrize("shape", [(6, 16, 16), (6,)])
-def test_each_sample_is_answered_by_itself(name: str, shape: tuple[int, ...]) -> None:
-    head = heads.build(name, shape, 3)
+def test_each_sample_is_answered_by_itself(name: str) -> None:
+    shape = (6, 16, 16)
+    head = heads.build(name, shape, 3).eval()
     features = torch.randn(4, *shape)
 
     alone = torch.cat([head(feature[None]) for feature in features])
@@ -153,3 +162,23 @@ def test_reducing_needs_no_parameter(name: str) -> None:
     first, second = (heads.build(name, (6, 16, 16), 3) for _ in range(2))
 
     assert torch.equal(first.reduce(features), second.reduce(features))
+
+
+@pytest.mark.parametrize("name", ["pteenet", "ztw", "boostnet"])
+def test_a_convolving_head_refuses_a_vector(name: str) -> None:
+    with pytest.raises(
+        InputError,
+        match=r"cannot be attached here: got features of shape \(6,\); expected a feature map "
+        r"\(C, H, W\)\. Choose --head linear or prototype, or attach it earlier\.$",
+    ):
+        heads.build(name, (6,), 3)
+
+
+def test_native_heads_have_the_sizes_of_their_publications() -> None:
+    """On the first stage of a ResNet-18 at 32 x 32, 20 classes: research figures, 1,000s."""
+    found = {
+        name: round(parameters(heads.build(name, (64, 32, 32), 20)) / 1e3)
+        for name in ("pteenet", "ztw", "boostnet")
+    }
+
+    assert {"pteenet": 75, "ztw": 57, "boostnet": 224} == found

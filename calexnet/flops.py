@@ -1,4 +1,4 @@
-"""MACs by fvcore's per-operator count: convolutions and linear layers, nothing else.
+"""MACs by fvcore's per-operator count of convolutions and linear layers. Needs torch.
 
 fvcore counts one fused multiply-add as one, so its "flops" are MACs; FLOPs are twice as many.
 Normalisation, activation, pooling, softmax and gate are left out, as the field does.

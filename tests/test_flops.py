@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from calexnet import flops
 from calexnet.cascade import Cascade
-from calexnet.export import flops
 from tests.small_cascade import untrained
 
 
