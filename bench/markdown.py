@@ -18,7 +18,7 @@ def render(report: Report) -> str:
         f"# {escape(tables.title(report))}",
         *(escape(sentence) for sentence in report.headline),
         *_notes(report.provenance.notes),
-        *(_section(table) for table in tables.tables(report)),
+        *(section(table) for table in tables.tables(report)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -34,7 +34,8 @@ def _notes(notes: tuple[str, ...]) -> tuple[str, ...]:
     return ("## Before you read on", "\n".join(f"- {escape(note)}" for note in notes))
 
 
-def _section(table: Table[Any]) -> str:
+def section(table: Table[Any]) -> str:
+    """Return one table under its heading, its notes before it."""
     body = _table(table) if table.records else "Nothing was measured here."
     return "\n\n".join([f"## {escape(table.title)}", *(escape(note) for note in table.notes), body])
 

@@ -210,7 +210,7 @@ def train_cascade(
     attach = tuple(plan.attach or backbones.default_attach(plan.backbone))
     spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
     parts = split.indices
-    preprocessing = _preprocessing(data, parts["train"], plan)
+    preprocessing = preprocessing_of(data, parts["train"], plan)
     trained = network is not None
     backbone, branches = build_parts(spec, attach, recipe, preprocessing, network)
     if not trained:
@@ -273,7 +273,7 @@ def _costs(
 
 def _with_costs(rule: Part, costs: NDArray[np.float64]) -> Part:
     """Return `rule` knowing what this cascade's exits cost, if that matters to it."""
-    if rule.name != "price" or "costs" in rule.options:
+    if rule.name != "price" or rule.options.get("costs"):
         return rule
     return Part(rule.name, {**rule.options, "costs": [float(cost) for cost in costs]})
 
@@ -292,7 +292,17 @@ def _train_and_refreeze(
     network.requires_grad_(False)
 
 
-def _preprocessing(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) -> Preprocessing:
+def preprocessing_of(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) -> Preprocessing:
+    """Return the way from the images of `data` to the network's input.
+
+    Args:
+        data: Gives size and channels.
+        train: Indices of the training samples, whose statistics count where `plan` has none.
+        plan: Mean and standard deviation, if it has them.
+
+    Raises:
+        InputError: The plan's statistics do not fit the images.
+    """
     height, width, channels = data.images.shape[1:]
     for name, given in (("mean", plan.mean), ("std", plan.std)):
         if given is not None and len(given) != channels:

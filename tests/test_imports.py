@@ -20,7 +20,7 @@ FOLDERS = {"calexnet": "calexnet"} | {
 #: All that a board may lack.
 BLOCKED = [
     *("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "tensorrt", "ai_edge_litert"),
-    *("tflite_runtime", "fvcore", "sklearn", "safetensors", "psutil", "PIL", "pooch"),
+    *("tflite_runtime", "fvcore", "sklearn", "safetensors", "psutil", "PIL", "matplotlib", "pooch"),
 ]
 
 #: What needs torch (or safetensors, which come with it) to be imported.
@@ -35,6 +35,9 @@ NEEDS_TORCH = {
     "calexnet.flops",
     "calexnet.recipe",
     "calexnet.scores",
+    "calexnet.sweep.backbone",
+    "calexnet.sweep.cell",
+    "calexnet.sweep.grid",
     "calexnet.training",
 } | {
     f"calexnet.{part}.{name}"
@@ -158,6 +161,9 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
         "calexnet.cli train",
         "calexnet.cli predict",
         "calexnet.cli data",
+        "calexnet.cli sweep",
+        "calexnet.cli analyse",
+        "calexnet.cli analyse summary",
         "calexnet.export.cli",
         "calexnet.bench.cli",
     ],
@@ -182,9 +188,11 @@ def test_imports_go_one_way(name: str) -> None:
         assert set() == below(ever, "torch", *others)
     elif area == "export":
         assert set() == below(ever, "calexnet.bench", "calexnet.devices")
+    elif area == "analysis":  # reads what sweeps and benches wrote, on a machine without torch
+        assert set() == below(ever, "torch", "calexnet.export", "calexnet.devices")
     elif area != "bench":
         assert set() == below(at_once, "calexnet.export", "calexnet.bench", "calexnet.devices")
-        if area not in ("", "cli"):
+        if area not in ("", "cli", "sweep"):
             assert set() == below(ever, *(set(FOLDERS) - {"calexnet"}), "calexnet.cli")
     if area in ("", "cli"):
         assert set() == below(ever, "calexnet.export", "calexnet.bench", "calexnet.devices")

@@ -1,4 +1,4 @@
-"""The ``calexnet`` command: ``train``, ``predict``, ``data``; each in a module of its own."""
+"""The ``calexnet`` command, its verbs each in a module of their own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ COMMANDS = {
     "train": "calexnet.cli.train",
     "predict": "calexnet.cli.predict",
     "data": "calexnet.cli.data",
+    "sweep": "calexnet.cli.sweep",
+    "analyse": "calexnet.cli.analyse",
 }
 
 

@@ -47,6 +47,14 @@ def count(text: str) -> int:
     return int(text)
 
 
+def seeds(text: str) -> tuple[int, ...]:
+    """Return whole numbers from ``0,1,2``, each once."""
+    numbers = text.split(",")
+    if not all(number.isdecimal() for number in numbers):
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected whole numbers, for example 0,1,2")
+    return tuple(dict.fromkeys(int(number) for number in numbers))
+
+
 def floats(text: str) -> tuple[float, ...]:
     """Return numbers from ``0,0.01``."""
     try:

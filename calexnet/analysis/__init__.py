@@ -1,0 +1,13 @@
+"""Analyses by name: from result files to tables and figures, one module an artefact.
+
+Every module has ``HELP``, ``configure(parser)`` and ``analyse(arguments) -> Artefact``. They read
+what `calexnet.sweep` or `calexnet.bench` wrote, train nothing and need no torch.
+"""
+
+from __future__ import annotations
+
+#: name -> its module
+ANALYSES = {
+    "pareto": "calexnet.analysis.pareto",
+    "summary": "calexnet.analysis.summary",
+}

@@ -1,0 +1,187 @@
+"""``calexnet sweep``: one training for every method, head, margin, seed and option."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calexnet import data
+from calexnet.cli import arguments as kinds
+from calexnet.cli.train import configure_backbone
+from calexnet.data.split import divide
+from calexnet.storage import sha256, staged_file
+
+if TYPE_CHECKING:
+    from calexnet.cascade import CascadePlan
+    from calexnet.data.dataset import Dataset
+    from calexnet.data.split import Split
+    from calexnet.sweep.results import FailedCell
+    from calexnet.sweep.spec import CellSpec, Source
+
+HELP = "Train every method with every head, margin, seed and option; what is finished is kept."
+
+#: The exit code when cells failed; the others are there.
+SOME_FAILED = 1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--data", required=True, help=kinds.SOURCES)
+    kinds.data_root(parser)
+    parser.add_argument("--split", metavar="RULE", help="as for calexnet train")
+    parser.add_argument("--split-seed", type=int, default=0, help="of the split, for all cells")
+    configure_backbone(parser)
+    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the results")
+    parser.add_argument("--methods", type=kinds.names, default=("calexnet",))
+    parser.add_argument("--heads", type=kinds.names, default=("prototype",), help="or native")
+    parser.add_argument(
+        "--margins",
+        type=kinds.floats,
+        default=(),
+        help="while training, for rules with one (or with a slack or price); theirs by default",
+    )
+    parser.add_argument("--seeds", type=kinds.seeds, default=(0,), help="of the branches: 0,1,2")
+    parser.add_argument(
+        "--option",
+        action="append",
+        type=_option,
+        default=[],
+        metavar="[METHOD.]NAME=V[,V...]",
+        help="a switch of the method, or of its threshold rule as rule.NAME; rule=NAME is another "
+        "rule. A cell for each value",
+    )
+    parser.add_argument("--epochs", type=int, help="for each branch")
+    parser.add_argument("--lr", type=float, help="learning rate of the branches")
+    parser.add_argument("--jobs", type=kinds.count, help="cells at a time; the cores by default")
+    parser.add_argument("--cache", type=Path, help="folder for features; in --out by default")
+    parser.add_argument("--tidy", type=Path, help="write all cells' curves to one CSV file")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the cells that are not finished, and say what there is now."""
+    from calexnet.sweep import cell, engine, results
+    from calexnet.sweep.grid import specs
+
+    samples = data.load(arguments.data, arguments.data_root)
+    split = divide(samples, arguments.split_seed, arguments.split)
+    plan = _plan(arguments)
+    source = _source(arguments.data, samples)
+    weights = _weights(arguments, plan, samples, source, split)
+    wanted = specs(_grid(arguments), plan, source, split.record, weights)
+    earlier = _earlier(arguments.out)
+    results.refuse_mixture([*earlier, *wanted], arguments.out)
+    todo = [spec for spec in wanted if not results.finished(spec, arguments.out)]
+    print(_outlook(todo, len(wanted), {spec.axes.name for spec in earlier}))
+
+    cache = arguments.cache or arguments.out / ".features"
+    for spec in _one_a_head(todo):
+        cell.prepare(spec, samples, cache)
+    del samples  # every worker reads its own
+    work = partial(cell.run, data_root=arguments.data_root, cache=cache)
+    jobs = arguments.jobs or engine.cores()
+    failed = engine.run(todo, arguments.out, jobs, work) if todo else ()
+    print(_summary(failed, len(todo)))
+    if arguments.tidy is not None:
+        _write_tidy(arguments.out, arguments.tidy)
+    print(f"\nResults: {arguments.out}")
+    return SOME_FAILED if failed else 0
+
+
+def _plan(arguments: argparse.Namespace) -> CascadePlan:
+    """Return what is the same in all cells."""
+    from calexnet.cascade import CascadePlan
+    from calexnet.methods.fitting import Optimisation
+    from calexnet.recipe import plan_recipe
+    from calexnet.training import BackboneTraining
+
+    learning = _given({"epochs": arguments.epochs, "lr": arguments.lr})
+    return CascadePlan(
+        backbone=arguments.backbone,
+        stem=arguments.stem,
+        recipe=plan_recipe(optimisation=Optimisation(**learning)),
+        backbone_training=BackboneTraining(**_given({"epochs": arguments.backbone_epochs})),
+        attach=arguments.attach,
+        mean=arguments.mean,
+        std=arguments.std,
+    )
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _grid(arguments: argparse.Namespace) -> Any:
+    from calexnet.sweep.grid import Grid
+
+    return Grid(
+        methods=arguments.methods,
+        heads=arguments.heads,
+        margins=arguments.margins,
+        seeds=arguments.seeds,
+        options=dict(arguments.option),
+    )
+
+
+def _source(name: str, samples: Dataset) -> Source:
+    from calexnet.sweep.spec import Source, hash_of
+
+    return Source(name, hash_of(samples))
+
+
+def _weights(
+    arguments: argparse.Namespace, plan: CascadePlan, samples: Dataset, source: Source, split: Split
+) -> Source:
+    from calexnet.cli.train import trained_network
+    from calexnet.sweep import backbone
+    from calexnet.sweep.spec import Source
+
+    if arguments.weights is None:
+        return backbone.trained(plan, samples, source.sha256, split, arguments.out)
+    trained_network(arguments, len(samples.classes))  # refuses what does not fit, before any cell
+    return Source(str(arguments.weights), sha256(arguments.weights.read_bytes()))
+
+
+def _earlier(folder: Path) -> list[CellSpec]:
+    """Return the specs of the cells that are in `folder` already."""
+    from calexnet.sweep import results
+
+    return [found.result.spec for found in results.readable(folder)]
+
+
+def _one_a_head(todo: Sequence[CellSpec]) -> list[CellSpec]:
+    """Return a cell for each kind of head: these read different features."""
+    return list({spec.plan["recipe"]["head"]: spec for spec in todo}.values())
+
+
+def _outlook(todo: Sequence[CellSpec], count: int, earlier: set[str]) -> str:
+    stale = sum(spec.axes.name in earlier for spec in todo)
+    text = f"{count} cells, {count - len(todo)} of them finished"
+    return text + (f"; {stale} of another spec will be replaced" if stale else "")
+
+
+def _write_tidy(folder: Path, path: Path) -> None:
+    from calexnet.analysis import artefact, pareto
+    from calexnet.sweep import results
+
+    with staged_file(path) as stage:
+        stage.write_text(artefact.as_csv(pareto.settings(results.read(folder))), "utf-8")
+
+
+def _summary(failed: Sequence[FailedCell], count: int) -> str:
+    lines = [f"{count - len(failed)} cells trained, {len(failed)} failed"]
+    lines += [f"failed: {one.spec.axes.name}: {one.error}: {one.message}" for one in failed]
+    return "\n".join(lines)
+
+
+def _option(text: str) -> tuple[str, tuple[str, ...]]:
+    name, equals, values = text.partition("=")
+    found = kinds.names(values)
+    if not name or not equals or not found:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}; expected name=value or name=value,value, such as temperature=2,4"
+        )
+    return name, found

@@ -1,0 +1,82 @@
+"""The backbone of a sweep that was given none: trained once, kept for all cells. Needs torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from calexnet import backbones, schema
+from calexnet.backbones import BackboneSpec
+from calexnet.cascade import CascadePlan, preprocessing_of
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import Split
+from calexnet.storage import sha256, staged_folder
+from calexnet.sweep.spec import Source
+from calexnet.training import train_backbone
+
+FOLDER = "backbone"
+_RECORD, _WEIGHTS = "backbone.json", "backbone.safetensors"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the weights follow from, as a hash, and the hash of their file."""
+
+    fingerprint: str
+    sha256: str
+
+
+def trained(
+    plan: CascadePlan, samples: Dataset, data_sha256: str, split: Split, out: Path
+) -> Source:
+    """Return the plan's backbone, trained on the train part, or as an earlier run left it.
+
+    Args:
+        plan: Says what to train and how.
+        samples: The data set.
+        data_sha256: Its hash.
+        split: Its division.
+        out: The sweep's folder.
+
+    Raises:
+        TrainingError: The loss is not finite.
+        StorageError: The weights could not be written.
+    """
+    what = schema.encode([data_sha256, split.record, plan.backbone, plan.stem])
+    told = schema.encode([plan.backbone_training, plan.mean, plan.std])
+    fingerprint = schema.fingerprint([what, told])
+    path = out / FOLDER / _WEIGHTS
+    if (found := _earlier(out / FOLDER, fingerprint)) is not None:
+        return Source(str(path), found)
+    torch.manual_seed(plan.backbone_training.seed)
+    network = backbones.build(BackboneSpec(plan.backbone, len(samples.classes), plan.stem))
+    rows = split.indices["train"]
+    train_backbone(
+        network,
+        samples.images[rows],
+        samples.labels[rows],
+        preprocessing_of(samples, rows, plan),
+        plan.backbone_training,
+    )
+    weights = safetensors.torch.save(
+        {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    )
+    record = _Record(fingerprint, sha256(weights))
+    with staged_folder(out / FOLDER, marker=_RECORD) as stage:
+        (stage / _WEIGHTS).write_bytes(weights)
+        (stage / _RECORD).write_text(json.dumps(schema.encode(record), indent=1) + "\n")
+    return Source(str(path), record.sha256)
+
+
+def _earlier(folder: Path, fingerprint: str) -> str | None:
+    """Return the hash of weights trained in just this way, ``None`` if there are none, whole."""
+    try:
+        record = schema.decode(_Record, json.loads((folder / _RECORD).read_bytes()))
+        found = sha256((folder / _WEIGHTS).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if (fingerprint, found) == (record.fingerprint, record.sha256) else None

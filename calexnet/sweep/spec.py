@@ -1,0 +1,124 @@
+"""What a cell of a sweep is: a spec that decides its result, a name, a fingerprint.
+
+Names follow one grammar, in this order, so that a listing sorts by method::
+
+    name = "method=" word ",head=" word [",margin=" number] ",seed=" integer *("," option "=" value)
+
+Words and values are percent-encoded (RFC 3986) but for letters, digits and ``_.-~``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from calexnet import schema
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import SplitRecord
+from calexnet.errors import InputError
+
+#: Most file systems take 255 bytes; a stage for writing and a suffix need some of them.
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something read from disk: how to find it here, and the SHA-256 of what is in it."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Where a cell lies in its sweep.
+
+    Attributes:
+        method: How the branches are trained.
+        head: What they are.
+        margin: That of the thresholds while training (or their slack, or price); ``None`` if it is
+            not varied, or the rule has none.
+        seed: Of the branches' weights and order.
+        options: The switches that the sweep sets, as text.
+    """
+
+    method: str
+    head: str
+    margin: float | None
+    seed: int
+    options: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The name of the cell's files, without suffix.
+
+        Raises:
+            InputError: It is too long for a file.
+        """
+        margin = {} if self.margin is None else {"margin": number(self.margin)}
+        parts = {"method": self.method, "head": self.head, **margin, "seed": str(self.seed)}
+        pairs = [*parts.items(), *sorted(self.options.items())]
+        name = ",".join(f"{_encoded(key)}={_encoded(value)}" for key, value in pairs)
+        if len(name) > _LONGEST_NAME:
+            raise InputError(
+                "the name of a cell is too long for a file",
+                got=f"{len(name)} bytes: {name}",
+                expected=f"at most {_LONGEST_NAME}",
+                fix="Set fewer options in one sweep",
+            )
+        return name
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """Everything that decides a cell's result.
+
+    Attributes:
+        axes: Where it lies in its sweep.
+        data: The data set.
+        split: Its division; recorded, so that a cell can tell whether it divides alike.
+        weights: The trained backbone.
+        plan: A `calexnet.cascade.CascadePlan` as JSON, with every default spelled out, so that a
+            cell trained under other defaults is another cell.
+    """
+
+    axes: Axes
+    data: Source
+    split: SplitRecord
+    weights: Source
+    plan: Any
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that matters: where files lie does not."""
+        document = schema.encode(self)
+        del document["data"]["name"], document["weights"]["name"]
+        return schema.fingerprint(document)
+
+    @property
+    def subject(self) -> str:
+        """A hash of what is compared on: cells of one sweep share data, split and backbone."""
+        plan = {key: self.plan.get(key) for key in ("backbone", "stem", "attach", "mean", "std")}
+        return schema.fingerprint(
+            [self.data.sha256, schema.encode(self.split), self.weights.sha256, plan]
+        )
+
+
+def number(value: float) -> str:
+    """Return the shortest text that reads back as `value`: ``0``, ``0.05``."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
+def hash_of(data: Dataset) -> str:
+    """Return the SHA-256 of a data set: its images, labels, classes and keys."""
+    digest = hashlib.sha256(repr((data.images.shape, data.classes, data.keys)).encode())
+    digest.update(data.images.tobytes() if not data.images.flags.c_contiguous else data.images.data)
+    digest.update(data.labels.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="")

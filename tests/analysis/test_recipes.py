@@ -1,0 +1,59 @@
+"""Recipes: seeds put together, labels that say what varies and no more."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from calexnet.analysis.recipes import recipes
+from calexnet.analysis.strokes import strokes
+from calexnet.sweep.results import Cell
+from calexnet.sweep.spec import Axes
+from tests.sample_cells import axes, result
+
+
+def cells(*where: Axes) -> list[Cell]:
+    return [Cell(Path(), result(one)) for one in where]
+
+
+def test_seeds_of_one_recipe_come_together_in_order() -> None:
+    found = recipes(cells(axes(seed=2), axes("ztw"), axes(seed=0)))
+
+    assert [("calexnet", (0, 2)), ("ztw", (0,))] == [(one.label, one.seeds) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("where", "labels"),
+    [
+        ([axes(), axes("ztw")], ["calexnet", "ztw"]),
+        (
+            [axes(head="linear"), axes("ztw", head="native")],
+            ["calexnet, linear head", "ztw, native head"],
+        ),
+        ([axes(), axes(margin=0.05)], ["calexnet, margin 0", "calexnet, margin 0.05"]),
+        (
+            [axes(options={"a": "1", "b": "2"}), axes(options={"a": "3", "b": "2"}), axes("ztw")],
+            ["calexnet, a 1, b 2", "calexnet, a 3, b 2", "ztw"],
+        ),
+        (
+            [axes(options={"a": "1", "b": "2"}), axes(options={"a": "3", "b": "2"})],
+            ["calexnet, a 1", "calexnet, a 3"],
+        ),
+    ],
+)
+def test_a_label_says_what_varies(where: list[Axes], labels: list[str]) -> None:
+    found = recipes(cells(*where))
+    assert labels == [one.label for one in found]
+    assert all("head" not in one.short for one in found)
+
+
+def test_recipes_are_drawn_apart_in_colour_dash_and_mark() -> None:
+    where = [axes(m) for m in ("calexnet", "ztw", "softmax", "pteenet", "boostnet", "reference")]
+    found = strokes(recipes(cells(*where, *(axes(margin=0.1 * i) for i in range(1, 5)))))
+
+    assert 10 == len({stroke["color"] for stroke in found})
+    assert 10 == len({str(stroke["linestyle"]) for stroke in found})
+    assert 10 == len({stroke["marker"] for stroke in found})
+    assert found[0]["color"] == strokes(recipes(cells(axes())))[0]["color"]

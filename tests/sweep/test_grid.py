@@ -1,0 +1,147 @@
+"""From lists to cells: which there are, in which order, and what each one's plan says."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from calexnet import schema
+from calexnet.cascade import CascadePlan
+from calexnet.data.split import SplitRecord
+from calexnet.errors import InputError
+from calexnet.methods.fitting import Optimisation
+from calexnet.recipe import plan_recipe
+from calexnet.sweep import grid
+from calexnet.sweep.grid import Grid
+from calexnet.sweep.spec import CellSpec, Source
+
+PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=3)))
+SPLIT = SplitRecord("tints", 0, "train=all test=all calibration=all", {})
+SOURCE = Source("tints.npz", "0" * 64)
+
+
+def cells(**axes: Any) -> dict[str, CellSpec]:
+    found = grid.specs(Grid(**axes), PLAN, SOURCE, SPLIT, SOURCE)
+    return {spec.axes.name: spec for spec in found}
+
+
+def planned(spec: CellSpec) -> CascadePlan:
+    return schema.decode(CascadePlan, spec.plan)
+
+
+def test_every_combination_is_a_cell_seed_by_seed() -> None:
+    found = cells(methods=("ztw", "softmax"), heads=("linear", "prototype"), seeds=(4, 5))
+
+    assert [
+        "method=ztw,head=linear,seed=4",
+        "method=ztw,head=prototype,seed=4",
+        "method=softmax,head=linear,seed=4",
+        "method=softmax,head=prototype,seed=4",
+        "method=ztw,head=linear,seed=5",
+        "method=ztw,head=prototype,seed=5",
+        "method=softmax,head=linear,seed=5",
+        "method=softmax,head=prototype,seed=5",
+    ] == list(found)
+    recipe = planned(found["method=softmax,head=linear,seed=5"]).recipe
+    assert ("softmax", "linear", 5, 3) == (
+        recipe.method.name,
+        recipe.head,
+        recipe.optimisation.seed,
+        recipe.optimisation.epochs,
+    )
+
+
+def test_margins_are_for_rules_that_have_one() -> None:
+    options = {"rule": ("cpm",), "ztw.rule": ("threshold",)}
+
+    found = cells(methods=("calexnet", "ztw"), margins=(0.0, 0.05), options=options)
+
+    margins = [(spec.axes.method, spec.axes.margin) for spec in found.values()]
+    assert [("calexnet", 0.0), ("calexnet", 0.05)] == [m for m in margins if m[0] == "calexnet"]
+    with_margin = next(spec for spec in found.values() if spec.axes.margin == 0.05)
+    assert 0.05 == planned(with_margin).recipe.setting
+
+
+def test_an_option_may_be_for_one_method_alone() -> None:
+    options = {"calexnet.temperature": ("2", "4"), "ztw.ensemble_epochs": ("1",)}
+
+    found = cells(methods=("calexnet", "ztw"), options=options)
+
+    assert [
+        {"temperature": "2"},
+        {"temperature": "4"},
+        {"ensemble_epochs": "1"},
+    ] == [spec.axes.options for spec in found.values()]
+    temperatures = [
+        planned(spec).recipe.method.options["temperature"]
+        for spec in found.values()
+        if spec.axes.method == "calexnet"
+    ]
+    assert [2.0, 4.0] == temperatures
+
+
+def test_the_ablation_is_eight_cells() -> None:
+    options = {
+        "target": ("distillation", "argmax"),
+        "soft_weights": ("true", "false"),
+        "rule": ("cpm",),
+        "rule.population": ("survivors", "all"),
+    }
+
+    found = [
+        planned(spec).recipe for spec in cells(methods=("calexnet",), options=options).values()
+    ]
+
+    assert 8 == len(found)
+    assert 8 == len(
+        {
+            (
+                r.method.options["target"],
+                r.method.options["soft_weights"],
+                r.rule.options["population"],
+            )
+            for r in found
+        }
+    )
+
+
+def test_every_default_is_spelled_out_so_that_another_default_is_another_cell() -> None:
+    (spec,) = cells(methods=("calexnet",), options={"rule": ("cpm",)}).values()
+
+    recipe = planned(spec).recipe
+    assert {"temperature", "soft_weights", "softness"} <= set(recipe.method.options)
+    assert {"population", "min_support", "anchor"} <= set(recipe.rule.options)
+    assert ("layer1", "layer2") == planned(spec).attach
+
+
+def test_a_method_that_is_asked_for_twice_is_trained_once() -> None:
+    assert 1 == len(cells(methods=("ztw", "ztw"), heads=("linear", "linear"), seeds=(0, 0)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"methods": ("magic",)}, "unknown method: got 'magic'"),
+        ({"methods": ("ztw",), "options": {"temperature": ("2",)}}, "the method ztw cannot be set"),
+        ({"methods": ("ztw",), "options": {"rule": ("x",)}}, "unknown threshold rule: got 'x'"),
+        (
+            {"methods": ("calexnet",), "options": {"temperature": ("warm",)}},
+            "calexnet.temperature: expected a float, got 'warm'",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_refused_before_anything_is_trained(
+    axes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        cells(**axes)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("0.5", 0.5), ("3", 3), ("null", None), ("warm", "warm"), ("[1, 2]", [1, 2])],
+)
+def test_an_options_text_means_what_it_says(text: str, expected: object) -> None:
+    assert expected == grid.value_of(text)
