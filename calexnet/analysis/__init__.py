@@ -10,4 +10,9 @@ from __future__ import annotations
 ANALYSES = {
     "pareto": "calexnet.analysis.pareto",
     "summary": "calexnet.analysis.summary",
+    "exemplars": "calexnet.analysis.exemplars",
+    "latency": "calexnet.analysis.latency",
+    "ablation": "calexnet.analysis.ablation",
+    "ece": "calexnet.analysis.ece",
+    "shift": "calexnet.analysis.shift",
 }

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
-@pytest.mark.parametrize("analysis", ["pareto", "summary"])
+@pytest.mark.parametrize("analysis", ["pareto", "summary", "ece", "shift"])
 def test_an_analysis_is_one_command(
     analysis: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,17 +41,19 @@ def test_an_analysis_is_one_command(
 
 
 def test_tables_alone_need_no_matplotlib(folder: Path, tmp_path: Path) -> None:
-    code = main(["analyse", "pareto", str(folder), "--out", str(tmp_path / "out"), "--no-figures"])
+    code = main(["analyse", "ece", str(folder), "--out", str(tmp_path / "out"), "--no-figures"])
 
     assert 0 == code
-    assert {"pareto.md", "pareto.csv", "pareto-settings.csv"} == {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"ece.md", "ece.csv"} == {path.name for path in (tmp_path / "out").iterdir()}
 
 
 @pytest.mark.parametrize("analysis", sorted(ANALYSES))
 def test_results_that_are_not_there_are_told(
     analysis: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = main(["analyse", analysis, str(tmp_path / "x"), "--out", str(tmp_path / "out")])
+    more = ["--data", "digits"] if analysis == "exemplars" else []
+
+    code = main(["analyse", analysis, str(tmp_path / "x"), *more, "--out", str(tmp_path / "out")])
 
     assert 2 == code
     assert "calexnet analyse: error: " in capsys.readouterr().err

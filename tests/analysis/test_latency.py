@@ -1,0 +1,52 @@
+"""Tables and figures from a bench report."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from calexnet import schema
+from calexnet.analysis import artefact, latency
+from calexnet.errors import InputError
+from tests.bench.sample_report import AMORTISATION, CROSSOVER, sample_report
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    """A report's folder."""
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "report.json").write_text(json.dumps(schema.encode(sample_report())))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["", "report.json"])
+def test_both_tables_come_from_the_report(report: Path, name: str, tmp_path: Path) -> None:
+    found = latency.analyse(argparse.Namespace(results=report / name))
+
+    paths = artefact.write(found, tmp_path / "out")
+
+    names = {path.name for path in paths}
+    assert {"latency.md", "latency-amortisation.csv", "latency-crossover.csv"} <= names
+    assert {"latency.svg", "latency.png", "latency-2.svg", "latency-2.png"} <= names
+    text = (tmp_path / "out" / "latency-crossover.csv").read_text()
+    rows = list(csv.DictReader(StringIO(text)))
+    assert [str(row.batch) for row in CROSSOVER] == [row["batch"] for row in rows]
+    assert "" == rows[3]["break_even_exit_rate"]  # no rate is enough
+    text = (tmp_path / "out" / "latency-amortisation.csv").read_text()
+    rows = list(csv.DictReader(StringIO(text)))
+    assert [row.ratio for row in AMORTISATION] == [float(row["ratio"]) for row in rows]
+
+
+def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("{}")
+
+    for path in (tmp_path, tmp_path / "none.json"):
+        with pytest.raises(InputError, match=r"cannot read .*json as a bench report: got "):
+            latency.read(path)
