@@ -18,6 +18,9 @@ from calexnet.errors import InputError, TrainingError
 from calexnet.preprocessing import Preprocessing
 from calexnet.progress import Progress
 
+#: Far above any loss of a training that can still recover.
+_EXPLODED = 1e6
+
 
 @dataclass(frozen=True)
 class BackboneTraining:
@@ -103,14 +106,15 @@ def check_loss(loss: Tensor, whose: str) -> float:
     """Return the loss as a number.
 
     Raises:
-        TrainingError: It is not finite; the message says `whose` it is.
+        TrainingError: It is not finite, or beyond all reason; the message says `whose` it is.
     """
     value = float(loss.detach())
-    if not math.isfinite(value):
+    if not math.isfinite(value) or value > _EXPLODED:
+        what = "explodes" if math.isfinite(value) else "is not finite"
         raise TrainingError(
-            f"the loss is not finite ({whose})",
+            f"the loss {what} ({whose})",
             got=value,
-            expected="a number",
+            expected=f"at most {_EXPLODED:g}" if math.isfinite(value) else "a number",
             fix="Lower the learning rate, or look for NaN in the weights and images",
         )
     return value

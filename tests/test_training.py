@@ -115,6 +115,14 @@ def test_a_loss_must_be_finite(value: float) -> None:
         check_loss(torch.tensor(value), "mine")
 
 
+def test_a_loss_beyond_all_reason_stops_training_too() -> None:
+    assert 1e5 == check_loss(torch.tensor(1e5), "mine")
+    with pytest.raises(
+        TrainingError, match=r"^the loss explodes \(mine\): got 10000000.0; expected at most 1e\+06"
+    ):
+        check_loss(torch.tensor(1e7), "mine")
+
+
 def test_a_last_batch_of_one_image_does_not_stop_batch_normalisation(small_data: Dataset) -> None:
     """At 4x4 pixels the last stage holds a single position, whose spread one image cannot give."""
     data = dataclasses.replace(small_data, images=small_data.images[:, :4, :4])

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 HELP = "Which images leave where, with a contact sheet for every exit."
 
 _COLUMNS, _LINES = 8, 4
+_LONGEST = 20
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def overrepresented(
 def _caption(row: Row) -> str:
     return (
         f"Some of the {counted(row.images, 'test image')} that leave at exit {row.exit}, drawn at "
-        f"random. Answered rightly: {percent(row.accuracy)}. A crossed-out frame: answered wrongly."
+        f"random. Answered rightly: {percent(row.accuracy)}. Crossed out: answered wrongly."
     )
 
 
@@ -190,9 +191,14 @@ def _draw(figure: Figure, row: Row, shown: Sequence[Image], samples: Dataset) ->
     figure.suptitle(f"exit {row.exit}: {row.images:,} images, {percent(row.accuracy)} right")
     for axes, image in zip(figure.subplots(_LINES, _COLUMNS).flat, shown, strict=False):
         axes.imshow(samples.images[image.position], interpolation="nearest")
-        axes.set_title(image.answer, fontsize=5, pad=2)
+        axes.set_title(_short(image.answer), fontsize=5, pad=2)
         if image.answer != image.truth:
-            axes.set_title(f"{image.answer}\nis {image.truth}", fontsize=5, pad=2)
+            axes.set_title(f"{_short(image.answer)}\nis {_short(image.truth)}", fontsize=5, pad=2)
             axes.plot([0, 1], [0, 1], color="#d55e00", lw=1, transform=axes.transAxes)
     for axes in figure.axes:
         axes.set_axis_off()
+
+
+def _short(name: str) -> str:
+    """Return a class's name, cut to what fits over its image."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
