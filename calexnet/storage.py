@@ -81,6 +81,7 @@ def staged_file(destination: Path) -> Iterator[Path]:
                 "cannot write the file", got=f"{destination}, a folder", expected="a file name"
             )
         destination.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(destination)
         stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
         try:
             yield stage
@@ -125,7 +126,10 @@ def _remove_abandoned(destination: Path) -> None:
         owner = stage.name.split(".")[-2]
         # Our own id: in a container every process has the same one.
         if owner.isdigit() and (int(owner) == os.getpid() or not _is_running(int(owner))):
-            shutil.rmtree(stage, ignore_errors=True)
+            if stage.is_dir():
+                shutil.rmtree(stage, ignore_errors=True)
+            else:
+                stage.unlink(missing_ok=True)
 
 
 def _is_running(pid: int) -> bool:

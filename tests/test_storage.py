@@ -338,3 +338,18 @@ def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
     ):
         write_file(tmp_path, "new")
     assert {} == tree(tmp_path)
+
+
+def test_the_file_that_a_killed_process_was_writing_is_removed_with_the_next_one(
+    tmp_path: Path, dead_pid: int
+) -> None:
+    abandoned = tmp_path / f".out.npz.{dead_pid}.partial"
+    running = tmp_path / f".out.npz.{os.getppid()}.partial"
+    other = tmp_path / f".other.npz.{dead_pid}.partial"
+    for path in (abandoned, running, other):
+        path.write_bytes(b"half")
+
+    with storage.staged_file(tmp_path / "out.npz") as stage:
+        stage.write_bytes(b"whole")
+
+    assert {"out.npz", running.name, other.name} == {path.name for path in tmp_path.iterdir()}
