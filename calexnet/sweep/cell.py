@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -11,22 +13,22 @@ import numpy as np
 import torch
 from torch import nn
 
-from calexnet import backbones, checkpoint, data, features, schema
-from calexnet.backbones import BackboneSpec
+from calexnet import backbones, checkpoint, data, schema
+from calexnet.backbones import BackboneSpec, default_attach
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Branch
 from calexnet.cascade import CascadePlan, build_parts, preprocessing_of, train_cascade
 from calexnet.data.dataset import Dataset
+from calexnet.data.rule import PARTS
 from calexnet.data.split import Split, SplitRecord, divide
 from calexnet.errors import InputError
+from calexnet.features import Features, compute
 from calexnet.methods.base import exit_table
 from calexnet.preprocessing import Preprocessing
 from calexnet.storage import sha256
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Answers, CellResult
 from calexnet.sweep.spec import CellSpec, Source, hash_of
-
-_PARTS = ("calibration", "test")
 
 
 def run(spec: CellSpec, folder: Path, *, data_root: Path | None, cache: Path) -> None:
@@ -57,29 +59,20 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
     from calexnet.export import flops
 
     start = time.monotonic()
-    split = _split(samples, spec.split)
+    ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
     network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
-    cascade = train_cascade(samples, split, plan, network=network, cache=cache)
-    preprocessing = cascade.spec.preprocessing
-    macs = flops.count(cascade)
-    answers = results.pack(
-        Answers(
-            *(
-                _answered(
-                    cascade.backbone, cascade.branches, preprocessing, samples, split, part, cache
-                )
-                for part in _PARTS
-            )
-        )
-    )
+    cascade = train_cascade(samples, ground.split, plan, network=network, cache=cache)
+    parts = cascade.backbone, cascade.branches, cascade.spec.preprocessing
+    calibration, test = (ground.answered(*parts, part) for part in ("calibration", "test"))
+    answers = results.pack(Answers(calibration, test))
     result = CellResult(
         schema=results.SCHEMA,
         fingerprint=spec.fingerprint,
         spec=spec,
         classes=samples.classes,
         rule=cascade.spec.recipe.rule,
-        macs=macs,
+        macs=flops.count(cascade),
         branches=tuple(schema.encode(report) for report in cascade.spec.branches),
         answers=results.answers_record(spec.axes.name, answers),
         threads=torch.get_num_threads(),
@@ -95,52 +88,49 @@ def prepare(spec: CellSpec, samples: Dataset, cache: Path) -> None:
     Raises:
         InputError: The spec does not fit the data.
     """
-    split = _split(samples, spec.split)
+    ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
     network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
     backbone_spec = BackboneSpec(plan.backbone, len(samples.classes), plan.stem)
-    preprocessing = preprocessing_of(samples, split.indices["train"], plan)
-    parts = build_parts(backbone_spec, plan.attach or (), plan.recipe, preprocessing, network)
-    for part in ("train", *_PARTS):
-        _features(*parts, preprocessing, samples, split, part, cache)
+    preprocessing = preprocessing_of(samples, ground.split.indices["train"], plan)
+    attach = plan.attach or default_attach(plan.backbone)
+    parts = build_parts(backbone_spec, attach, plan.recipe, preprocessing, network)
+    for part in PARTS:
+        ground.features(*parts, preprocessing, part)
 
 
-def _answered(
-    backbone: FrozenBackbone,
-    branches: tuple[Branch, ...],
-    preprocessing: Preprocessing,
-    samples: Dataset,
-    split: Split,
-    part: str,
-    cache: Path,
-) -> Answered:
-    found = _features(backbone, branches, preprocessing, samples, split, part, cache)
-    return Answered(
-        exit_table(branches, found),
-        found.truth.astype(np.int32),
-        split.indices[part].astype(np.int32),
-    )
+@dataclass(frozen=True)
+class _Ground:
+    """What cells are trained and judged on, and where its features are kept."""
 
+    samples: Dataset
+    split: Split
+    cache: Path
 
-def _features(
-    backbone: FrozenBackbone,
-    branches: tuple[Branch, ...],
-    preprocessing: Preprocessing,
-    samples: Dataset,
-    split: Split,
-    part: str,
-    cache: Path,
-) -> features.Features:
-    rows = split.indices[part]
-    return features.compute(
-        backbone,
-        [branch.head for branch in branches],
-        samples.images[rows],
-        samples.labels[rows],
-        preprocessing,
-        cache,
-        part,
-    )
+    def features(
+        self,
+        backbone: FrozenBackbone,
+        branches: Sequence[Branch],
+        preprocessing: Preprocessing,
+        part: str,
+    ) -> Features:
+        """Return the features of one part of the split."""
+        rows = self.split.indices[part]
+        images, labels = self.samples.images[rows], self.samples.labels[rows]
+        heads = [branch.head for branch in branches]
+        return compute(backbone, heads, images, labels, preprocessing, self.cache, part)
+
+    def answered(
+        self,
+        backbone: FrozenBackbone,
+        branches: Sequence[Branch],
+        preprocessing: Preprocessing,
+        part: str,
+    ) -> Answered:
+        """Return what every exit answers for one part of the split."""
+        found = self.features(backbone, branches, preprocessing, part)
+        positions = self.split.indices[part].astype(np.int32)
+        return Answered(exit_table(branches, found), found.truth.astype(np.int32), positions)
 
 
 def _split(samples: Dataset, record: SplitRecord) -> Split:

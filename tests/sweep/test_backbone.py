@@ -1,0 +1,51 @@
+"""The backbone of a sweep without weights: trained once, then found again."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from calexnet.cascade import CascadePlan
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import divide
+from calexnet.storage import sha256
+from calexnet.sweep import backbone
+from calexnet.training import BackboneTraining
+
+PLAN = CascadePlan("resnet8", backbone_training=BackboneTraining(epochs=1))
+
+
+def test_it_is_trained_once(small_data: Dataset, tmp_path: Path) -> None:
+    split = divide(small_data, 0)
+
+    first = backbone.trained(PLAN, small_data, "da" * 32, split, tmp_path)
+    written = Path(first.name).stat().st_mtime_ns
+    second = backbone.trained(PLAN, small_data, "da" * 32, split, tmp_path)
+
+    assert first == second
+    assert first.sha256 == sha256(Path(first.name).read_bytes())
+    assert written == Path(first.name).stat().st_mtime_ns
+
+
+@pytest.mark.parametrize("damage", ["training", "data", "weights", "record"])
+def test_one_of_another_training_or_a_damaged_one_is_not_used(
+    small_data: Dataset, tmp_path: Path, damage: str
+) -> None:
+    split = divide(small_data, 0)
+    first = backbone.trained(PLAN, small_data, "da" * 32, split, tmp_path)
+    plan, data = PLAN, "da" * 32
+    if damage == "training":
+        plan = replace(PLAN, backbone_training=BackboneTraining(epochs=1, seed=1))
+    elif damage == "data":
+        data = "ad" * 32
+    else:
+        name = {"weights": "backbone.safetensors", "record": "backbone.json"}[damage]
+        (tmp_path / "backbone" / name).write_bytes(b"{}")
+
+    again = backbone.trained(plan, small_data, data, split, tmp_path)
+
+    assert again.sha256 == sha256(Path(again.name).read_bytes())
+    assert (damage != "training") == (first.sha256 == again.sha256)
