@@ -192,7 +192,7 @@ def test_imports_go_one_way(name: str) -> None:
         assert set() == below(ever, "torch", "calexnet.export", "calexnet.devices")
     elif area != "bench":
         assert set() == below(at_once, "calexnet.export", "calexnet.bench", "calexnet.devices")
-        if area not in ("", "cli", "sweep"):
+        if area not in ("", "cli"):
             assert set() == below(ever, *(set(FOLDERS) - {"calexnet"}), "calexnet.cli")
     if area in ("", "cli"):
         assert set() == below(ever, "calexnet.export", "calexnet.bench", "calexnet.devices")

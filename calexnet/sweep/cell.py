@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from calexnet import backbones, checkpoint, data, schema
+from calexnet import backbones, checkpoint, data, flops, schema
 from calexnet.backbones import BackboneSpec, default_attach
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Branch
@@ -56,8 +56,6 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
         InputError: Data, division or weights are not those of the spec.
         TrainingError: A loss is not finite.
     """
-    from calexnet.export import flops
-
     start = time.monotonic()
     ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
