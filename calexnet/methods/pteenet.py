@@ -13,7 +13,7 @@ exit's own head only, as in that code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -56,6 +56,8 @@ class PteeNet(Method):
             configuration.
         suffixes: Mean of the loss over all suffixes of the exits (that code's second version, also
             of that configuration), so that late branches learn too; else the first alone.
+        lr: Learning rate, in place of the optimisation's: that code's, since at higher ones the
+            confidences saturate before the classes are learnt.
     """
 
     native_head: ClassVar[str] = "pteenet"
@@ -63,11 +65,14 @@ class PteeNet(Method):
 
     cost_weight: float = 0.9
     suffixes: bool = True
+    lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.cost_weight < 0:
+        if self.cost_weight < 0 or not self.lr > 0:
             raise InputError(
-                "PTEENet's cost_weight cannot be used", got=self.cost_weight, expected="0 or more"
+                "PTEENet cannot be trained so",
+                got=f"cost_weight {self.cost_weight}, lr {self.lr}",
+                expected="a cost_weight of 0 or more and an lr above 0",
             )
 
     def branches(self, heads: Sequence[Head], score: nn.Module | None) -> tuple[Branch, ...]:
@@ -87,6 +92,7 @@ class PteeNet(Method):
     def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
         """Train `branches` in place, all at once."""
         costs = torch.from_numpy(task.costs).float()
+        task = replace(task, optimisation=replace(task.optimisation, lr=self.lr))
 
         def loss_of(said: list[Answer], rows: Rows) -> Tensor:
             backbone = tensor(task.train.logits, rows)
