@@ -11,6 +11,7 @@ from calexnet.cli import outcome
 #: command -> its module, with ``HELP``, ``configure(parser)`` and ``run(arguments)``.
 COMMANDS = {
     "train": "calexnet.cli.train",
+    "evaluate": "calexnet.cli.evaluate",
     "predict": "calexnet.cli.predict",
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
