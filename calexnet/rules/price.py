@@ -24,7 +24,7 @@ _ROUNDS = 4
 
 @dataclass(frozen=True)
 class PriceRule(Rule):
-    """The setting is the price.
+    """The setting is the price; below 0 whoever leaves early has to gain accuracy by it.
 
     Attributes:
         costs: MACs up to each exit, the backbone's last, in any unit; a cascade fills in its own.
@@ -35,8 +35,9 @@ class PriceRule(Rule):
     kind: ClassVar[str] = "price"
     default: ClassVar[float] = 0.1
     settings: ClassVar[tuple[float, ...]] = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
-    grid: ClassVar[tuple[float, ...]] = tuple(
-        round(float(price), 4) for price in np.geomspace(0.005, 3.0, 48)
+    grid: ClassVar[tuple[float, ...]] = (
+        *(-0.5, -0.3, -0.2, -0.15, -0.1, -0.07, -0.05, -0.03, -0.02, -0.01, 0.0),
+        *(round(float(price), 4) for price in np.geomspace(0.005, 3.0, 48)),
     )
 
     costs: tuple[float, ...] = ()
