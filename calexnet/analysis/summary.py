@@ -92,7 +92,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--savings", type=floats, default=SAVINGS, help="shares of the FLOPs: 0.3,0.45,0.6"
     )
-    parser.add_argument("--against", default="calexnet", help="the method to compare with")
+    parser.add_argument(
+        "--against",
+        default="calexnet",
+        help="the method, or the recipe by its label, to compare with",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
 
 
@@ -212,15 +216,16 @@ def _rows(
 
 
 def _opponent(one: Losses, losses: Sequence[Losses], against: str) -> Losses | None:
-    """Return whom `one` is compared with: of the method's recipes, the one most like it."""
-    of_method = [other for other in losses if other.recipe.axes.method == against]
-    if not of_method:
+    """Return whom `one` is compared with: that recipe, or of that method the one most like it."""
+    named = [other for other in losses if other.recipe.label == against]
+    found = named or [other for other in losses if other.recipe.axes.method == against]
+    if not found:
         raise InputError(
             f"no cells of {against} to compare with",
-            got=", ".join(sorted({other.recipe.axes.method for other in losses})),
-            fix="Name one of these with --against",
+            got="; ".join(other.recipe.label for other in losses),
+            fix="Name one of these with --against, or its method",
         )
-    if one in of_method:
+    if one in found:
         return None
     mine = one.recipe.axes
 
@@ -232,7 +237,7 @@ def _opponent(one: Losses, losses: Sequence[Losses], against: str) -> Losses | N
             mine.options != theirs.options,
         )
 
-    return min(of_method, key=unlike)
+    return min(found, key=unlike)
 
 
 def _ends(found: Interval | None) -> tuple[float | None, float | None, float | None]:

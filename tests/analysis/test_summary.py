@@ -98,6 +98,18 @@ def test_the_opponent_is_the_one_most_alike(tmp_path: Path) -> None:
     assert None is rows["calexnet, linear head", 0.3].against
 
 
+def test_the_opponent_may_be_one_recipe_by_its_label(tmp_path: Path) -> None:
+    for value in ("1", "2"):
+        save(axes(options={"temperature": value}), answers(), tmp_path)
+    save(axes("ztw"), answers(), tmp_path)
+
+    rows = analysed(tmp_path, against="calexnet, temperature 2")
+
+    for recipe in ("ztw", "calexnet, temperature 1"):
+        assert "calexnet, temperature 2" == rows[recipe, 0.3].against
+    assert None is rows["calexnet, temperature 2", 0.3].against
+
+
 def test_an_opponent_that_is_not_there_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, "ztw")
 
