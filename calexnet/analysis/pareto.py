@@ -31,6 +31,9 @@ Floats = NDArray[np.float64]
 
 #: Savings at which the curves of several seeds are averaged.
 _PLACES = np.round(np.arange(0.0, 0.9001, 0.01), 2)
+#: Points below the best curve's end that the figure still shows: one that collapsed would press all
+#: others together.
+_BELOW = 10.0
 _SHOWN = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
@@ -202,7 +205,7 @@ def _caption(found: Sequence[Frontier]) -> str:
     return (
         "Accuracy on the test part against the share of the backbone's FLOPs that is left, all "
         f"visited heads counted. Lines: mean over up to {seeds} seeds of the branches; bands: "
-        "lowest to highest seed. Cross: the plain backbone."
+        "lowest to highest seed. Cross: the plain backbone. What lies far below is cut off."
     )
 
 
@@ -219,4 +222,7 @@ def _draw(figure: Figure, found: Sequence[Frontier]) -> None:
         axes.plot([100], [plain], "x", color="black", markersize=9, label="plain backbone")
         axes.set_xlabel("FLOPs left, % of the plain backbone's")
         axes.legend(fontsize=8)
+    best = np.stack([one.all_heads.mean(0) for one in found])
+    lowest = np.nanmin(np.fmax.reduce(best))
+    figure.axes[0].set_ylim(bottom=max(0.0, 100 * float(lowest) - _BELOW))
     figure.axes[0].set_ylabel("accuracy on the test part, %")
