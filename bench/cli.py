@@ -10,10 +10,11 @@ from pathlib import Path
 
 from calexnet import data
 from calexnet.bench import reporting
+from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.measure import BenchPlan, measure
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
-from calexnet.devices import DEVICES, open_device
+from calexnet.devices import choices, open_device
 from calexnet.storage import staged_folder
 
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder for the report")
-    parser.add_argument("--device", default="auto", help=f"auto, {', '.join(DEVICES)}")
+    parser.add_argument("--device", default="auto", help=choices())
     parser.add_argument("--batch", type=kinds.integers, default=(1, 2, 4, 8, 16, 32))
     parser.add_argument(
         "--threads", type=kinds.integers, help="1 and all cores by default, for example 1,4"
@@ -42,6 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--all-samples",
         action="store_true",
         help="use all images: you vouch that none was trained or calibrated on",
+    )
+    parser.add_argument(
+        "--energy-windows", type=int, default=5, help="for each figure in joules; 0 = none"
+    )
+    parser.add_argument(
+        "--energy-seconds", type=float, default=1.0, help="of each window; slow sensors get more"
+    )
+    parser.add_argument(
+        "--power-csv", type=Path, help="log of an external meter: time and watts, read at the end"
+    )
+    parser.add_argument(
+        "--cpu-tdp-w", type=float, help="the processor's rated watts, for an estimate beside"
     )
     parser.add_argument("--seed", type=int, default=0)
     words = list(sys.argv[1:] if argv is None else argv)
@@ -64,6 +77,9 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         operating_point=arguments.operating_point,
         seed=arguments.seed,
         command=command,
+        energy=EnergyPlan(arguments.energy_windows, arguments.energy_seconds),
+        power_csv=arguments.power_csv,
+        cpu_tdp_w=arguments.cpu_tdp_w,
     )
     with staged_folder(arguments.out, marker=reporting.JSON) as stage:
         report = measure(

@@ -11,12 +11,13 @@ from calexnet.bench.results import (
     Accuracy,
     AmortisationRow,
     CrossoverRow,
+    EnergyRow,
     Flip,
     OperatingPointRow,
     Verdict,
 )
 
-Row = TypeVar("Row", AmortisationRow, CrossoverRow)
+Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow)
 
 #: Target, precision and threads: what stays the same along one line of a plot.
 Setting = tuple[str, str, int]

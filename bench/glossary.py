@@ -37,5 +37,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "One percentage point of accuracy: from 91 % to 90 % is a change of -1 point.",
     ),
     ("Segment, tail", "The parts that run one after another; the last one is the tail."),
+    (
+        "Energy above idle",
+        "What an image uses beyond what the device would have used in that time anyway. All in is "
+        "what a battery notices, above idle what the work itself costs.",
+    ),
     ("MAC, FLOP", "One multiply-accumulate is two floating-point operations."),
 )

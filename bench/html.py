@@ -7,7 +7,7 @@ from typing import Any
 
 from calexnet.bench import plots, tables
 from calexnet.bench.results import Report
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #1b1f24; --faint: #57606a;

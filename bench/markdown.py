@@ -7,7 +7,7 @@ from typing import Any
 
 from calexnet.bench import tables
 from calexnet.bench.results import Report
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 
 _RULES = {"figure": "---:", "word": "---", "prose": "---"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from importlib import metadata
@@ -14,6 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import conclusions, results, statistics
+from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.energy_rows import (
+    EnergyCell,
+    EnergyExits,
+    EnergySection,
+    Subject,
+    measure_energy,
+)
+from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.results import Report
 from calexnet.bench.timing import Call, Spent, Task, interleave
 from calexnet.bundle import Bundle, open_bundle
@@ -21,7 +30,7 @@ from calexnet.calibration import OperatingPoint
 from calexnet.costs import SegmentTimes, break_even_exit_rate, expected_call_ms
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
-from calexnet.devices.base import Device
+from calexnet.devices.base import Device, DeviceState, slowed_down
 from calexnet.errors import InputError
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
 from calexnet.progress import Progress, track
@@ -29,6 +38,8 @@ from calexnet.runtimes.base import Array
 from calexnet.runtimes.runner import Runner, load_runner
 
 _ANSWER_BATCH = 64
+#: Images that are made ready for one window of energy, at most.
+_WINDOW_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,9 @@ class BenchPlan:
         operating_point: ``None`` = the bundle's default.
         seed: Of the order of images and blocks.
         command: For the record.
+        energy: How energy is measured.
+        power_csv: An external meter's log to measure it with.
+        cpu_tdp_w: The processor's rated power, for an estimate beside.
     """
 
     batches: tuple[int, ...]
@@ -58,6 +72,9 @@ class BenchPlan:
     operating_point: str | None = None
     seed: int = 0
     command: str = ""
+    energy: EnergyPlan = field(default_factory=EnergyPlan)
+    power_csv: Path | None = None
+    cpu_tdp_w: float | None = None
 
     def __post_init__(self) -> None:
         """Check that there is something to measure.
@@ -74,6 +91,14 @@ class BenchPlan:
             raise InputError("cell seconds cannot be used", got=self.cell_s, expected="over 0")
         if self.seed < 0:
             raise InputError("the seed cannot be used", got=self.seed, expected="at least 0")
+        if self.energy.windows < 0:
+            raise InputError("energy windows cannot be used", got=self.energy.windows)
+        if not 0 < self.energy.window_s < np.inf:
+            raise InputError(
+                "energy seconds cannot be used", got=self.energy.window_s, expected="over 0"
+            )
+        if self.cpu_tdp_w is not None and not 0 < self.cpu_tdp_w < np.inf:
+            raise InputError("the rated power cannot be used", got=self.cpu_tdp_w, expected="watts")
 
 
 def measure(folder: Path, data: Dataset, device: Device, plan: BenchPlan) -> Report:
@@ -121,7 +146,7 @@ class _Session:
         self.images = self._inputs()
         self.rng = np.random.default_rng(plan.seed)
         self.order = self.rng.permutation(len(self.images))
-        self.rows = {
+        self.rows: Subject = {
             "target": self.runner.compiled.target,
             "precision": self.runner.compiled.precision,
         }
@@ -138,9 +163,15 @@ class _Session:
         crossover = tuple(self._crossover(cell, times[cell.threads], exits) for cell in shown)
         accuracy = self._accuracy(plain_labels, exits)
         amortisation = tuple(self._amortisation(c, times[c.threads], exits) for c in shown)
+        exit_rows = self._exit_rows(exits)
+        energy = self._energy(shown, exits)
+        after = self.device.state()
         return Report(
             schema=results.SCHEMA,
-            headline=conclusions.headline(amortisation, crossover, points, accuracy),
+            headline=(
+                *conclusions.headline(amortisation, crossover, points, accuracy),
+                *energy_sentences(energy.rows),
+            ),
             bundle=self._bundle_record(),
             data=self._data_record(),
             device=self.record,
@@ -149,11 +180,15 @@ class _Session:
             crossover=crossover,
             flips=conclusions.flips(crossover),
             operating_points=points,
-            exits=self._exit_rows(exits),
+            exits=exit_rows,
             segments=self._segment_rows(cells),
             flops=self._flops(exits, points),
-            energy=tuple(self._energy(cell) for cell in shown),
-            provenance=self._provenance(),
+            energy=energy.rows,
+            provenance=self._provenance(after, energy.kinds()),
+            exit_energy=energy.exits,
+            energy_crossover=energy.crossover,
+            energy_method=energy.method,
+            device_after=after,
         )
 
     # What is measured on.
@@ -251,7 +286,6 @@ class _Session:
             return interleave(
                 tasks,
                 blocks=self.plan.blocks,
-                device=self.device,
                 rng=self.rng,
                 after_block=progress.advance,
             )
@@ -329,18 +363,41 @@ class _Session:
             for segment, name in enumerate(names)
         )
 
-    def _energy(self, cell: _Cell) -> results.EnergyRow:
-        plain, ours = cell.spent["plain"], cell.spent["cascade"]
-        return results.EnergyRow(
-            **self.rows,
-            batch=cell.batch,
-            threads=cell.threads,
-            plain_j=plain.mean_joules(),
-            cascade_j=ours.mean_joules(),
-            reason=plain.reason or ours.reason,
-            plain_cpu_s=plain.mean_cpu_s(),
-            cascade_cpu_s=ours.mean_cpu_s(),
+    def _energy(self, cells: Sequence[_Cell], exits: _Exits) -> EnergySection:
+        calls = self._calls_a_window(1)
+        return measure_energy(
+            self.device,
+            self.plan.energy,
+            [self._energy_cell(cell) for cell in cells],
+            EnergyExits(
+                exits.rates,
+                tuple(
+                    Task(self._calls_to(number, exits, calls), calls)
+                    for number in range(1, len(exits.rates) + 1)
+                ),
+            ),
+            subject=self.rows,
+            rng=self.rng,
+            power_csv=self.plan.power_csv,
+            cpu_tdp_w=self.plan.cpu_tdp_w,
         )
+
+    def _energy_cell(self, cell: _Cell) -> EnergyCell:
+        runner, batch = self.runners[cell.threads], cell.batch
+        calls = self._calls_a_window(batch)
+        return EnergyCell(
+            batch,
+            cell.threads,
+            Task(self._batches(runner.plain, batch, calls), batch * calls),
+            Task(self._batches(runner, batch, calls), batch * calls),
+            cell.spent["plain"].mean_cpu_s(),
+            cell.spent["cascade"].mean_cpu_s(),
+        )
+
+    def _calls_a_window(self, batch: int) -> int:
+        """Return how many different calls a window repeats: the whole test part, if it fits."""
+        batch_bytes = batch * int(self.images[0].nbytes)
+        return max(1, min(-(-len(self.images) // batch), _WINDOW_BYTES // batch_bytes))
 
     # What other thresholds would do, and what each exit takes.
 
@@ -471,7 +528,7 @@ class _Session:
             sha256=None if self.plan.all_samples else digest,
         )
 
-    def _provenance(self) -> results.Provenance:
+    def _provenance(self, after: DeviceState, kinds: dict[str, str]) -> results.Provenance:
         return results.Provenance(
             versions=_versions("calexnet", "numpy", self.runner.compiled.target),
             command=self.plan.command,
@@ -483,16 +540,24 @@ class _Session:
                 "amortisation.predicted_cascade_ms": "predicted",
                 "crossover.break_even_exit_rate": "predicted",
                 "flops": "counted",
+                **kinds,
                 "everything else": "measured",
             },
-            notes=self._notes(),
+            notes=self._notes(after),
         )
 
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self.record.load > 0.5 * self.record.cores:
+    def _notes(self, after: DeviceState) -> tuple[str, ...]:
+        notes = [*self.device.caveats()]
+        before = self.record.state
+        slow = slowed_down(before, after)
+        if slow:
+            notes.append(f"The device was slowed down during this run: {'; '.join(slow)}.")
+        foreign = dict.fromkeys((*before.foreign, *after.foreign))
+        if foreign:
+            notes.append(f"Other processes used the device: {', '.join(foreign)}.")
+        if before.load > 0.5 * self.record.cores:
             notes.append(
-                f"The machine was busy when this started (load {self.record.load:.1f} on "
+                f"The machine was busy when this started (load {before.load:.1f} on "
                 f"{self.record.cores} cores): intervals may be wide."
             )
         if self.plan.all_samples:

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from calexnet.bench import statistics
 from calexnet.bench.timing import Call, Spent, Task, interleave
 from calexnet.bundle import open_bundle
-from calexnet.devices.cpu import CpuDevice
 from calexnet.gating import NEVER, ExitTable
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.runner import Runner, SegmentCall, load_runner
@@ -135,7 +134,7 @@ def print_app_figures() -> None:
 
 def _measure(tasks: Mapping[str, Task], blocks: int) -> dict[str, Spent]:
     rng = np.random.default_rng(0)
-    return interleave(tasks, blocks=blocks, device=CpuDevice(), rng=rng)
+    return interleave(tasks, blocks=blocks, rng=rng)
 
 
 def _task(run: Callable[[Array], object], rounds: Sequence[Sequence[Array]]) -> Task:

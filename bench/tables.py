@@ -6,16 +6,17 @@ that is the work of the renderer, which alone knows its format.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
 from calexnet.bench.conclusions import (
     VERDICTS,
     flip_sentences,
     one_point_sentences,
-    subjects,
 )
+from calexnet.bench.device_tables import device, state
+from calexnet.bench.energy_tables import energy_tables, glance_energy
 from calexnet.bench.figures import (
     MISSING,
     amount,
@@ -31,51 +32,13 @@ from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.results import (
     AmortisationRow,
     CrossoverRow,
-    EnergyRow,
     ExitRow,
     OperatingPointRow,
     Report,
     SegmentRow,
 )
+from calexnet.bench.table import SETTING, Column, Table, facts, subject_columns, subjects_of
 from calexnet.costs import Macs
-
-Row = TypeVar("Row")
-
-#: How a cell is set: ``word`` on one line, ``figure`` on one line to the right, ``prose`` wrapped.
-Kind = Literal["word", "figure", "prose"]
-
-
-@dataclass(frozen=True)
-class Column(Generic[Row]):
-    """One column: its title, with the unit, and what it shows of a record."""
-
-    title: str
-    cell: Callable[[Row], str]
-    kind: Kind = "figure"
-
-
-@dataclass(frozen=True)
-class Table(Generic[Row]):
-    """Records under one heading.
-
-    Attributes:
-        anchor: Names the table in links.
-        title: The heading.
-        notes: Paragraphs to read before the table: what it says, how to read it.
-        columns: From left to right.
-        records: From top to bottom.
-    """
-
-    anchor: str
-    title: str
-    notes: tuple[str, ...]
-    columns: tuple[Column[Row], ...]
-    records: tuple[Row, ...]
-
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]:
-        """The cells' text, row by row."""
-        return tuple(tuple(c.cell(record) for c in self.columns) for record in self.records)
 
 
 @dataclass(frozen=True)
@@ -117,10 +80,6 @@ _COMPARISON: tuple[Column[Comparison], ...] = (
     Column("Cascade", lambda c: c.cascade),
     Column("Difference", lambda c: c.difference, "prose"),
 )
-_SETTING: tuple[Column[Any], ...] = (
-    Column("Batch", lambda row: str(row.batch)),
-    Column("Threads", lambda row: str(row.threads)),
-)
 _RATIO: Column[Any] = Column(
     "Ratio, 95 % interval",
     lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
@@ -144,9 +103,10 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
         exits(report),
         flops(report),
         stages(report.flops.macs),
-        energy(report),
+        *energy_tables(report),
         segments(report),
         device(report),
+        state(report),
         bundle(report),
         data(report),
         provenance(report),
@@ -177,8 +137,8 @@ def glance(report: Report) -> Table[Comparison]:
 def amortisation(report: Report) -> Table[AmortisationRow]:
     """Return what an image costs at each batch size."""
     columns: tuple[Column[AmortisationRow], ...] = (
-        *_subject(report),
-        *_SETTING,
+        *subject_columns(report),
+        *SETTING,
         Column("Plain, ms", lambda row: significant(row.plain_ms)),
         Column("Cascade, ms", lambda row: significant(row.cascade_ms)),
         _RATIO,
@@ -200,8 +160,8 @@ def amortisation(report: Report) -> Table[AmortisationRow]:
 def crossover(report: Report) -> Table[CrossoverRow]:
     """Return the exit rate that is needed beside the one that was seen."""
     columns: tuple[Column[CrossoverRow], ...] = (
-        *_subject(report),
-        *_SETTING,
+        *subject_columns(report),
+        *SETTING,
         Column("Break-even exit rate (predicted)", _break_even, "figure"),
         Column("Observed exit rate", lambda row: percent(row.observed_exit_rate)),
         _VERDICT,
@@ -218,7 +178,7 @@ def crossover(report: Report) -> Table[CrossoverRow]:
 def operating_points(report: Report) -> Table[OperatingPointRow]:
     """Return what each margin costs in accuracy and saves in time."""
     columns: tuple[Column[OperatingPointRow], ...] = (
-        *_subject(report),
+        *subject_columns(report),
         # What decides comes first: on a phone the rest has to be scrolled to.
         Column("Operating point", _point_name, "word"),
         Column("Setting", lambda row: f"{row.setting:g}"),
@@ -249,7 +209,7 @@ def accuracy(report: Report) -> Table[tuple[str, str]]:
     """Return plain against cascade on the same images."""
     found = report.accuracy
     change = interval(points, found.change, found.change_low, found.change_high)
-    return _facts(
+    return facts(
         "accuracy",
         "Accuracy",
         ("At the default operating point. The interval is paired: same images on both sides.",),
@@ -268,7 +228,7 @@ def exits(report: Report) -> Table[ExitRow]:
     """Return who leaves where, how right they are and how long they took."""
     last = len(report.bundle.attach) + 1
     columns: tuple[Column[ExitRow], ...] = (
-        *_subject(report),
+        *subject_columns(report),
         Column("Exit", lambda row: _last(row.exit, last, "backbone's own head"), "word"),
         Column("Images that leave here", lambda row: percent(row.rate)),
         Column("Accuracy of those", lambda row: percent(row.accuracy)),
@@ -326,31 +286,12 @@ def stages(macs: Macs) -> Table[StageWork]:
     return Table("stages", "Work stage by stage", notes, columns, _stage_work(macs))
 
 
-def energy(report: Report) -> Table[EnergyRow]:
-    """Return energy and processor time an image; without a sensor, why not."""
-    columns: tuple[Column[EnergyRow], ...] = (
-        *_subject(report),
-        *_SETTING,
-        Column("Plain, mJ", lambda row: _thousandths(row.plain_j)),
-        Column("Cascade, mJ", lambda row: _thousandths(row.cascade_j)),
-        Column("Plain, CPU-seconds / 1000", lambda row: _thousandths(row.plain_cpu_s)),
-        Column("Cascade, CPU-seconds / 1000", lambda row: _thousandths(row.cascade_cpu_s)),
-    )
-    reasons = dict.fromkeys(row.reason for row in report.energy if row.reason is not None)
-    notes = (
-        *(f"Energy is {MISSING}: {reason.rstrip('.')}." for reason in reasons),
-        "An image, over the same blocks as the times. CPU-seconds are the processor time of this "
-        "process on all its threads; they are not energy.",
-    )
-    return Table("energy", "Energy and processor time", notes, columns, report.energy)
-
-
 def segments(report: Report) -> Table[SegmentTimes]:
     """Return every segment's own time, one line a batch and thread setting."""
     last = len(report.bundle.attach) + 1
     columns: tuple[Column[SegmentTimes], ...] = (
-        *_subject(report),
-        *_SETTING,
+        *subject_columns(report),
+        *SETTING,
         *(_segment_column(k, last) for k in sorted({row.segment for row in report.segments})),
     )
     notes = (
@@ -360,32 +301,10 @@ def segments(report: Report) -> Table[SegmentTimes]:
     return Table("segments", "Segment by segment", notes, columns, _side_by_side(report.segments))
 
 
-def device(report: Report) -> Table[tuple[str, str]]:
-    """Return the machine."""
-    found = report.device
-    memory_gib = None if found.memory_bytes is None else found.memory_bytes / 2**30
-    return _facts(
-        "device",
-        "Device",
-        ("As it was when the measurement started.",),
-        (
-            ("Name", found.name),
-            ("Processor or board", found.model),
-            ("System", found.system),
-            ("Cores for this process", str(found.cores)),
-            ("Memory", _with_unit(memory_gib, "GiB")),
-            ("Governor of the clocks", found.governor or MISSING),
-            ("Clock", _with_unit(found.clock_mhz, "MHz")),
-            ("Temperature", _with_unit(found.temperature_c, "\u00b0C")),
-            ("Load, mean of one minute", f"{found.load:.2f}"),
-        ),
-    )
-
-
 def bundle(report: Report) -> Table[tuple[str, str]]:
     """Return what was measured."""
     found = report.bundle
-    return _facts(
+    return facts(
         "bundle",
         "Bundle",
         (),
@@ -395,7 +314,7 @@ def bundle(report: Report) -> Table[tuple[str, str]]:
             ("Backbone", found.backbone),
             ("Branches attached at", ", ".join(found.attach)),
             ("Branch head", found.head),
-            ("Targets and precisions", ", ".join(map(" ".join, _subjects(report)))),
+            ("Targets and precisions", ", ".join(map(" ".join, subjects_of(report)))),
             ("Default operating point", found.operating_point),
             ("Method of training", found.method),
         ),
@@ -406,7 +325,7 @@ def data(report: Report) -> Table[tuple[str, str]]:
     """Return the images it was measured on."""
     found = report.data
     part = {"all": "all (vouched for by the user as not used in training)"}
-    return _facts(
+    return facts(
         "data",
         "Data",
         (),
@@ -423,7 +342,7 @@ def provenance(report: Report) -> Table[tuple[str, str]]:
     """Return how the numbers came to be."""
     found = report.provenance
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
-    return _facts(
+    return facts(
         "provenance",
         "Provenance",
         (),
@@ -445,8 +364,8 @@ def kinds(report: Report) -> Table[tuple[str, str]]:
         "kinds",
         "Kinds of figures",
         (
-            "Predicted figures come from the cost model and counted ones from the graphs. All "
-            "others were measured on this device.",
+            "Predicted figures come from the cost model, counted ones from the graphs, estimated "
+            "ones from a rated power. All others were measured on this device.",
         ),
         (
             Column("Figure", lambda pair: pair[0], "prose"),
@@ -470,36 +389,6 @@ def glossary() -> Table[tuple[str, str]]:
     )
 
 
-def _subjects(report: Report) -> tuple[tuple[str, str], ...]:
-    return subjects([*report.amortisation, *report.operating_points])
-
-
-def _subject(report: Report) -> tuple[Column[Any], ...]:
-    """Return the columns for target and precision; none if the report is about one pair."""
-    if len(_subjects(report)) == 1:
-        return ()
-    return (
-        Column("Target", lambda row: row.target, "word"),
-        Column("Precision", lambda row: row.precision, "word"),
-    )
-
-
-def _facts(
-    anchor: str, heading: str, notes: tuple[str, ...], pairs: tuple[tuple[str, str], ...]
-) -> Table[tuple[str, str]]:
-    """Return a table of names and values; values are prose, for paths and hashes are long."""
-    return Table(
-        anchor,
-        heading,
-        notes,
-        (
-            Column("What", lambda pair: pair[0], "prose"),
-            Column("Value", lambda pair: pair[1], "prose"),
-        ),
-        pairs,
-    )
-
-
 def _glance_time(report: Report) -> Iterable[Comparison]:
     found = report.accuracy
     for row in report.operating_points:
@@ -518,18 +407,7 @@ def _glance_energy(report: Report) -> Iterable[Comparison]:
     subject = (report.accuracy.target, report.accuracy.precision)
     for row in report.energy:
         if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
-            yield Comparison(
-                "Energy an image",
-                _with_unit(row.plain_j, "J"),
-                _with_unit(row.cascade_j, "J"),
-                _energy_ratio(row),
-            )
-
-
-def _energy_ratio(row: EnergyRow) -> str:
-    if row.plain_j is None or row.cascade_j is None or row.plain_j == 0:
-        return MISSING
-    return f"ratio {ratio(row.cascade_j / row.plain_j)}"
+            yield Comparison("Energy an image", *glance_energy(row))
 
 
 def _break_even(row: CrossoverRow) -> str:
@@ -562,14 +440,6 @@ def _last(number: int, last: int, name: str) -> str:
 
 def _saved(share: float) -> str:
     return f"{percent(abs(share))} {'saved' if share >= 0 else 'more'}"
-
-
-def _thousandths(value: float | None) -> str:
-    return significant(None if value is None else 1000 * value)
-
-
-def _with_unit(value: float | None, unit: str) -> str:
-    return MISSING if value is None else f"{significant(value)} {unit}"
 
 
 def _stage_work(macs: Macs) -> tuple[StageWork, ...]:

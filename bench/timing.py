@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.devices.base import Device
-
 Floats = NDArray[np.float64]
 
 #: One call of whatever is timed.
@@ -29,14 +27,10 @@ class Spent:
     Attributes:
         wall_s: Wall-clock seconds an image.
         cpu_s: Processor-seconds an image, all threads of this process.
-        joules: Joules an image, ``None`` where the device has no sensor.
-        reason: Why there are no joules.
     """
 
     wall_s: list[float] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
-    joules: list[float | None] = field(default_factory=list)
-    reason: str | None = None
 
     def ms(self) -> Floats:
         """Return ms an image, block by block."""
@@ -45,11 +39,6 @@ class Spent:
     def mean_cpu_s(self) -> float:
         """Return the mean processor-seconds an image."""
         return float(np.mean(self.cpu_s))
-
-    def mean_joules(self) -> float | None:
-        """Return the mean joules an image, ``None`` if any block lacks them."""
-        known = [j for j in self.joules if j is not None]
-        return float(np.mean(known)) if len(known) == len(self.joules) else None
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,6 @@ def interleave(
     tasks: Mapping[str, Task],
     *,
     blocks: int,
-    device: Device,
     rng: np.random.Generator,
     after_block: Callable[[], None] = lambda: None,
 ) -> dict[str, Spent]:
@@ -80,7 +68,6 @@ def interleave(
     Args:
         tasks: By name.
         blocks: How many.
-        device: Gives the energy counter.
         rng: Of the order.
         after_block: Called after each block, for progress.
     """
@@ -89,34 +76,28 @@ def interleave(
     for task in tasks.values():
         for call in task.calls(0):
             call()
-    with _no_garbage_collection():
+    with no_garbage_collection():
         for block in range(blocks):
             for index in rng.permutation(len(names)):
                 name = names[index]
-                _run_once(tasks[name], block, device, spent[name])
+                _run_once(tasks[name], block, spent[name])
             after_block()
     return spent
 
 
-def _run_once(task: Task, block: int, device: Device, spent: Spent) -> None:
+def _run_once(task: Task, block: int, spent: Spent) -> None:
     calls = task.calls(block)
-    energy = device.read_energy()
     cpu, wall = time.process_time(), time.perf_counter()
     for call in calls:
         call()
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    used = device.read_energy()
     spent.wall_s.append(wall / task.images)
     spent.cpu_s.append(cpu / task.images)
-    spent.reason = used.reason
-    if energy.joules is None or used.joules is None:
-        spent.joules.append(None)
-    else:
-        spent.joules.append((used.joules - energy.joules) / task.images)
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
+    """Collect garbage once, and no more until the block ends."""
     was_enabled = gc.isenabled()
     gc.collect()
     gc.disable()

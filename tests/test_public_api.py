@@ -94,7 +94,15 @@ def test_a_bundle_is_exported_with_these_options() -> None:
 
 
 def test_devices_are_opened_by_name() -> None:
-    assert ["Device", "DeviceRecord", "open_device"] == devices.__all__
+    assert [
+        "Device",
+        "DeviceRecord",
+        "DeviceState",
+        "choices",
+        "find_device",
+        "names",
+        "open_device",
+    ] == devices.__all__
     assert [("name", inspect.Parameter.empty)] == parameters(devices.open_device)
 
 

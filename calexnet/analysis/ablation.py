@@ -26,7 +26,7 @@ from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.summary import SAVINGS, Losses
 from calexnet.bench.figures import MISSING, interval, percent, points
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 from calexnet.cli.arguments import floats
 from calexnet.errors import InputError
 from calexnet.sweep import results

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calexnet.bench import markdown
-from calexnet.bench.tables import Table
+from calexnet.bench.table import Table
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.storage import staged_file
 

@@ -20,7 +20,7 @@ from calexnet.analysis import operating
 from calexnet.analysis.artefact import Artefact, Draw
 from calexnet.analysis.operating import Taken
 from calexnet.bench.figures import MISSING, counted, percent
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 from calexnet.cli import arguments as kinds
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError

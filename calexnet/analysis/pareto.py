@@ -17,7 +17,7 @@ from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import panels, strokes
 from calexnet.bench.figures import percent
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 from calexnet.gating import exit_rates
 from calexnet.sweep import results
 from calexnet.sweep.results import Cell

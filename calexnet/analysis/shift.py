@@ -25,7 +25,7 @@ from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.bench.figures import MISSING, percent, significant
-from calexnet.bench.tables import Column, Table
+from calexnet.bench.table import Column, Table
 from calexnet.sweep import results
 from calexnet.sweep.results import Cell
 

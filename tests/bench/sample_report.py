@@ -12,7 +12,9 @@ from calexnet.bench.results import (
     BundleRecord,
     CrossoverRow,
     DataRecord,
+    EnergyMethod,
     EnergyRow,
+    ExitEnergyRow,
     ExitRow,
     Flip,
     Flops,
@@ -22,7 +24,7 @@ from calexnet.bench.results import (
     SegmentRow,
 )
 from calexnet.costs import Macs
-from calexnet.devices.base import DeviceRecord
+from calexnet.devices.base import Clock, DeviceRecord, DeviceState
 
 HOSTILE = 'cats <script>alert("1")</script> & | `dogs`'
 SUBJECT = ("onnxruntime", "fp32")
@@ -86,7 +88,9 @@ def sample_report(**changes: Any) -> Report:
         ),
         data=DataRecord(HOSTILE, "test", 2000, "cd" * 32),
         device=DeviceRecord(
-            "cpu", "ARM Cortex-A76", "Linux 6.6 aarch64", 4, 8 * 2**30, None, 2400.0, None, 0.31
+            "cpu", "ARM Cortex-A76", "Linux 6.6 aarch64", 4, 8 * 2**30,
+            DeviceState(0.31, (Clock("cpu0-3", 2400.0),)),
+            unreadable={"temperature": "no sensor <here>"},
         ),
         accuracy=Accuracy(*SUBJECT, 2000, 0.913, 0.905, -0.008, -0.013, -0.003, 31, 15),
         amortisation=AMORTISATION,
@@ -113,6 +117,10 @@ def sample_report(**changes: Any) -> Report:
             {"amortisation.predicted_cascade_ms": "predicted", "flops": HOSTILE},
             ("Another process used the processor during 2 of 9 blocks & more.",),
         ),
+        exit_energy=tuple(
+            ExitEnergyRow(*SUBJECT, row.exit, row.rate, None, None, NO_SENSOR) for row in EXITS
+        ),
+        energy_method=EnergyMethod(None, NO_SENSOR, {"rapl": NO_SENSOR}),
     )  # fmt: skip
     return replace(report, **changes)
 

@@ -13,13 +13,16 @@ import pytest
 
 from calexnet import schema
 from calexnet.bench import conclusions, statistics
+from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.measure import BenchPlan, measure
 from calexnet.bench.results import Report
 from calexnet.bundle import open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, recorded_test_part
-from calexnet.devices.base import Device, DeviceRecord, EnergyReading
+from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
 from calexnet.devices.cpu import CpuDevice
+from calexnet.devices.energy import SourceRecord
+from calexnet.devices.sampling import Sensor
 from calexnet.errors import InputError
 from calexnet.runtimes import load
 from tests.bench.conftest import PLAN, WIDTH
@@ -27,22 +30,37 @@ from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_b
 
 DATA = sample_data(WIDTH)
 TEST = divide(DATA, seed=0).indices["test"]
-QUICK = dataclasses.replace(PLAN, batches=(1,), threads=(1,), blocks=2, cell_s=0.001)
+QUICK = dataclasses.replace(
+    PLAN, batches=(1,), threads=(1,), blocks=2, cell_s=0.001, energy=EnergyPlan(0)
+)
 EXITS = 3
 
 
-class Battery(CpuDevice):
-    """A processor with an energy counter that rises by two joules a reading."""
+class Battery(Sensor):
+    """Ten watts, whatever happens."""
 
-    def __init__(self, load: float = 0.0) -> None:
-        self.joules, self.load = 0.0, load
+    record = SourceRecord("battery", "power", 0.01, 0.01, "the battery")
+
+    def read(self) -> float:
+        return 10.0
+
+
+class Board(CpuDevice):
+    """A processor with a power meter; how it is can be said."""
+
+    def __init__(self, load: float = 0.0, **after: Any) -> None:
+        super().__init__()
+        self.load, self.after = load, after
 
     def describe(self) -> DeviceRecord:
-        return dataclasses.replace(super().describe(), cores=2, load=self.load)
+        state = DeviceState(self.load, throttle_events={"heat": 1})
+        return dataclasses.replace(super().describe(), cores=2, state=state)
 
-    def read_energy(self) -> EnergyReading:
-        self.joules += 2.0
-        return EnergyReading(self.joules)
+    def state(self) -> DeviceState:
+        return DeviceState(self.load, **self.after)
+
+    def probes(self) -> tuple[Probe, ...]:
+        return (Probe("rapl", None, "not here"), Probe("battery", Battery()))
 
 
 def quick(
@@ -294,32 +312,93 @@ def test_a_bundle_of_normalised_images_is_measured_on_the_same_images(tmp_path: 
     assert answers(reports[0]) == answers(reports[1])
 
 
-def test_energy_is_none_with_the_reason_without_a_sensor(report: Report) -> None:
+def test_energy_is_none_with_the_reason_without_a_sensor(bench_bundle: Path) -> None:
+    board = Board()
+    board.probes = lambda: (Probe("rapl", None, "not here"),)  # type: ignore[method-assign]
+
+    report = quick(bench_bundle, device=board, plan=dataclasses.replace(QUICK, energy=EnergyPlan()))
+
     for cost, row in zip(report.amortisation, report.energy, strict=True):
         assert (cost.batch, cost.threads) == (row.batch, row.threads)
-        assert (None, None) == (row.plain_j, row.cascade_j)
-        assert "the cpu device reads no power sensor" == row.reason
+        assert (None, None, "rapl: not here") == (row.gross, row.net, row.reason)
         assert row.plain_cpu_s >= 0
         assert row.cascade_cpu_s >= 0
+    assert [(1, None), (2, None), (3, None)] == [(e.exit, e.gross) for e in report.exit_energy]
+    assert report.energy_method is not None
+    assert report.energy_method.source is None
 
 
-def test_energy_is_an_image_s_share_of_what_the_sensor_counted(bench_bundle: Path) -> None:
-    """Two joules a run of plain or cascade; both answer as many images in a run."""
-    (row,) = quick(bench_bundle, device=Battery()).energy
+def test_energy_is_the_sensors_power_over_the_time_of_an_image(bench_bundle: Path) -> None:
+    """Ten watts all the time: joules are times, and above idle there is nothing."""
+    plan = dataclasses.replace(QUICK, energy=EnergyPlan(2, 0.1, 0.01), cpu_tdp_w=20.0)
 
+    report = quick(bench_bundle, device=Board(), plan=plan)
+
+    (row,) = report.energy
     assert row.reason is None
-    assert row.plain_j is not None
-    assert row.plain_j == row.cascade_j
-    assert pytest.approx(round(2.0 / row.plain_j)) == 2.0 / row.plain_j
+    assert row.gross is not None
+    assert row.net is not None
+    for cost in (row.gross.plain, row.gross.cascade):
+        assert 1e-7 < cost.joules / 10.0 < 0.1, "seconds an image"
+    for cost in (row.net.plain, row.net.cascade):
+        assert pytest.approx(0.0, abs=1e-9) == cost.joules
+    assert row.plain_estimated_j is not None
+    assert [e.rate for e in report.exits] == [e.rate for e in report.exit_energy]
+    assert all(e.gross is not None for e in report.exit_energy)
+    (crossing,) = report.energy_crossover
+    assert report.crossover[0].observed_exit_rate == crossing.observed_exit_rate
+    method = report.energy_method
+    assert method is not None
+    assert method.source is not None
+    assert ("battery", {"rapl": "not here"}, 2, 10.0) == (
+        method.source.name,
+        method.refused,
+        method.windows,
+        method.idle_before_w,
+    )
+    assert method.probe is not None
+    assert {
+        "energy_crossover.break_even_exit_rate": "predicted",
+        "energy.plain_estimated_j": "estimated",
+    }.items() <= report.provenance.kinds.items()
+    test_every_kind_of_figure_that_provenance_speaks_of_is_in_the_report(report)
+    assert any(sentence.startswith("Energy with 1 thread: ") for sentence in report.headline)
 
 
 @pytest.mark.parametrize(("load", "noted"), [(0.9, False), (1.1, True)])
 def test_a_machine_busy_with_more_than_half_its_cores_is_noted(
     bench_bundle: Path, load: float, noted: bool
 ) -> None:
-    found = quick(bench_bundle, device=Battery(load)).provenance.notes
+    found = quick(bench_bundle, device=Board(load)).provenance.notes
 
     assert noted == any("(load 1.1 on 2 cores)" in note for note in found)
+
+
+def test_a_device_that_was_slowed_down_or_shared_is_noted(bench_bundle: Path) -> None:
+    calm = quick(bench_bundle, device=Board(throttle_events={"heat": 1}))
+    board = Board(throttled=("power limit",), throttle_events={"heat": 2}, foreign=("process 7",))
+
+    report = quick(bench_bundle, device=board)
+
+    assert () == calm.provenance.notes
+    assert (
+        "The device was slowed down during this run: power limit; heat.",
+        "Other processes used the device: process 7.",
+    ) == report.provenance.notes
+    assert board.state() == report.device_after
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"energy": EnergyPlan(-1)}, "energy windows cannot be used: got -1"),
+        ({"energy": EnergyPlan(5, 0.0)}, "energy seconds cannot be used: got 0.0; expected over"),
+        ({"cpu_tdp_w": 0.0}, "the rated power cannot be used: got 0.0; expected watts"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(QUICK, **changes)
 
 
 def test_the_recorded_test_part_is_the_splits(bench_bundle: Path) -> None:

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench import tables
+from calexnet.bench import device_tables, tables
 from calexnet.bench.figures import amount, counted, listed, percent, points, significant
-from calexnet.bench.results import EnergyRow
-from calexnet.bench.tables import Table
+from calexnet.bench.table import Table
 from tests.bench.sample_report import (
     AMORTISATION,
-    NO_SENSOR,
-    SUBJECT,
     sample_report,
 )
 
@@ -110,26 +107,6 @@ def test_work_up_to_each_exit_by_hand() -> None:
     assert column(table, "Up to this exit, own head") == ["110 M", "255 M", "500 M"]
 
 
-def test_energy_without_a_sensor_says_why_once_and_never_zero() -> None:
-    table = tables.energy(sample_report())
-    assert column(table, "Plain, mJ") == ["n/a", "n/a"]
-    assert column(table, "Plain, CPU-seconds / 1000") == ["20.1", "15.2"]
-    assert [note for note in table.notes if NO_SENSOR in note] == [f"Energy is n/a: {NO_SENSOR}."]
-
-
-def test_energy_with_a_sensor() -> None:
-    row = EnergyRow(*SUBJECT, 1, 1, 0.05, 0.02, None, 0.02, 0.012)
-    report = sample_report(energy=(row,))
-    assert column(tables.energy(report), "Plain, mJ") == ["50.0"]
-    assert not any("n/a" in note for note in tables.energy(report).notes)
-    assert tables.glance(report).rows[-1] == (
-        "Energy an image",
-        "0.0500 J",
-        "0.0200 J",
-        "ratio 0.400",
-    )
-
-
 def test_segments_stand_side_by_side() -> None:
     table = tables.segments(sample_report())
     assert [c.title for c in table.columns][2:] == [
@@ -150,8 +127,8 @@ def test_target_and_precision_are_columns_only_if_there_are_several() -> None:
 
 
 def test_what_the_system_does_not_say_is_missing_not_zero() -> None:
-    facts = {row[0]: row[1] for row in tables.device(sample_report()).rows}
-    assert facts["Governor of the clocks"] == facts["Temperature"] == "n/a"
+    facts = {row[0]: row[1] for row in device_tables.device(sample_report()).rows}
+    assert facts["Not readable: temperature"] == "no sensor <here>"
     assert facts["Memory"] == "8.00 GiB"
 
 
@@ -164,4 +141,4 @@ def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
 
 def test_anchors_are_unique() -> None:
     anchors = [table.anchor for table in tables.tables(sample_report())]
-    assert len(anchors) == len(set(anchors)) == 16
+    assert len(anchors) == len(set(anchors)) == 19

@@ -12,18 +12,14 @@ import numpy as np
 import pytest
 
 from calexnet.bench.timing import Spent, Task, interleave
-from calexnet.devices.base import Device, DeviceRecord, EnergyReading
-
-NO_SENSOR = "no power sensor here"
 
 
 @dataclass
 class World:
-    """A clock, a processor and a battery; stands in for the `time` module."""
+    """A clock and a processor; stands in for the `time` module."""
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
-    joules: float = 0.0
     log: list[str] = field(default_factory=list)
 
     def perf_counter(self) -> float:
@@ -32,29 +28,10 @@ class World:
     def process_time(self) -> float:
         return self.cpu_s
 
-    def spend(self, name: str, wall_s: float, cpu_s: float = 0.0, joules: float = 0.0) -> None:
+    def spend(self, name: str, wall_s: float, cpu_s: float = 0.0) -> None:
         self.wall_s += wall_s
         self.cpu_s += cpu_s
-        self.joules += joules
         self.log.append(name)
-
-
-class Meter(Device):
-    """A device whose reading itself takes a long time; it may fail from some reading on."""
-
-    def __init__(self, world: World, readings: int = 10**9) -> None:
-        self.world, self.readings = world, readings
-
-    def describe(self) -> DeviceRecord:
-        raise NotImplementedError
-
-    def read_energy(self) -> EnergyReading:
-        self.world.wall_s += 1000.0
-        self.world.cpu_s += 1000.0
-        self.readings -= 1
-        if self.readings < 0:
-            return EnergyReading(None, NO_SENSOR)
-        return EnergyReading(self.world.joules)
 
 
 @pytest.fixture
@@ -69,13 +46,11 @@ def run(
     tasks: dict[str, Task],
     blocks: int = 4,
     seed: int = 0,
-    device: Device | None = None,
     after_block: Callable[[], None] = lambda: None,
 ) -> dict[str, Spent]:
     return interleave(
         tasks,
         blocks=blocks,
-        device=device or Meter(world),
         rng=np.random.default_rng(seed),
         after_block=after_block,
     )
@@ -86,19 +61,18 @@ def steady(world: World, name: str, wall_s: float = 1.0) -> Task:
 
 
 def test_each_block_counts_its_own_calls_an_image_and_nothing_else(world: World) -> None:
-    """Block `b` makes `b + 1` calls; neither reading the sensor nor preparing calls counts."""
+    """Block `b` makes `b + 1` calls; preparing calls does not count."""
 
     def calls(block: int) -> list[Callable[[], None]]:
         world.wall_s += 512.0
-        return [lambda: world.spend("a", 0.5, 0.25, 2.0)] * (block + 1)
+        return [lambda: world.spend("a", 0.5, 0.25)] * (block + 1)
 
     spent = run(world, {"a": Task(calls, images=4)}, blocks=3)["a"]
 
     assert [0.125, 0.25, 0.375] == spent.wall_s
     assert [0.0625, 0.125, 0.1875] == spent.cpu_s
-    assert [0.5, 1.0, 1.5] == spent.joules
     assert [125.0, 250.0, 375.0] == spent.ms().tolist()
-    assert (0.125, 1.0, None) == (spent.mean_cpu_s(), spent.mean_joules(), spent.reason)
+    assert 0.125 == spent.mean_cpu_s()
 
 
 def test_every_task_runs_once_uncounted_and_then_once_a_block_in_random_order(
@@ -134,21 +108,6 @@ def test_nothing_is_clipped(world: World) -> None:
     task = Task(lambda block: [lambda: world.spend("a", 1e6 if block == 2 else 1.0)], 1)
 
     assert [1.0, 1.0, 1e6, 1.0] == run(world, {"a": task})["a"].wall_s
-
-
-@pytest.mark.parametrize("readings", [0, 1, 5])
-def test_without_joules_there_is_none_with_the_reason_and_never_a_zero(
-    world: World, readings: int
-) -> None:
-    """Whether the sensor is missing, or fails between two readings or later on."""
-    task = Task(lambda block: [lambda: world.spend("a", 1.0, joules=3.0)], 1)
-
-    spent = run(world, {"a": task}, device=Meter(world, readings))["a"]
-
-    whole = readings // 2
-    assert [3.0] * whole + [None] * (4 - whole) == spent.joules
-    assert spent.mean_joules() is None
-    assert NO_SENSOR == spent.reason
 
 
 def test_no_garbage_is_collected_while_anything_is_counted(world: World) -> None:

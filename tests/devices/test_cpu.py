@@ -1,106 +1,81 @@
-"""The processor, described from a tree of files like the system's."""
+"""The processor, described from trees of files like the system's, and from this machine."""
 
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os
 import platform
-from pathlib import Path
+import sys
+from collections import namedtuple
+from types import ModuleType
 
 import pytest
 
 from calexnet import schema
-from calexnet.devices import cpu
-from calexnet.devices.base import DeviceRecord, EnergyReading
+from calexnet.devices import host
+from calexnet.devices.base import Clock, DeviceRecord
 from calexnet.devices.cpu import CpuDevice
+from calexnet.devices.system import System
+from tests.devices.conftest import Tree, write
 
-CPUINFO = "processor\t: 0\nmodel name\t: Toy: CPU @ 2.40GHz\nprocessor\t: 1\nmodel name\t: Other\n"
-
-
-@pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The root of an empty system; fill it with `put`."""
-    monkeypatch.setattr(cpu, "_CPU", tmp_path / "cpufreq")
-    monkeypatch.setattr(cpu, "_THERMAL", tmp_path / "thermal")
-    genuine = cpu._text
-    monkeypatch.setattr(
-        cpu,
-        "_text",
-        lambda path: (
-            genuine(tmp_path / path.relative_to("/"))
-            if path.is_relative_to("/proc")
-            else genuine(path)
-        ),
-    )
-    return tmp_path
+ZONE = "/sys/class/thermal/thermal_zone0"
+POLICY = "/sys/devices/system/cpu/cpufreq/policy0"
 
 
-def put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+def test_a_system_that_says_all(tree: Tree) -> None:
+    found = CpuDevice(tree("intel")).describe()
 
-
-def test_a_system_that_says_all(system: Path) -> None:
-    put(system / "cpufreq/scaling_governor", "performance\n")
-    put(system / "cpufreq/scaling_cur_freq", "1800500\n")
-    put(system / "thermal/thermal_zone0/temp", "41000\n")
-    put(system / "thermal/thermal_zone1/temp", "55250\n")
-    put(system / "thermal/cooling_device0/temp", "99000\n")
-    put(system / "proc/cpuinfo", CPUINFO)
-
-    found = CpuDevice().describe()
-
-    assert ("performance", 1800.5, 55.25, "Toy: CPU @ 2.40GHz") == (
-        found.governor,
-        found.clock_mhz,
-        found.temperature_c,
+    assert ("cpu", "13th Gen Intel(R) Core(TM) i7-1365U", "Linux 6.8.0-45-generic") == (
+        found.name,
         found.model,
+        found.system,
     )
+    assert 32594504 * 1024 == found.memory_bytes
+    assert Clock("cpu0", 2100.0, 400.0, 5200.0, "powersave") == found.state.clocks[0]
+    assert {
+        "x86_pkg_temp": 47.0,
+        "coretemp Package id 0": 47.0,
+        "coretemp Core 0": 45.0,
+    } == found.state.temperatures_c, "the disk's is none of the processor"
+    assert {"the processor's package got too hot": 3} == found.state.throttle_events
+    assert 0.08 == found.state.load
+    assert {} == found.unreadable
 
 
-def test_a_system_that_says_nothing_gives_none_and_never_a_zero(
-    system: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(name: str) -> int:
-        raise ValueError("unrecognized configuration name")
+def test_a_system_that_says_nothing_gives_reasons_and_never_a_zero(tree: Tree) -> None:
+    found = CpuDevice(tree("bare")).describe()
 
-    monkeypatch.setattr(os, "sysconf", fail)
-
-    found = CpuDevice().describe()
-
-    assert (None, None, None, None) == (
-        found.governor,
-        found.clock_mhz,
-        found.temperature_c,
-        found.memory_bytes,
+    assert ((), {}, None) == (
+        found.state.clocks,
+        found.state.temperatures_c,
+        found.state.throttled,
     )
-    assert (platform.processor() or platform.machine()) == found.model
+    assert {"clock", "temperature", "throttling"} == set(found.unreadable)
 
 
-@pytest.mark.parametrize("text", ["", "unknown\n", "<unsupported>\n"])
-def test_a_sensor_that_answers_no_number_counts_as_missing(system: Path, text: str) -> None:
-    put(system / "cpufreq/scaling_cur_freq", text)
-    put(system / "thermal/thermal_zone0/temp", text)
-    (system / "thermal/thermal_zone1").mkdir()
-    put(system / "thermal/thermal_zone2/temp", "38000")
+@pytest.mark.parametrize("text", ["", "unknown\n", "<unsupported>\n", "-274000000\n"])
+def test_a_sensor_that_answers_no_number_counts_as_missing(own_tree: Tree, text: str) -> None:
+    system = own_tree("bare")
+    write(system, f"{POLICY}/scaling_cur_freq", "" if "-" in text else text)
+    write(system, f"{ZONE}/type", "soc")
+    write(system, f"{ZONE}/temp", text)
+    write(system, "/sys/class/thermal/thermal_zone2/type", "board")
+    write(system, "/sys/class/thermal/thermal_zone2/temp", "38000")
 
-    found = CpuDevice().describe()
+    now = CpuDevice(system).state()
 
-    assert (None, 38.0) == (found.clock_mhz, found.temperature_c)
+    assert ((), {"board": 38.0}) == (now.clocks, now.temperatures_c)
 
 
-def test_a_board_says_its_own_name(system: Path) -> None:
-    put(system / "proc/cpuinfo", CPUINFO)
-    put(system / "proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0")
-
-    assert "Raspberry Pi 5 Model B Rev 1.0" == CpuDevice().describe().model
+def test_a_board_says_its_own_name(tree: Tree) -> None:
+    assert "Raspberry Pi 5 Model B Rev 1.0" == CpuDevice(tree("raspberrypi5")).describe().model
 
 
 def test_this_machine_is_described_and_fits_a_report() -> None:
-    found = CpuDevice().describe()
+    found = CpuDevice(System()).describe()
 
     assert found == schema.decode(DeviceRecord, schema.encode(found))
-    assert cpu.available_cores() == found.cores >= 1
+    assert host.available_cores() == found.cores >= 1
     assert found.model
     assert platform.machine() in found.system
     assert found.memory_bytes is None or found.memory_bytes > 2**20
@@ -108,14 +83,48 @@ def test_this_machine_is_described_and_fits_a_report() -> None:
 
 def test_only_cores_that_this_process_may_use_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
-    assert 3 == cpu.available_cores()
+    assert 3 == host.available_cores()
 
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert 1 == cpu.available_cores()
+    assert 1 == host.available_cores()
 
 
-def test_there_are_no_joules_and_a_reason() -> None:
-    expected = EnergyReading(None, "the cpu device reads no power sensor")
+def test_psutil_fills_in_what_the_files_do_not_say(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For this machine alone: a recorded tree stays what was recorded."""
+    speed = namedtuple("speed", "current")
+    reading = namedtuple("reading", "label current")
+    memory = namedtuple("memory", "total")
+    extra = ModuleType("psutil")
+    extra.__dict__.update(
+        cpu_freq=lambda: speed(2500.0),
+        sensors_temperatures=lambda: {"acpi": [reading("", 44.0), reading("board", 41.0)]},
+        virtual_memory=lambda: memory(12345),
+    )
+    monkeypatch.setitem(sys.modules, "psutil", extra)
+    bare = tree("bare")
+    system = System(bare.root)
 
-    assert expected == CpuDevice().read_energy()
+    found = CpuDevice(system).describe()
+
+    assert (Clock("cpu", 2500.0),) == found.state.clocks
+    assert {"acpi": 44.0, "acpi board": 41.0} == found.state.temperatures_c
+    assert () == CpuDevice(bare).state().clocks
+
+
+def test_without_psutil_nothing_is_filled_in(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+
+    now = CpuDevice(System(tree("bare").root)).state()
+
+    assert ((), {}) == (now.clocks, now.temperatures_c)
+
+
+def test_a_recorded_tree_is_a_caveat_and_this_machine_is_none(tree: Tree) -> None:
+    (caveat,) = CpuDevice(tree("amd")).caveats()
+
+    assert "(reconstructed: AMD server with two sockets" in caveat
+    assert "no figure in watts or joules here is of a device" in caveat
+    assert () == CpuDevice(System()).caveats()

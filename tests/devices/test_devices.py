@@ -3,59 +3,103 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
-import sys
-from types import ModuleType
+import json
 
 import pytest
 
-from calexnet import devices
-from calexnet.devices import open_device
-from calexnet.devices.cpu import CpuDevice
+from calexnet import schema
+from calexnet.devices import choices, find_device, names, open_device
+from calexnet.devices.base import DeviceRecord, DeviceState, slowed_down
+from calexnet.devices.system import ROOT_VARIABLE, TREE, TreeRecord
 from calexnet.errors import DeviceError
+from tests.devices.conftest import TREES, Tree
+
+KNOWN = sorted(path.name for path in TREES.iterdir() if path.name != "jetson-agx-xavier")
 
 
-@pytest.fixture
-def board(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a device that comes before the processor and that this machine is not."""
-    module = ModuleType("board_device")
-    module.detect = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "board_device", module)
-    monkeypatch.setattr(devices, "DEVICES", {"board": "board_device", **devices.DEVICES})
-    return "board"
+def family(tree: str) -> str:
+    """Return the device that a tree is of, by its name."""
+    return next((n for n in ("jetson", "raspberrypi") if tree.startswith(n)), "cpu")
 
 
-@pytest.mark.parametrize("name", ["cpu", "auto"])
-def test_every_machine_is_a_processor(name: str) -> None:
-    device = open_device(name)
-
-    assert isinstance(device, CpuDevice)
-    assert "cpu" == device.describe().name
-
-
-def test_auto_is_the_first_that_this_machine_is(
-    board: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", KNOWN)
+def test_auto_is_the_board_or_else_the_processor(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert isinstance(open_device("auto"), CpuDevice)
+    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / name))
 
-    mine = CpuDevice()
-    monkeypatch.setattr("board_device.detect", lambda: mine)
-
-    assert mine is open_device("auto") is open_device(board)
-    assert mine is not open_device("cpu")
+    assert family(name) == open_device("auto").name
+    assert "cpu" == open_device("cpu").name, "every machine has a processor"
 
 
-def test_a_device_that_this_machine_is_not_is_refused(board: str) -> None:
-    with pytest.raises(
-        DeviceError, match=r"^this machine is no board\. Use --device auto, or one of board, cpu\.$"
-    ):
-        open_device(board)
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_device_fits_a_report_and_says_why_it_cannot_read_what_it_cannot(
+    name: str, tree: Tree
+) -> None:
+    device = find_device(family(name), tree(name))
+    found, now = device.describe(), device.state()
+
+    assert found == schema.decode(DeviceRecord, json.loads(json.dumps(schema.encode(found))))
+    assert now == schema.decode(DeviceState, json.loads(json.dumps(schema.encode(now))))
+    assert all(found.unreadable.values())
+    for probe in device.probes():
+        assert (probe.source is None) == (probe.reason is not None)
+    device.drain()
+    assert device.unused() is None
 
 
-@pytest.mark.parametrize("name", ["jetson", "", "CPU"])
-def test_an_unknown_device_is_refused_with_what_there_is(name: str) -> None:
-    with pytest.raises(
-        DeviceError, match=f"^unknown device: got '{name}'; expected one of auto, cpu$"
-    ) as caught:
+@pytest.mark.parametrize("path", sorted(TREES.iterdir()), ids=lambda path: path.name)
+def test_every_tree_says_where_it_comes_from(path: object) -> None:
+    record = schema.decode(TreeRecord, json.loads((TREES / str(path) / TREE).read_bytes()))
+
+    assert record.origin in ("recorded", "reconstructed")
+    assert record.board
+    assert record.sources
+
+
+@pytest.mark.parametrize("name", ["jetson", "raspberrypi"])
+def test_a_board_that_this_machine_is_not_is_refused_and_never_another(
+    name: str, tree: Tree
+) -> None:
+    with pytest.raises(DeviceError, match=f"^this machine is no {name}: got ") as caught:
+        find_device(name, tree("intel"))
+
+    assert 4 == caught.value.exit_code
+
+
+def test_auto_does_not_take_an_unknown_board_for_a_plain_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / "jetson-agx-xavier"))
+
+    with pytest.raises(DeviceError, match=r"^this Jetson is not in the table of boards"):
+        open_device("auto")
+    assert "cpu" == open_device("cpu").name
+
+
+def test_a_recorded_tree_has_no_gpu_of_this_machine(tree: Tree) -> None:
+    with pytest.raises(DeviceError, match=r"^a recorded tree holds no GPU\. Unset CALEXNET_SYSFS"):
+        find_device("cuda:0", tree("intel"))
+    assert ("jetson", "raspberrypi", "cuda:0", "cpu") == names(tree("intel"))
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cpu:1", "jetson:0", ":", "cuda:x", "cuda:-1"])
+def test_an_unknown_name_is_refused_with_what_there_is(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(ROOT_VARIABLE, raising=False)
+    with pytest.raises(DeviceError, match=r"^(unknown device|no such GPU): got ") as caught:
         open_device(name)
 
     assert 4 == caught.value.exit_code
+    assert "auto, jetson, raspberrypi, cuda:N, cpu" == choices()
+
+
+def test_slowed_down_is_now_or_a_rise_in_between() -> None:
+    cool = DeviceState(load=0.0, throttled=(), throttle_events={"heat": 2})
+    hot = DeviceState(load=0.0, throttled=("power limit",), throttle_events={"heat": 3})
+
+    assert () == slowed_down(cool, cool)
+    assert ("power limit", "heat") == slowed_down(cool, hot)
+    assert ("power limit",) == slowed_down(hot, cool)
+    assert () == slowed_down(DeviceState(load=0.0), cool), "a counter first seen late tells nothing"
