@@ -16,6 +16,7 @@ COMMANDS = {
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
     "analyse": "calexnet.cli.analyse",
+    "doctor": "calexnet.cli.doctor",
 }
 
 
