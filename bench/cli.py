@@ -34,8 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=kinds.integers, help="1 and all cores by default, for example 1,4"
     )
-    parser.add_argument("--target", help="the first in the bundle that works here by default")
-    parser.add_argument("--precision", help="the target's first by default")
+    parser.add_argument("--target", help="all in the bundle that work here by default")
+    parser.add_argument("--precision", help="all by default")
     parser.add_argument("--operating-point", help="the bundle's default by default")
     parser.add_argument("--blocks", type=int, default=20, help="interleaved blocks a cell")
     parser.add_argument("--cell-seconds", type=float, default=1.0, help="rough time for a cell")

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from calexnet.bench.figures import counted, listed, percent, points, ratio
+from calexnet.bench.figures import counted, listed, percent, points, ratio, significant
 from calexnet.bench.results import (
     Accuracy,
+    Alternative,
     AmortisationRow,
     CrossoverRow,
     EnergyRow,
@@ -38,19 +39,45 @@ def headline(
     accuracy: Accuracy,
 ) -> tuple[str, ...]:
     """Return what the tables come to, a sentence each."""
-    ratios = {(row.threads, row.batch): row.ratio for row in amortisation}
+    ratios = {_cell(row): row.ratio for row in amortisation}
     speeds = [
         f"With {setting_name(crossover, setting)}: {_verdicts(rows, ratios)}."
         for setting, rows in by_setting(crossover).items()
     ]
     interval = f"{points(accuracy.change_low)} to {points(accuracy.change_high)}"
+    several = len(subjects(crossover)) > 1
+    where = f" on {accuracy.target} {accuracy.precision}" if several else ""
     answered = (
-        f"The cascade answers {percent(accuracy.cascade)} of {counted(accuracy.samples, 'image')} "
-        f"rightly, the plain backbone {percent(accuracy.plain)}: a change of "
-        f"{points(accuracy.change)} points ({interval})."
+        f"The cascade{where} answers {percent(accuracy.cascade)} of "
+        f"{counted(accuracy.samples, 'image')} rightly, the plain backbone "
+        f"{percent(accuracy.plain)}: a change of {points(accuracy.change)} points ({interval})."
     )
     unused = _unused_exit(operating_points)
     return (*speeds, answered, *one_point_sentences(operating_points), *unused)
+
+
+def alternative_sentences(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
+    """Return which network of several targets or precisions is the fastest, and how right it is."""
+    if len(subjects(alternatives)) < 2:
+        return ()
+    best = min(alternatives, key=lambda row: row.ms)
+    plain = min((row for row in alternatives if row.network == "plain"), key=lambda row: row.ms)
+    sentence = (
+        f"On single images, one thread, the fastest of all is {_named(best)}: "
+        f"{significant(best.ms)} ms, {percent(best.accuracy)} right"
+    )
+    if best.network == "plain":
+        return (f"{sentence}. No cascade is faster than that.",)
+    doubt = "" if best.ratio_high < 1 else ", a difference within the noise"
+    return (
+        f"{sentence}. The fastest plain network is {_named(plain)}: {significant(plain.ms)} ms, "
+        f"{percent(plain.accuracy)} right{doubt}.",
+    )
+
+
+def _named(row: Alternative) -> str:
+    network = "cascade" if row.network == "cascade" else "plain network"
+    return f"the {network} on {row.target} {row.precision}"
 
 
 def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:
@@ -113,11 +140,15 @@ def setting_name(rows: Iterable[Any], setting: Setting) -> str:
     return name if len(subjects(rows)) == 1 else f"{target} {precision}, {name}"
 
 
-def _verdicts(rows: Sequence[CrossoverRow], ratios: dict[tuple[int, int], float]) -> str:
+def _cell(row: AmortisationRow | CrossoverRow) -> tuple[str, str, int, int]:
+    return row.target, row.precision, row.threads, row.batch
+
+
+def _verdicts(rows: Sequence[CrossoverRow], ratios: dict[tuple[str, str, int, int], float]) -> str:
     found = []
     for verdict, words in VERDICTS.items():
         batches = [
-            f"{row.batch} (ratio {ratio(ratios[row.threads, row.batch])})"
+            f"{row.batch} (ratio {ratio(ratios[_cell(row)])})"
             for row in rows
             if row.verdict == verdict
         ]
@@ -165,12 +196,11 @@ def _one_point(rows: Sequence[OperatingPointRow]) -> str:
 
 def _unused_exit(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
     """Return a hint about branches that every image visits and none leaves by."""
+    rates = [row.exit_rates[:-1] for row in operating_points if row.default]
     unused = [
         str(number)
-        for row in operating_points
-        if row.default
-        for number, rate in enumerate(row.exit_rates[:-1], start=1)
-        if rate == 0
+        for number, at_exit in enumerate(zip(*rates, strict=True), start=1)
+        if not any(at_exit)
     ]
     if not unused:
         return ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from importlib import metadata
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +32,12 @@ from calexnet.costs import SegmentTimes, break_even_exit_rate, expected_call_ms
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
 from calexnet.devices.base import Device, DeviceState, slowed_down
-from calexnet.errors import InputError
+from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
+from calexnet.manifest import Compiled
 from calexnet.progress import Progress, track
 from calexnet.runtimes.base import Array
-from calexnet.runtimes.runner import Runner, load_runner
+from calexnet.runtimes.runner import Runner, load_runner, runtime, runtime_packages
 
 _ANSWER_BATCH = 64
 #: Images that are made ready for one window of energy, at most.
@@ -52,8 +54,8 @@ class BenchPlan:
         blocks: Interleaved blocks a cell.
         cell_s: Rough seconds to spend on plain and cascade in a cell.
         all_samples: Measure on every sample; the user vouches that none was trained on.
-        target: ``None`` = the first that works here.
-        precision: ``None`` = the target's first.
+        target: ``None`` = all that work here.
+        precision: ``None`` = all.
         operating_point: ``None`` = the bundle's default.
         seed: Of the order of images and blocks.
         command: For the record.
@@ -109,7 +111,7 @@ def measure(folder: Path, data: Dataset, device: Device, plan: BenchPlan) -> Rep
         InputError: The data are not those of the recorded split, or do not fit the cascade.
         RuntimeUnavailableError: No runtime of the bundle works here.
     """
-    return _Session(open_bundle(folder), data, device, plan).report()
+    return _Benchmark(open_bundle(folder), data, device, plan).report()
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,36 @@ class _Cell:
     comparison: statistics.Comparison
 
 
-class _Session:
-    """One run of the benchmark; the methods follow the report's order."""
+@dataclass(frozen=True)
+class _Found:
+    """All rows about one subject, and its times on single images for a comparison with others."""
+
+    accuracy: results.Accuracy
+    amortisation: list[results.AmortisationRow]
+    crossover: list[results.CrossoverRow]
+    operating_points: list[results.OperatingPointRow]
+    exits: list[results.ExitRow]
+    segments: tuple[results.SegmentRow, ...]
+    flops: results.Flops
+    plain_spent: Spent
+    cascade_spent: Spent
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What every subject is measured with: the same images in the same order, the same dice."""
+
+    bundle: Bundle
+    device: Device
+    plan: BenchPlan
+    truth: NDArray[np.int64]
+    images: Array
+    order: NDArray[np.intp]
+    rng: np.random.Generator
+
+
+class _Benchmark:
+    """One run: every subject, that is target and precision, in the same interleaved blocks."""
 
     def __init__(self, bundle: Bundle, data: Dataset, device: Device, plan: BenchPlan) -> None:
         self.bundle, self.device, self.plan = bundle, device, plan
@@ -140,56 +170,91 @@ class _Session:
         self.record = device.describe()
         self.data = data
         self.samples = self._test_samples()
-        self.truth = data.labels[self.samples]
-        self.runners = {threads: self._runner(threads) for threads in {1, *plan.threads}}
-        self.runner = self.runners[1]
-        self.images = self._inputs()
-        self.rng = np.random.default_rng(plan.seed)
-        self.order = self.rng.permutation(len(self.images))
-        self.rows: Subject = {
-            "target": self.runner.compiled.target,
-            "precision": self.runner.compiled.precision,
-        }
-        self.point = bundle.manifest.operating_point(plan.operating_point)
+        builds, self.left_out = _usable_builds(bundle, plan)
+        images = self._inputs()
+        rng = np.random.default_rng(plan.seed)
+        order = rng.permutation(len(images))
+        truth = data.labels[self.samples]
+        shared = _Shared(bundle, device, plan, truth, images, order, rng)
+        self.sessions = [_Session(shared, build) for build in builds]
 
     def report(self) -> Report:
-        """Measure everything and return it."""
-        table, plain_labels = self._answers()
-        exits = _exits(table, self.point)
-        cells = [self._cell(t, b) for t in self.plan.threads for b in self._grid()]
-        times = {t: _segment_times([c for c in cells if c.threads == t]) for t in self.plan.threads}
-        shown = [cell for cell in cells if cell.batch in self.plan.batches]
-        points = self._operating_points(table, plain_labels)
-        crossover = tuple(self._crossover(cell, times[cell.threads], exits) for cell in shown)
-        accuracy = self._accuracy(plain_labels, exits)
-        amortisation = tuple(self._amortisation(c, times[c.threads], exits) for c in shown)
-        exit_rows = self._exit_rows(exits)
-        energy = self._energy(shown, exits)
+        """Measure everything and return it; what stands once is about the first subject."""
+        for session in self.sessions:
+            session.answer()
+        for threads, batch in product(self.plan.threads, self._grid()):
+            label = f"batch {batch}, {threads} thread{'s' * (threads > 1)}, blocks"
+            tasks = [session.cell_tasks(threads, batch) for session in self.sessions]
+            for session, spent in zip(self.sessions, self._together(label, tasks), strict=True):
+                session.add_cell(threads, batch, spent)
+        at_points = self._together(
+            "operating points, blocks", [session.point_tasks() for session in self.sessions]
+        )
+        at_exits = self._together(
+            "exits, blocks", [session.exit_tasks() for session in self.sessions]
+        )
+        found = [
+            s.found(*both) for s, *both in zip(self.sessions, at_points, at_exits, strict=True)
+        ]
+        first = found[0]
+        energy = [session.energy() for session in self.sessions]
+        energy_rows = tuple(row for one in energy for row in one.rows)
         after = self.device.state()
+        amortisation = tuple(row for one in found for row in one.amortisation)
+        crossover = tuple(row for one in found for row in one.crossover)
+        points = tuple(row for one in found for row in one.operating_points)
+        alternatives = _alternatives(found, self.plan.seed)
         return Report(
             schema=results.SCHEMA,
             headline=(
-                *conclusions.headline(amortisation, crossover, points, accuracy),
-                *energy_sentences(energy.rows),
+                *conclusions.headline(amortisation, crossover, points, first.accuracy),
+                *conclusions.alternative_sentences(alternatives),
+                *energy_sentences(energy_rows),
             ),
             bundle=self._bundle_record(),
             data=self._data_record(),
             device=self.record,
-            accuracy=accuracy,
+            accuracy=first.accuracy,
             amortisation=amortisation,
             crossover=crossover,
             flips=conclusions.flips(crossover),
             operating_points=points,
-            exits=exit_rows,
-            segments=self._segment_rows(cells),
-            flops=self._flops(exits, points),
-            energy=energy.rows,
-            provenance=self._provenance(after, energy.kinds()),
-            exit_energy=energy.exits,
-            energy_crossover=energy.crossover,
-            energy_method=energy.method,
+            exits=tuple(row for one in found for row in one.exits),
+            segments=tuple(row for one in found for row in one.segments),
+            flops=first.flops,
+            energy=energy_rows,
+            alternatives=alternatives,
+            provenance=self._provenance(after, energy[0].kinds()),
+            exit_energy=tuple(row for one in energy for row in one.exits),
+            energy_crossover=tuple(row for one in energy for row in one.crossover),
+            energy_method=energy[0].method,
             device_after=after,
         )
+
+    def _together(self, label: str, tasks: Sequence[Mapping[str, Task]]) -> list[dict[str, Spent]]:
+        """Run the tasks of all subjects in the same blocks; return what each subject's spent."""
+        all_tasks = {
+            f"{subject}/{name}": task
+            for subject, mine in enumerate(tasks)
+            for name, task in mine.items()
+        }
+        with Progress(label, self.plan.blocks) as progress:
+            spent = interleave(
+                all_tasks,
+                blocks=self.plan.blocks,
+                rng=self.sessions[0].rng,
+                after_block=progress.advance,
+            )
+        return [
+            {name: spent[f"{subject}/{name}"] for name in mine}
+            for subject, mine in enumerate(tasks)
+        ]
+
+    def _grid(self) -> list[int]:
+        """Return the batch sizes to time: those asked for, and powers of two for survivors."""
+        most = max(self.plan.batches)
+        powers = {2**k for k in range(most.bit_length()) if 2**k <= most}
+        return sorted(powers | set(self.plan.batches))
 
     # What is measured on.
 
@@ -216,14 +281,113 @@ class _Session:
         preprocessing = self.bundle.manifest.preprocessing
         return raw if preprocessing.input == "uint8" else preprocessing.normalise(raw)
 
-    def _runner(self, threads: int) -> Runner:
-        plan = self.plan
+    # What it was.
+
+    def _bundle_record(self) -> results.BundleRecord:
+        content = self.bundle.manifest
+        return results.BundleRecord(
+            path=str(self.bundle.folder),
+            sha256=self.bundle.sha256,
+            backbone=content.backbone,
+            attach=tuple(branch.attach for branch in content.branches),
+            head=content.branches[0].head,
+            operating_point=self.sessions[0].point.name,
+            method=content.method.name,
+        )
+
+    def _data_record(self) -> results.DataRecord:
+        part = "all" if self.plan.all_samples else "test"
+        digest = self.bundle.manifest.split.parts["test"].sha256
+        return results.DataRecord(
+            source=self.data.name,
+            part=part,
+            samples=len(self.samples),
+            sha256=None if self.plan.all_samples else digest,
+        )
+
+    def _provenance(self, after: DeviceState, kinds: dict[str, str]) -> results.Provenance:
+        return results.Provenance(
+            versions=_versions("calexnet", "numpy", *self._packages()),
+            command=self.plan.command,
+            started=self.started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self.start_s, 1),
+            blocks=self.plan.blocks,
+            seed=self.plan.seed,
+            kinds={
+                "amortisation.predicted_cascade_ms": "predicted",
+                "crossover.break_even_exit_rate": "predicted",
+                "flops": "counted",
+                **kinds,
+                "everything else": "measured",
+            },
+            notes=self._notes(after),
+        )
+
+    def _packages(self) -> list[str]:
+        return [name for s in self.sessions for name in runtime_packages(s.runner.compiled.target)]
+
+    def _notes(self, after: DeviceState) -> tuple[str, ...]:
+        notes = [*self.left_out, *self.device.caveats()]
+        before = self.record.state
+        slow = slowed_down(before, after)
+        if slow:
+            notes.append(f"The device was slowed down during this run: {'; '.join(slow)}.")
+        foreign = dict.fromkeys((*before.foreign, *after.foreign))
+        if foreign:
+            notes.append(f"Other processes used the device: {', '.join(foreign)}.")
+        if before.load > 0.5 * self.record.cores:
+            notes.append(
+                f"The machine was busy when this started (load {before.load:.1f} on "
+                f"{self.record.cores} cores): intervals may be wide."
+            )
+        if self.plan.all_samples:
+            notes.append("Measured on all samples given, not on the recorded test part.")
+        return tuple(notes)
+
+
+class _Session:
+    """One subject, a target at a precision: what it is asked to do, and what comes of it."""
+
+    def __init__(self, shared: _Shared, build: Compiled) -> None:
+        self.bundle, self.device, self.plan = shared.bundle, shared.device, shared.plan
+        self.truth, self.images = shared.truth, shared.images
+        self.order, self.rng = shared.order, shared.rng
+        self.rows: Subject = {"target": build.target, "precision": build.precision}
+        self.runners = {t: self._runner(build, t) for t in {1, *self.plan.threads}}
+        self.runner = self.runners[1]
+        self.point = self.bundle.manifest.operating_point(self.plan.operating_point)
+        self.cells: list[_Cell] = []
+
+    def answer(self) -> None:
+        """Ask every exit and plain about every test image."""
+        self.table, self.plain_labels = self._answers()
+        self.exits = _exits(self.table, self.point)
+
+    def found(self, at_points: Mapping[str, Spent], at_exits: Mapping[str, Spent]) -> _Found:
+        """Return the rows that all that was timed comes to."""
+        exits, threads = self.exits, self.plan.threads
+        times = {t: _segment_times([c for c in self.cells if c.threads == t]) for t in threads}
+        shown = [cell for cell in self.cells if cell.batch in self.plan.batches]
+        points = self._point_rows(at_points)
+        return _Found(
+            accuracy=self._accuracy(self.plain_labels, exits),
+            amortisation=[self._amortisation(c, times[c.threads], exits) for c in shown],
+            crossover=[self._crossover(c, times[c.threads], exits) for c in shown],
+            operating_points=points,
+            exits=[self._exit_row(n, exits, s) for n, s in enumerate(at_exits.values(), start=1)],
+            segments=self._segment_rows(self.cells),
+            flops=self._flops(exits, points),
+            plain_spent=at_points[""],
+            cascade_spent=at_points[self.point.name],
+        )
+
+    def _runner(self, build: Compiled, threads: int) -> Runner:
         return load_runner(
             self.bundle,
-            plan.target,
-            plan.precision,
+            build.target,
+            build.precision,
             threads=threads,
-            operating_point=plan.operating_point,
+            operating_point=self.plan.operating_point,
         )
 
     # What it answers.
@@ -233,7 +397,8 @@ class _Session:
         count = len(self.images)
         starts = range(0, count, _ANSWER_BATCH)
         tables, labels = [], []
-        for start in track(starts, "answering the test part, batches", len(starts)):
+        label = f"{self.rows['target']} {self.rows['precision']}: answering the test part, batches"
+        for start in track(starts, label, len(starts)):
             batch = self.images[start : start + _ANSWER_BATCH]
             tables.append(self.runner.ask_every_exit(batch))
             labels.append(self.runner.plain(batch).labels)
@@ -259,13 +424,8 @@ class _Session:
 
     # What it costs.
 
-    def _grid(self) -> list[int]:
-        """Return the batch sizes to time: those asked for, and powers of two for survivors."""
-        most = max(self.plan.batches)
-        powers = {2**k for k in range(most.bit_length()) if 2**k <= most}
-        return sorted(powers | set(self.plan.batches))
-
-    def _cell(self, threads: int, batch: int) -> _Cell:
+    def cell_tasks(self, threads: int, batch: int) -> dict[str, Task]:
+        """Return plain, cascade and every segment at one batch size and thread setting."""
         runner = self.runners[threads]
         calls = self._calls_per_run(runner, batch)
         tasks = {
@@ -276,19 +436,12 @@ class _Session:
         for number, (call, _) in enumerate(runner.trace(sample), start=1):
             repeats = max(2, calls // 2)
             tasks[f"segment{number}"] = Task(_repeated(call, repeats), batch * repeats)
-        label = f"batch {batch}, {threads} thread{'s' * (threads > 1)}, blocks"
-        spent = self._interleave(tasks, label)
-        comparison = statistics.compare(spent["plain"].ms(), spent["cascade"].ms(), self.plan.seed)
-        return _Cell(threads, batch, spent, comparison)
+        return tasks
 
-    def _interleave(self, tasks: Mapping[str, Task], label: str) -> dict[str, Spent]:
-        with Progress(label, self.plan.blocks) as progress:
-            return interleave(
-                tasks,
-                blocks=self.plan.blocks,
-                rng=self.rng,
-                after_block=progress.advance,
-            )
+    def add_cell(self, threads: int, batch: int, spent: dict[str, Spent]) -> None:
+        """Take in what the tasks of one cell spent."""
+        comparison = statistics.compare(spent["plain"].ms(), spent["cascade"].ms(), self.plan.seed)
+        self.cells.append(_Cell(threads, batch, spent, comparison))
 
     def _calls_per_run(self, runner: Runner, batch: int) -> int:
         """Return how many calls of `batch` images make a run, from a first timing."""
@@ -363,7 +516,10 @@ class _Session:
             for segment, name in enumerate(names)
         )
 
-    def _energy(self, cells: Sequence[_Cell], exits: _Exits) -> EnergySection:
+    def energy(self) -> EnergySection:
+        """Measure the energy of what was timed, in windows of their own."""
+        cells = [cell for cell in self.cells if cell.batch in self.plan.batches]
+        exits = self.exits
         calls = self._calls_a_window(1)
         return measure_energy(
             self.device,
@@ -401,17 +557,19 @@ class _Session:
 
     # What other thresholds would do, and what each exit takes.
 
-    def _operating_points(
-        self, table: ExitTable, plain: NDArray[np.int32]
-    ) -> tuple[results.OperatingPointRow, ...]:
-        points = self.bundle.manifest.operating_points
-        runners = {p.name: self.runner.with_thresholds(p.table()) for p in points}
+    def point_tasks(self) -> dict[str, Task]:
+        """Return plain, under no name, and the cascade at each operating point; single images."""
         calls = self._calls_per_run(self.runner, 1)
         tasks = {"": Task(self._batches(self.runner.plain, 1, calls), calls)}
-        for name, runner in runners.items():
-            tasks[name] = Task(self._batches(runner, 1, calls), calls)
-        spent = self._interleave(tasks, "operating points, blocks")
-        return tuple(self._point_row(p, table, plain, spent[""], spent[p.name]) for p in points)
+        for point in self.bundle.manifest.operating_points:
+            runner = self.runner.with_thresholds(point.table())
+            tasks[point.name] = Task(self._batches(runner, 1, calls), calls)
+        return tasks
+
+    def _point_rows(self, spent: Mapping[str, Spent]) -> list[results.OperatingPointRow]:
+        points = self.bundle.manifest.operating_points
+        table, plain = self.table, self.plain_labels
+        return [self._point_row(p, table, plain, spent[""], spent[p.name]) for p in points]
 
     def _point_row(
         self,
@@ -452,15 +610,13 @@ class _Session:
             verdict=comparison.verdict,
         )
 
-    def _exit_rows(self, exits: _Exits) -> tuple[results.ExitRow, ...]:
-        count = len(exits.rates)
+    def exit_tasks(self) -> dict[str, Task]:
+        """Return single images that leave at each exit."""
         calls = self._calls_per_run(self.runner, 1)
-        tasks = {
-            str(number): Task(self._calls_to(number, exits, calls), calls)
-            for number in range(1, count + 1)
+        return {
+            str(number): Task(self._calls_to(number, self.exits, calls), calls)
+            for number in range(1, len(self.exits.rates) + 1)
         }
-        spent = self._interleave(tasks, "exits, blocks")
-        return tuple(self._exit_row(n, exits, spent[str(n)]) for n in range(1, count + 1))
 
     def _exit_row(self, number: int, exits: _Exits, spent: Spent) -> results.ExitRow:
         leaving = exits.taken == number
@@ -491,8 +647,6 @@ class _Session:
 
         return of_block
 
-    # What it was.
-
     def _flops(self, exits: _Exits, points: Sequence[results.OperatingPointRow]) -> results.Flops:
         macs = self.bundle.manifest.macs
         default = next(point for point in points if point.default)
@@ -506,63 +660,70 @@ class _Session:
             time_saved=1.0 - default.ratio,
         )
 
-    def _bundle_record(self) -> results.BundleRecord:
-        content = self.bundle.manifest
-        return results.BundleRecord(
-            path=str(self.bundle.folder),
-            sha256=self.bundle.sha256,
-            backbone=content.backbone,
-            attach=tuple(branch.attach for branch in content.branches),
-            head=content.branches[0].head,
-            operating_point=self.point.name,
-            method=content.method.name,
-        )
 
-    def _data_record(self) -> results.DataRecord:
-        part = "all" if self.plan.all_samples else "test"
-        digest = self.bundle.manifest.split.parts["test"].sha256
-        return results.DataRecord(
-            source=self.data.name,
-            part=part,
-            samples=len(self.samples),
-            sha256=None if self.plan.all_samples else digest,
-        )
+def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], list[str]]:
+    """Return what the plan asks for and works here, and a sentence on each that does not.
 
-    def _provenance(self, after: DeviceState, kinds: dict[str, str]) -> results.Provenance:
-        return results.Provenance(
-            versions=_versions("calexnet", "numpy", self.runner.compiled.target),
-            command=self.plan.command,
-            started=self.started.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - self.start_s, 1),
-            blocks=self.plan.blocks,
-            seed=self.plan.seed,
-            kinds={
-                "amortisation.predicted_cascade_ms": "predicted",
-                "crossover.break_even_exit_rate": "predicted",
-                "flops": "counted",
-                **kinds,
-                "everything else": "measured",
-            },
-            notes=self._notes(after),
-        )
+    Raises:
+        BundleError: The bundle holds nothing of the kind.
+        RuntimeUnavailableError: Nothing of it works here.
+    """
+    asked = [
+        build
+        for build in bundle.manifest.compiled
+        if plan.target in (None, build.target) and plan.precision in (None, build.precision)
+    ]
+    usable, left_out, problems = [], [], []
+    for build in asked:
+        try:
+            runtime(build.target).require()
+            usable.append(build)
+        except (InputError, RuntimeUnavailableError) as problem:
+            problems.append(problem)
+            left_out.append(f"{build.target} {build.precision} was not measured: {problem}")
+    if problems and not usable:
+        raise problems[0]
+    if not asked:  # said as loading says it
+        load_runner(bundle, plan.target, plan.precision)
+    return usable, left_out
 
-    def _notes(self, after: DeviceState) -> tuple[str, ...]:
-        notes = [*self.device.caveats()]
-        before = self.record.state
-        slow = slowed_down(before, after)
-        if slow:
-            notes.append(f"The device was slowed down during this run: {'; '.join(slow)}.")
-        foreign = dict.fromkeys((*before.foreign, *after.foreign))
-        if foreign:
-            notes.append(f"Other processes used the device: {', '.join(foreign)}.")
-        if before.load > 0.5 * self.record.cores:
-            notes.append(
-                f"The machine was busy when this started (load {before.load:.1f} on "
-                f"{self.record.cores} cores): intervals may be wide."
-            )
-        if self.plan.all_samples:
-            notes.append("Measured on all samples given, not on the recorded test part.")
-        return tuple(notes)
+
+def _alternatives(found: Sequence[_Found], seed: int) -> tuple[results.Alternative, ...]:
+    """Return plain and cascade of every subject against the fastest plain, timed in turns."""
+    fastest = min((one.plain_spent.ms() for one in found), key=np.median)
+    pairs = [
+        (
+            _alternative(one, "plain", one.plain_spent, fastest, seed),
+            _alternative(one, "cascade", one.cascade_spent, fastest, seed),
+        )
+        for one in found
+    ]
+    return tuple(row for pair in pairs for row in pair)
+
+
+def _alternative(
+    found: _Found,
+    network: results.Network,
+    spent: Spent,
+    fastest: NDArray[np.float64],
+    seed: int,
+) -> results.Alternative:
+    accuracy = found.accuracy
+    right = accuracy.plain if network == "plain" else accuracy.cascade
+    share = statistics.share(round(right * accuracy.samples), accuracy.samples)
+    comparison = statistics.compare(fastest, spent.ms(), seed)
+    return results.Alternative(
+        target=accuracy.target,
+        precision=accuracy.precision,
+        network=network,
+        accuracy=share.value,
+        accuracy_low=share.low,
+        accuracy_high=share.high,
+        ms=comparison.ours,
+        ratio=comparison.ratio.value,
+        ratio_low=comparison.ratio.low,
+        ratio_high=comparison.ratio.high,
+    )
 
 
 def _exits(table: ExitTable, point: OperatingPoint) -> _Exits:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from calexnet import schema
 from calexnet.bench import html, markdown
-from calexnet.bench.results import Report
+from calexnet.bench.conclusions import subjects
+from calexnet.bench.results import AmortisationRow, CrossoverRow, Report
 
 JSON, MARKDOWN, HTML = "report.json", "report.md", "report.html"
 
@@ -29,14 +30,24 @@ def read(path: Path) -> Report:
 
 def summary(report: Report) -> str:
     """Return the report in a few lines for a terminal."""
-    lines = ["", "threads  batch  plain ms  cascade ms  ratio  95 % interval  break-even  seen"]
-    for cost, crossing in zip(report.amortisation, report.crossover, strict=True):
-        rate = crossing.break_even_exit_rate
-        lines.append(
-            f"{cost.threads:7}  {cost.batch:5}  {cost.plain_ms:8.4f}  {cost.cascade_ms:10.4f}  "
-            f"{cost.ratio:5.2f}  {cost.ratio_low:5.2f} to {cost.ratio_high:4.2f}  "
-            f"{'never' if rate is None else f'{rate:.1%}':>10}  {crossing.observed_exit_rate:.1%}"
-            f"  {crossing.verdict}"
-        )
-    lines += ["", *report.headline]
-    return "\n".join(lines)
+    lines = []
+    head = "threads  batch  plain ms  cascade ms  ratio  95 % interval  break-even  seen"
+    for subject in subjects(report.amortisation):
+        several = len(subjects(report.amortisation)) > 1
+        lines += ["", *([" ".join(subject)] if several else []), head]
+        lines += [
+            _line(cost, crossing)
+            for cost, crossing in zip(report.amortisation, report.crossover, strict=True)
+            if (cost.target, cost.precision) == subject
+        ]
+    return "\n".join([*lines, "", *report.headline])
+
+
+def _line(cost: AmortisationRow, crossing: CrossoverRow) -> str:
+    rate = crossing.break_even_exit_rate
+    return (
+        f"{cost.threads:7}  {cost.batch:5}  {cost.plain_ms:8.4f}  {cost.cascade_ms:10.4f}  "
+        f"{cost.ratio:5.2f}  {cost.ratio_low:5.2f} to {cost.ratio_high:4.2f}  "
+        f"{'never' if rate is None else f'{rate:.1%}':>10}  {crossing.observed_exit_rate:.1%}"
+        f"  {crossing.verdict}"
+    )

@@ -13,9 +13,10 @@ from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 from calexnet.devices.energy import SourceRecord
 
-SCHEMA = 1
+SCHEMA = 2
 
 Verdict = Literal["cascade", "plain", "unclear"]
+Network = Literal["plain", "cascade"]
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,35 @@ class Accuracy:
     change_high: float
     plain_right_only: int
     cascade_right_only: int
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One network that could be shipped, at batch 1 on one thread, all timed in turns.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        network: The backbone alone, or the cascade at the default operating point.
+        accuracy: On the test part.
+        accuracy_low: Lower end of its interval.
+        accuracy_high: Upper end.
+        ms: An image.
+        ratio: `ms` over that of the fastest plain network of all targets and precisions.
+        ratio_low: Lower end of its interval.
+        ratio_high: Upper end.
+    """
+
+    target: str
+    precision: str
+    network: Network
+    accuracy: float
+    accuracy_low: float
+    accuracy_high: float
+    ms: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
 
 
 @dataclass(frozen=True)
@@ -419,7 +449,10 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Report:
-    """All of it. `headline` says in a sentence or two what the tables come to."""
+    """All of it. `headline` says in a few sentences what the tables come to.
+
+    Rows name their target and precision; `accuracy` and `flops` are about the first.
+    """
 
     schema: int
     headline: tuple[str, ...]
@@ -435,6 +468,7 @@ class Report:
     segments: tuple[SegmentRow, ...]
     flops: Flops
     energy: tuple[EnergyRow, ...]
+    alternatives: tuple[Alternative, ...]
     provenance: Provenance
     exit_energy: tuple[ExitEnergyRow, ...] = ()
     energy_crossover: tuple[EnergyCrossoverRow, ...] = ()

@@ -12,8 +12,10 @@ from typing import Any
 
 from calexnet.bench.conclusions import (
     VERDICTS,
+    alternative_sentences,
     flip_sentences,
     one_point_sentences,
+    subjects,
 )
 from calexnet.bench.device_tables import device, state
 from calexnet.bench.energy_tables import energy_tables, glance_energy
@@ -30,6 +32,7 @@ from calexnet.bench.figures import (
 )
 from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.results import (
+    Alternative,
     AmortisationRow,
     CrossoverRow,
     ExitRow,
@@ -96,6 +99,7 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
     """Return every table of `report`, in the order to be read."""
     return (
         glance(report),
+        *alternatives(report),
         amortisation(report),
         crossover(report),
         operating_points(report),
@@ -132,6 +136,32 @@ def glance(report: Report) -> Table[Comparison]:
         "1 means that the cascade is faster."
     )
     return Table("glance", "At a glance", (note,), _COMPARISON, tuple(lines))
+
+
+def alternatives(report: Report) -> tuple[Table[Alternative], ...]:
+    """Return every network that could be shipped side by side; nothing if there is one subject."""
+    if len(subjects(report.alternatives)) < 2:
+        return ()
+    columns: tuple[Column[Alternative], ...] = (
+        *subject_columns(report),
+        Column("Network", lambda row: row.network, "word"),
+        Column("Time an image, ms", lambda row: significant(row.ms)),
+        Column(
+            "Over the fastest plain, 95 % interval",
+            lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
+        ),
+        Column(
+            "Accuracy, 95 % interval",
+            lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
+        ),
+    )
+    notes = (
+        *alternative_sentences(report.alternatives),
+        "Everything in the bundle that runs here, timed in turns on the same single images, one "
+        "thread; cascades at the default operating point. A cascade that is faster than its own "
+        "plain network may still be slower than another target's.",
+    )
+    return (Table("alternatives", "Side by side", notes, columns, report.alternatives),)
 
 
 def amortisation(report: Report) -> Table[AmortisationRow]:

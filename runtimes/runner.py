@@ -314,7 +314,7 @@ def load_runner(
 def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[Any, Compiled]:
     """Return the runtime's module and what was compiled for it: the first that works here."""
     if target is not None:
-        module = _runtime(target)
+        module = runtime(target)
         compiled = bundle.compiled(target, precision)
         module.require()
         return module, compiled
@@ -322,7 +322,7 @@ def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[
     for build in bundle.manifest.compiled:
         if precision in (None, build.precision):
             try:
-                module = _runtime(build.target)
+                module = runtime(build.target)
                 module.require()
                 return module, build
             except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not installed
@@ -335,7 +335,18 @@ def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[
     )
 
 
-def _runtime(target: str) -> Any:
+def runtime_packages(target: str) -> tuple[str, ...]:
+    """Return the packages that run engines of `target` here."""
+    names: tuple[str, ...] = runtime(target).packages()
+    return names
+
+
+def runtime(target: str) -> Any:
+    """Return the module that runs engines of `target`.
+
+    Raises:
+        InputError: There is none.
+    """
     if target not in RUNTIMES:
         raise InputError(
             "unknown target", got=repr(target), expected=f"one of {', '.join(RUNTIMES)}"

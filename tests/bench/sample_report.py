@@ -8,6 +8,7 @@ from typing import Any
 from calexnet.bench.results import (
     SCHEMA,
     Accuracy,
+    Alternative,
     AmortisationRow,
     BundleRecord,
     CrossoverRow,
@@ -65,6 +66,10 @@ EXITS = (
     ExitRow(*SUBJECT, 2, 0.0, None, 13.2, 13.0, 13.5, True),
     ExitRow(*SUBJECT, 3, 0.375, 0.812, 22.4, 22.0, 22.9, False),
 )
+ALTERNATIVES = (
+    Alternative(*SUBJECT, "plain", 0.913, 0.9, 0.925, 20.0, 1.0, 1.0, 1.0),
+    Alternative(*SUBJECT, "cascade", 0.905, 0.891, 0.918, 12.4, 0.62, 0.6, 0.64),
+)
 SEGMENTS = (
     SegmentRow(*SUBJECT, 0, 1, 1, 20.0),
     SegmentRow(*SUBJECT, 1, 1, 1, 6.25),
@@ -107,6 +112,7 @@ def sample_report(**changes: Any) -> Report:
             EnergyRow(*SUBJECT, 1, 1, None, None, NO_SENSOR, 0.0201, 0.0124),
             EnergyRow(*SUBJECT, 8, 1, None, None, NO_SENSOR, 0.0152, 0.0181),
         ),
+        alternatives=ALTERNATIVES,
         provenance=Provenance(
             {"numpy": "2.3.5", "onnxruntime": "1.23.2"},
             'calexnet-bench "<script>&" --data photos',

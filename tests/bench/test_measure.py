@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
 from calexnet.devices.cpu import CpuDevice
 from calexnet.devices.energy import SourceRecord
 from calexnet.devices.sampling import Sensor
-from calexnet.errors import InputError
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+from calexnet.export import export_bundle
 from calexnet.runtimes import load
 from tests.bench.conftest import PLAN, WIDTH
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
@@ -406,3 +408,105 @@ def test_the_recorded_test_part_is_the_splits(bench_bundle: Path) -> None:
 
     assert np.array_equal(TEST, recorded_test_part(DATA, record))
     assert 0 < len(TEST) < len(DATA)
+
+
+@pytest.fixture(scope="module")
+def both(bench_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+    """A bundle for two targets, and the report on it."""
+    folder = tmp_path_factory.mktemp("both") / "bundle"
+    export_bundle(bench_bundle, folder, target="tflite")
+    return folder, quick(folder)
+
+
+SUBJECTS = [("onnxruntime", "fp32"), ("tflite", "fp32")]
+
+
+def test_every_target_of_a_bundle_is_measured(both: tuple[Path, Report]) -> None:
+    _, found = both
+    for rows in (
+        found.amortisation,
+        found.crossover,
+        found.operating_points,
+        found.exits,
+        found.segments,
+        found.energy,
+        found.alternatives,
+    ):
+        of_each = [[r for r in rows if (r.target, r.precision) == s] for s in SUBJECTS]
+        assert len(rows) == sum(map(len, of_each))
+        assert len(of_each[0]) == len(of_each[1]) > 0
+    assert SUBJECTS[0] == (found.accuracy.target, found.accuracy.precision)
+    versions = found.provenance.versions
+    assert {"calexnet", "numpy", "onnxruntime", "ai-edge-litert"} == set(versions)
+
+
+def test_targets_that_compute_alike_leave_alike(both: tuple[Path, Report]) -> None:
+    _, found = both
+    rates = [[r.rate for r in found.exits if r.target == target] for target, _ in SUBJECTS]
+    accuracies = [row.accuracy for row in found.alternatives]
+
+    assert rates[0] == rates[1]
+    assert accuracies[:2] == accuracies[2:]
+
+
+def test_alternatives_are_held_against_the_fastest_plain(both: tuple[Path, Report]) -> None:
+    _, found = both
+    rows = found.alternatives
+    plain = [row for row in rows if row.network == "plain"]
+    fastest = min(plain, key=lambda row: row.ms)
+
+    assert ["plain", "cascade"] * 2 == [row.network for row in rows]
+    assert (1.0, 1.0, 1.0) == (fastest.ratio, fastest.ratio_low, fastest.ratio_high)
+    for row in rows:
+        assert pytest.approx(row.ms / fastest.ms) == row.ratio
+        assert row.ratio_low <= row.ratio <= row.ratio_high
+        assert row.accuracy_low <= row.accuracy <= row.accuracy_high
+    default = [row for row in found.operating_points if row.default]
+    assert [(row.plain_ms, row.ms) for row in default] == [
+        (one.ms, other.ms) for one, other in zip(rows[::2], rows[1::2], strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("options", "expected"), [({"target": "tflite"}, SUBJECTS[1:])])
+def test_a_target_may_be_chosen(
+    both: tuple[Path, Report], options: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    found = quick(both[0], plan=dataclasses.replace(QUICK, **options))
+
+    assert expected == [(row.target, row.precision) for row in found.amortisation]
+
+
+def test_a_target_that_cannot_run_here_is_left_out_and_said(
+    both: tuple[Path, Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    found = quick(both[0])
+
+    assert [SUBJECTS[1]] == [(row.target, row.precision) for row in found.amortisation]
+    assert any(
+        note.startswith("onnxruntime fp32 was not measured: ONNX Runtime cannot be used here")
+        for note in found.provenance.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"target": "onnxruntime"}, RuntimeUnavailableError, "^ONNX Runtime cannot be used here"),
+        ({"target": "toaster"}, InputError, "^unknown target: got 'toaster'"),
+        ({"target": "tflite", "precision": "int4"}, BundleError, "holds no tflite int4"),
+        ({"precision": "int4"}, InputError, "holds nothing at precision 'int4'"),
+    ],
+)
+def test_what_cannot_be_measured_at_all_is_told(
+    both: tuple[Path, Report],
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    kind: type[Exception],
+    message: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    with pytest.raises(kind, match=message):
+        quick(both[0], plan=dataclasses.replace(QUICK, **options))

@@ -63,3 +63,20 @@ def test_a_summary_has_a_line_for_every_setting_and_the_headline() -> None:
         "",
         *report.headline,
     ] == lines
+
+
+def test_a_summary_of_several_targets_names_each() -> None:
+    report = sample_report()
+    costs = (dataclasses.replace(row, target="tflite") for row in report.amortisation)
+    crossings = (dataclasses.replace(row, target="tflite") for row in report.crossover)
+    both = dataclasses.replace(
+        report,
+        amortisation=(*report.amortisation, *costs),
+        crossover=(*report.crossover, *crossings),
+    )
+
+    lines = reporting.summary(both).splitlines()
+
+    heads = [number for number, line in enumerate(lines) if line.startswith("threads")]
+    assert ["onnxruntime fp32", "tflite fp32"] == [lines[number - 1] for number in heads]
+    assert lines[heads[0] + 1] == lines[heads[1] + 1]

@@ -9,8 +9,10 @@ import pytest
 
 from calexnet.bench import device_tables, tables
 from calexnet.bench.figures import amount, counted, listed, percent, points, significant
+from calexnet.bench.results import Alternative, Report
 from calexnet.bench.table import Table
 from tests.bench.sample_report import (
+    ALTERNATIVES,
     AMORTISATION,
     sample_report,
 )
@@ -142,3 +144,31 @@ def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
 def test_anchors_are_unique() -> None:
     anchors = [table.anchor for table in tables.tables(sample_report())]
     assert len(anchors) == len(set(anchors)) == 19
+
+
+OTHER = ("tflite", "fp32")
+SIDE_BY_SIDE = (
+    *ALTERNATIVES,
+    Alternative(*OTHER, "plain", 0.913, 0.9, 0.925, 25.0, 1.25, 1.2, 1.3),
+    Alternative(*OTHER, "cascade", 0.905, 0.891, 0.918, 9.0, 0.45, 0.43, 0.47),
+)
+
+
+def two_subjects() -> Report:
+    rows = (*AMORTISATION, replace(AMORTISATION[0], target="tflite"))
+    return sample_report(amortisation=rows, alternatives=SIDE_BY_SIDE)
+
+
+def test_several_subjects_stand_side_by_side() -> None:
+    (table,) = tables.alternatives(two_subjects())
+
+    assert column(table, "Target") == ["onnxruntime", "onnxruntime", "tflite", "tflite"]
+    assert column(table, "Network") == ["plain", "cascade", "plain", "cascade"]
+    assert column(table, "Time an image, ms") == ["20.0", "12.4", "25.0", "9.00"]
+    ratios = column(table, "Over the fastest plain, 95 % interval")
+    assert ratios[3] == "0.450 (0.430 to 0.470)"
+    assert "alternatives" in [t.anchor for t in tables.tables(two_subjects())]
+
+
+def test_one_subject_has_nothing_to_stand_beside() -> None:
+    assert tables.alternatives(sample_report()) == ()
