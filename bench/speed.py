@@ -10,6 +10,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -53,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "resnet18"
         images = make_resnet18_bundle(bundle)
+        export_s = time_tflite_export(bundle)
         figures = list(runner_figures("ResNet-18, 32x32", bundle, images, arguments.blocks, 1.05))
+        name, blocks = "ResNet-18, 32x32, tflite", arguments.blocks
+        figures += runner_figures(name, bundle, images, blocks, None, target="tflite")
     if arguments.digits is not None:
         digits = _test_digits(arguments.digits)
         figures += runner_figures("digits", arguments.digits, digits, arguments.blocks, None)
@@ -63,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{figure.what:<66} {figure.ratio.value:5.3f}  "
             f"[{figure.ratio.low:.3f}, {figure.ratio.high:.3f}]{bar}"
         )
+    what = "ResNet-18, 32x32: export to tflite from its bundle"
+    print(f"{what:<66} {export_s:5.1f} s   (bar 3)")
     print_app_figures()
     return 0
 
@@ -81,8 +87,28 @@ def make_resnet18_bundle(folder: Path) -> NDArray[np.uint8]:
     return images
 
 
+def time_tflite_export(bundle: Path) -> float:
+    """Add target tflite to `bundle`; return the least of three times, in seconds.
+
+    The first also pays for imports, the last ones for what else the machine does.
+    """
+    from calexnet.export import export_bundle
+
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        export_bundle(bundle, target="tflite")
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
 def runner_figures(
-    name: str, folder: Path, images: NDArray[np.uint8], blocks: int, limit: float | None
+    name: str,
+    folder: Path,
+    images: NDArray[np.uint8],
+    blocks: int,
+    limit: float | None,
+    target: str = "onnxruntime",
 ) -> list[Figure]:
     """Return the runner's figures for one bundle on one thread.
 
@@ -92,8 +118,9 @@ def runner_figures(
         images: uint8 ``(n, H, W, C)``; at least 32.
         blocks: Interleaved blocks.
         limit: The bar.
+        target: To run it on.
     """
-    runner = load_runner(open_bundle(folder), threads=1)
+    runner = load_runner(open_bundle(folder), target, threads=1)
     staying = runner.with_thresholds(np.full(runner.thresholds.shape, NEVER, np.float32))
     figures = []
     for batch, shorter in ((1, 4), (32, 1)):
@@ -123,13 +150,14 @@ def runner_figures(
 
 
 def print_app_figures() -> None:
-    """Print what an app pays: import time over ONNX Runtime's own, and the install's size."""
+    """Print what an app pays: import time over ONNX Runtime's own, and its installs' sizes."""
     times = [_import_ms() for _ in range(7)]
     what = "import calexnet, beyond importing onnxruntime and numpy"
     print(f"{what:<66} {np.median(times):5.1f} ms  (bar 50)")
-    size = sum(_size_mb(name) for name in _closure("onnxruntime", "numpy"))
-    what = "an app's install: numpy, onnxruntime and what they need, unpacked"
-    print(f"{what:<66} {size:5.0f} MB  (bar 200)")
+    for runtime in ("onnxruntime", "ai-edge-litert"):
+        size = sum(_size_mb(name) for name in _closure(runtime, "numpy"))
+        what = f"an app's install: numpy, {runtime} and what they need, unpacked"
+        print(f"{what:<66} {size:5.0f} MB  (bar 200)")
 
 
 def _measure(tasks: Mapping[str, Task], blocks: int) -> dict[str, Spent]:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import Any
 
-from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+import numpy as np
+
+from calexnet.errors import BundleError, CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord
 from calexnet.runtimes.base import Array, Engine
 
@@ -154,17 +156,41 @@ def load(
 
     def make() -> Any:
         interpreter = module.Interpreter(model_content=data, num_threads=count)
+        if package == "tflite-runtime":
+            _refuse_int8_on_floats(interpreter, record)
         interpreter.allocate_tensors()
         return interpreter
 
     try:
         return TfliteEngine(record, make)
+    except CalexnetError:
+        raise
     except (ValueError, RuntimeError) as problem:
         raise BundleError(
             f"{package} {metadata.version(package)} refuses {record.file.path}",
             got=" ".join(str(problem).split()),
             fix=f"Update {package}, or export the bundle again",
         ) from problem
+
+
+def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:
+    """Do nothing unless the old runtime would compute wrong numbers, and say nothing.
+
+    It multiplies float activations with int8 weights wrongly in a linear layer; every exit then
+    looks sure.
+
+    Raises:
+        BundleError: There is such a layer.
+    """
+    for operator in interpreter._get_ops_details():
+        types = [np.dtype(kind).name for kind in operator["operand_types"][:2]]
+        if operator["op_name"] == "FULLY_CONNECTED" and types == ["float32", "int8"]:
+            raise BundleError(
+                f"tflite-runtime computes {record.file.path} wrongly",
+                got="a linear layer with int8 weights on float activations",
+                expected="both int8, or both float",
+                fix="Run: pip install 'calexnet[tflite]' for LiteRT",
+            )
 
 
 def _interpreter_module() -> tuple[str, Any]:

@@ -59,6 +59,14 @@ def test_a_replay_leaves_out_what_nobody_reaches(runner: Runner) -> None:
     assert 1 == len(speed._replay(closed, [[random_images(4)]]).calls(0))
 
 
+def test_the_time_of_an_export_leaves_the_target_in_the_bundle(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle")
+
+    assert 0 < speed.time_tflite_export(tmp_path / "bundle") < 60
+    found = open_bundle(tmp_path / "bundle").manifest.compiled
+    assert ["onnxruntime", "tflite"] == [build.target for build in found]
+
+
 def test_what_an_app_installs_is_followed_to_the_end() -> None:
     found = speed._closure("onnxruntime", "numpy")
 
@@ -92,11 +100,16 @@ def test_the_command_prints_a_line_a_figure(
     assert 0 == speed.main(["--blocks", "2"])
 
     lines = capsys.readouterr().out.splitlines()
-    assert 8 == len(lines)
+    assert 16 == len(lines)
     assert 4 == sum(line.endswith("(bar 1.05)") for line in lines)
-    assert lines[-2].startswith("import calexnet, beyond importing onnxruntime and numpy")
-    assert lines[-2].endswith(" 12.5 ms  (bar 50)")
-    assert lines[-1].endswith(" MB  (bar 200)")
+    assert 6 == sum(line.startswith("ResNet-18, 32x32, tflite, batch ") for line in lines)
+    assert lines[-4].startswith("ResNet-18, 32x32: export to tflite from its bundle")
+    assert lines[-4].endswith(" s   (bar 3)")
+    assert lines[-3].startswith("import calexnet, beyond importing onnxruntime and numpy")
+    assert lines[-3].endswith(" 12.5 ms  (bar 50)")
+    for line, runtime in zip(lines[-2:], ("onnxruntime", "ai-edge-litert"), strict=True):
+        assert line.startswith(f"an app's install: numpy, {runtime} and what they need, unpacked")
+        assert line.endswith(" MB  (bar 200)")
 
 
 def test_the_time_of_an_import_is_measured_in_a_process_of_its_own() -> None:

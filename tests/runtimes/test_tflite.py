@@ -189,6 +189,47 @@ def test_bytes_that_are_no_model_are_refused(bundle: Bundle, damage: str) -> Non
         target.load(record, spoilt[damage], provider=None, threads=None)
 
 
+def with_int8_weights(data: bytes) -> bytes:
+    """Return a model whose linear layers have int8 weights, while all else stays float."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    codes = [code.builtinCode for code in model.operatorCodes]
+    (graph,) = model.subgraphs
+    for operator in graph.operators:
+        if codes[operator.opcodeIndex] == schema.BuiltinOperator.FULLY_CONNECTED:
+            weight = graph.tensors[operator.inputs[1]]
+            floats = np.frombuffer(bytes(model.buffers[weight.buffer].data), np.float32)
+            scale = float(np.abs(floats).max()) / 127
+            model.buffers[weight.buffer].data = np.round(floats / scale).astype(np.int8).view("u1")
+            weight.type = schema.TensorType.INT8
+            weight.quantization = schema.QuantizationParametersT()
+            weight.quantization.scale = np.array([scale], np.float32)
+            weight.quantization.zeroPoint = np.array([0], np.int64)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_int8_weights_on_floats_are_refused_for_the_old_runtime_alone(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = bundle.compiled("tflite", None).plain
+    data = with_int8_weights(bundle.read(record.file))
+    target.load(record, data, provider=None, threads=1)
+    _, module = target._interpreter_module()
+    monkeypatch.setattr(target, "_interpreter_module", lambda: ("tflite-runtime", module))
+
+    target.load(record, bundle.read(record.file), provider=None, threads=1)
+    with pytest.raises(
+        BundleError,
+        match=r"^tflite-runtime computes tflite/plain\.tflite wrongly: got a linear layer with "
+        r"int8 weights on float activations; expected both int8, or both float\. Run: pip install",
+    ):
+        target.load(record, data, provider=None, threads=1)
+
+
 def with_operator(data: bytes, code: int) -> bytes:
     """Return a model whose first operator is another one."""
     import flatbuffers
