@@ -182,9 +182,10 @@ def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:
     Raises:
         BundleError: There is such a layer.
     """
+    types = {d["index"]: np.dtype(d["dtype"]).name for d in interpreter.get_tensor_details()}
     for operator in interpreter._get_ops_details():
-        types = [np.dtype(kind).name for kind in operator["operand_types"][:2]]
-        if operator["op_name"] == "FULLY_CONNECTED" and types == ["float32", "int8"]:
+        given = [types[index] for index in operator["inputs"][:2]]
+        if operator["op_name"] == "FULLY_CONNECTED" and given == ["float32", "int8"]:
             raise BundleError(
                 f"tflite-runtime computes {record.file.path} wrongly",
                 got="a linear layer with int8 weights on float activations",
