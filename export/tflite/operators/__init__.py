@@ -58,7 +58,7 @@ LOWERINGS = {
     "Neg": f"{_HERE}.unary",
     "Not": f"{_HERE}.unary",
     "Or": f"{_HERE}.binary",
-    "PRelu": f"{_HERE}.binary",
+    "PRelu": f"{_HERE}.prelu",
     "Pad": f"{_HERE}.pad",
     "Pow": f"{_HERE}.binary",
     "Reciprocal": f"{_HERE}.reciprocal",

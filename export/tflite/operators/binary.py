@@ -14,7 +14,6 @@ CODES = {
     "Less": "LESS",
     "LessOrEqual": "LESS_EQUAL",
     "Or": "LOGICAL_OR",
-    "PRelu": "PRELU",
     "Pow": "POW",
 }
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 
 from calexnet.errors import ExportError
 from calexnet.export.tflite import convert
@@ -107,6 +109,9 @@ def test_max_pools(window: Any, ceil: bool, positive: bool) -> None:
 @given(window=windows, ceil=st.booleans(), counted=st.booleans())
 def test_average_pools(window: Any, ceil: bool, counted: bool) -> None:
     assume(covers(window))
+    # Before 1.24 ONNX Runtime did not count a pad that is wider behind than before.
+    even = window["pads"][:2] == window["pads"][2:]
+    assume(not counted or even or Version(onnxruntime.__version__) >= Version("1.24"))
     height, width = window["size"]
     words = attributes(
         window,
