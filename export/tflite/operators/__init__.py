@@ -77,6 +77,7 @@ LOWERINGS = {
     "Sub": f"{_HERE}.arithmetic",
     "Sum": f"{_HERE}.fold",
     "Tanh": f"{_HERE}.unary",
+    "TopK": f"{_HERE}.top_k",
     "Transpose": f"{_HERE}.transpose",
     "Unsqueeze": f"{_HERE}.reshape",
     "Where": f"{_HERE}.where",

@@ -450,6 +450,18 @@ def test_gathers_of_channels(indices: Any, shape: str) -> None:
     check(one("Gather", "float[n,4,3,5]", f"float[{shape}]", "<axis = 1>", i=np.array(indices)))
 
 
+@pytest.mark.parametrize("shape", ["n,7", "n,4,3,5"])
+def test_the_largest_of_the_last_axis(shape: str) -> None:
+    result = shape[:-1] + "2"
+    text = (
+        f"g (float[{shape}] x) => (float[{result}] y, int32[{result}] z) "
+        "{ y, i = TopK<axis = -1>(x, k) z = Cast<to = 6>(i) }"
+    )
+
+    check(onnx_bytes(text, k=np.array([2])))
+    check(onnx_bytes(text.replace("z = Cast<to = 6>(i)", "z = Cast<to = 6>(y)"), k=np.array([2])))
+
+
 @pytest.mark.parametrize("kind", ["float[n,4,3,5]", "float[n,6]"])
 def test_batch_normalization(kind: str) -> None:
     size = 4 if "4" in kind else 6
@@ -521,6 +533,8 @@ REFUSALS = [
     ("MaxPool", "y = MaxPool<kernel_shape = [2, 2], dilations = [2, 2]>(x)", r"dilations \(2, 2\)"),
     ("Pad", 'y = Pad<mode = "edge">(x, p)', "got mode edge; expected one of constant, reflect"),
     ("Slice", "y = Slice(x, z, o)", "got a part of the batch; expected all of it"),
+    ("TopK", "y, i = TopK<axis = 1>(x, o)", "an axis that is not the last; expected the last axis"),
+    ("TopK", "y, i = TopK<largest = 0>(x, o)", "got the smallest; expected the largest"),
     ("Erf", "y = Erf(x)", "got Erf; expected one of"),
 ]
 
