@@ -1,7 +1,6 @@
-"""The training lines of ``make bench``: branches on cached features, a new threshold table.
+"""The training lines of ``make bench``: branches on cached features, new thresholds. Needs torch.
 
 On random features of the shapes that a ResNet-18 gives for 32x32 images (3x3 stem with pooling).
-Needs torch.
 """
 
 from __future__ import annotations
