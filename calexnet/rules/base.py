@@ -40,6 +40,10 @@ class BranchAnswers:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def scored(self) -> BranchAnswers:
+        """Return the answers that have a score: NaN never exits, so it says nothing."""
+        return self.select(~np.isnan(self.scores))
+
     def select(self, samples: Bools | NDArray[np.intp]) -> BranchAnswers:
         """Return the answers on some of the samples."""
         return BranchAnswers(
@@ -60,8 +64,7 @@ class Reached:
         branches: How many there are.
         present: bool ``(classes,)``, which classes have any calibration sample.
         everyone: All calibration samples.
-        survivors: Those that no earlier branch let out. A NaN score never exits, so samples that
-            have one are in neither.
+        survivors: Those that no earlier branch let out.
     """
 
     branch: int
@@ -87,13 +90,12 @@ def reached(
     labels, scores = exits.labels[branch], exits.scores[branch]
     backbone = exits.labels[-1]
     all_samples = BranchAnswers(labels, scores, labels == truth, backbone, backbone == truth)
-    known = ~np.isnan(scores)
     return Reached(
         branch,
         exits.branches,
-        np.bincount(truth, minlength=classes) > 0,
-        all_samples.select(known),
-        all_samples.select(survivors[known[survivors]]),
+        np.bincount(truth, minlength=classes)[:classes] > 0,
+        all_samples,
+        all_samples.select(survivors),
     )
 
 

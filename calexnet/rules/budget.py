@@ -32,7 +32,7 @@ class BudgetRule(Rule):
 
     def _find(self, reached: Reached, setting: float) -> Floats:
         """Return the threshold of one branch, the same for every class."""
-        falling = np.sort(reached.survivors.scores)[::-1]
+        falling = np.sort(reached.survivors.scored().scores)[::-1]
         exits = np.arange(reached.branch, reached.branches + 1)
         planned = setting ** exits.astype(np.float64)
         wanted = len(falling) * planned[0] / planned.sum()

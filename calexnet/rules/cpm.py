@@ -72,7 +72,7 @@ class CpmRule(Rule):
     def _find(self, reached: Reached, setting: float) -> Floats:
         """Return the thresholds of one branch at the margin `setting`."""
         anchor = reached.everyone if self.anchor == "all" else reached.survivors
-        seen = reached.everyone if self.population == "all" else reached.survivors
+        seen = (reached.everyone if self.population == "all" else reached.survivors).scored()
         pooled_bar = self.bar(share(anchor.backbone_right), setting)
         pooled = self.lowest_threshold(seen.scores, seen.right, pooled_bar)
         found = np.full(reached.classes, pooled, dtype=np.float32)

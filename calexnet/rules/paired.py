@@ -57,7 +57,7 @@ class PairedRule(Rule):
 
     def _find(self, reached: Reached, setting: float) -> Floats:
         """Return the thresholds of one branch at the slack `setting`."""
-        seen = reached.survivors
+        seen = reached.survivors.scored()
         order = np.argsort(-seen.scores, kind="stable")
         falling, labels = seen.scores[order], seen.labels[order]
         regret = (seen.backbone_right.astype(float) - seen.right)[order]

@@ -69,7 +69,7 @@ class PriceRule(Rule):
 
     def _find(self, reached: Reached, setting: float) -> Floats:
         """Return the thresholds of one branch as if only the backbone came after it."""
-        seen = reached.survivors
+        seen = reached.survivors.scored()
         right = np.stack([seen.right, seen.backbone_right])
         costs = self._shares(reached.branches + 1)[[reached.branch, -1]]
         worth = right - setting * costs[:, None]
@@ -97,7 +97,7 @@ class PriceRule(Rule):
         return later
 
     def _best(self, reached: Reached, gain: NDArray[np.float64]) -> Floats:
-        seen = reached.survivors
+        seen = reached.survivors.scored()
         order = np.argsort(-seen.scores, kind="stable")
         falling, labels, gain = seen.scores[order], seen.labels[order], gain[order]
         found = np.full(reached.classes, NEVER, dtype=np.float32)
