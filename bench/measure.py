@@ -259,19 +259,8 @@ class _Benchmark:
     # What is measured on.
 
     def _test_samples(self) -> NDArray[np.intp]:
-        wanted = self.bundle.manifest.preprocessing.image_shape
-        if self.data.images.shape[1:] != wanted:
-            raise InputError(
-                f"the images of {self.data.name} do not fit this cascade",
-                got=self.data.images.shape[1:],
-                expected=f"{wanted}, height x width x channels",
-            )
-        if self.data.classes != self.bundle.manifest.classes:
-            raise InputError(
-                f"the classes of {self.data.name} are not this cascade's",
-                got=_few(self.data.classes),
-                expected=_few(self.bundle.manifest.classes),
-            )
+        content = self.bundle.manifest
+        self.data.check_fits(content.preprocessing.image_shape, content.classes)
         if self.plan.all_samples:
             return np.arange(len(self.data))
         return recorded_test_part(self.data, self.bundle.manifest.split)
@@ -355,7 +344,8 @@ class _Session:
         self.rows: Subject = {"target": build.target, "precision": build.precision}
         self.runners = {t: self._runner(build, t) for t in {1, *self.plan.threads}}
         self.runner = self.runners[1]
-        self.point = self.bundle.manifest.operating_point(self.plan.operating_point)
+        self.point = self.bundle.manifest.operating_point(self.plan.operating_point, build)
+        self.points = self.bundle.manifest.points_of(build)
         self.cells: list[_Cell] = []
 
     def answer(self) -> None:
@@ -561,13 +551,13 @@ class _Session:
         """Return plain, under no name, and the cascade at each operating point; single images."""
         calls = self._calls_per_run(self.runner, 1)
         tasks = {"": Task(self._batches(self.runner.plain, 1, calls), calls)}
-        for point in self.bundle.manifest.operating_points:
+        for point in self.points:
             runner = self.runner.with_thresholds(point.table())
             tasks[point.name] = Task(self._batches(runner, 1, calls), calls)
         return tasks
 
     def _point_rows(self, spent: Mapping[str, Spent]) -> list[results.OperatingPointRow]:
-        points = self.bundle.manifest.operating_points
+        points = self.points
         table, plain = self.table, self.plain_labels
         return [self._point_row(p, table, plain, spent[""], spent[p.name]) for p in points]
 
@@ -763,7 +753,3 @@ def _versions(*packages: str) -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed as a package"
     return found
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")

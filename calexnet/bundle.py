@@ -69,7 +69,8 @@ class Bundle:
         raise BundleError(
             f"{self.folder} holds no {wanted}",
             got=held,
-            fix=f"Add it with: calexnet-export ... --target {target} --out {self.folder}",
+            fix=f"Add it with: calexnet-export ... --target {target}"
+            f"{f' --precision {precision}' if precision else ''} --out {self.folder}",
         )
 
 

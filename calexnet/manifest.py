@@ -6,7 +6,7 @@ Read by export, runtimes and bench alike; numpy and the standard library are eno
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calexnet import schema
@@ -14,11 +14,15 @@ from calexnet.calibration import OperatingPoint
 from calexnet.costs import Macs
 from calexnet.data.split import SplitRecord
 from calexnet.errors import BundleError
+from calexnet.parity import Parity
 from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
 
 MANIFEST = "manifest.json"
 SCHEMA = 2
+
+#: The precision that a cascade is trained at, and the reference of all others.
+FULL = "fp32"
 
 #: The next step for whoever holds a damaged bundle.
 COPY_AGAIN = "Copy the bundle again from where it was made, or export it again"
@@ -32,11 +36,15 @@ class TensorRecord:
         name: The tensor's name in the graph.
         dtype: Its numpy dtype's name.
         shape: Its dimensions; the batch is ``"n"``.
+        scale: Of a quantised tensor: it stands for ``scale * (number - zero_point)``.
+        zero_point: Likewise.
     """
 
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+    scale: float | None = None
+    zero_point: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,25 +76,20 @@ class GraphRecord:
 
 
 @dataclass(frozen=True)
-class Parity:
-    """How closely compiled graphs followed the cascade on real samples at export.
+class CalibrationRecord:
+    """The real samples by which a build was quantised and its thresholds found.
 
     Attributes:
-        samples: How many real samples were run.
-        bound: Largest score difference that counts as rounding.
-        score_difference: Largest one seen, over all exits.
-        label_flips: Answers that differ, over all exits and samples.
-        exit_flips: Exit decisions that differ, over all operating points and samples.
-        within_bound: Share of decisions whose score lies within `bound` of its threshold, so that
-            rounding may decide them.
+        data: The data set's name.
+        samples: How many thresholds were calibrated on; labelled, none trained on or to be tested.
+        ranged: How many of them activations' ranges were found on.
+        sha256: Of the samples' keys and labels.
     """
 
+    data: str
     samples: int
-    bound: float
-    score_difference: float
-    label_flips: int
-    exit_flips: int
-    within_bound: float
+    ranged: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,9 @@ class Compiled:
         plain: The backbone alone, the cascade's rival.
         parity: Found at export, or ``None``.
         parity_reason: Why `parity` is ``None``.
+        operating_points: The manifest's, calibrated again on this build's own scores; ``None`` for
+            a build that follows the manifest's.
+        calibration: What they were calibrated on.
     """
 
     target: str
@@ -110,6 +116,8 @@ class Compiled:
     plain: GraphRecord
     parity: Parity | None
     parity_reason: str | None
+    operating_points: tuple[OperatingPoint, ...] | None = None
+    calibration: CalibrationRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,8 @@ class Manifest:
         preprocessing: From camera bytes to what the backbone was trained on.
         branches: One a branch.
         compiled: One a (target, precision); the first usable one is the default.
-        operating_points: Threshold tables; the strictest first.
+        operating_points: Threshold tables of the cascade itself; the strictest first. A narrow
+            build has its own of the same names.
         default_operating_point: Name of the one used unless told otherwise.
         method: How the branches were trained.
         rule: How thresholds are found, to calibrate again.
@@ -180,14 +189,16 @@ class Manifest:
         """
         self.operating_point(None)
         shape = len(self.branches), len(self.classes)
-        for point in self.operating_points:
-            if point.table().shape != shape:
-                raise BundleError(
-                    f"the thresholds of {point.name} do not fit",
-                    got=point.table().shape,
-                    expected=f"{shape}, branches x classes",
-                )
+        for build in (None, *self.compiled):
+            for point in self.points_of(build):
+                if point.table().shape != shape:
+                    raise BundleError(
+                        f"the thresholds of {point.name} do not fit",
+                        got=point.table().shape,
+                        expected=f"{shape}, branches x classes",
+                    )
         for build in self.compiled:
+            self.operating_point(None, build)
             if len(build.segments) != len(self.branches) + 1:
                 raise BundleError(
                     f"{build.target} {build.precision} does not fit",
@@ -201,18 +212,35 @@ class Manifest:
             graph.file for build in self.compiled for graph in (*build.segments, build.plain)
         )
 
-    def operating_point(self, name: str | None) -> OperatingPoint:
-        """Return the operating point `name`, the default one for ``None``.
+    def points_of(self, build: Compiled | None) -> tuple[OperatingPoint, ...]:
+        """Return the operating points of `build`; ``None`` = of the cascade itself."""
+        if build is None or build.operating_points is None:
+            return self.operating_points
+        return build.operating_points
+
+    def operating_point(self, name: str | None, build: Compiled | None = None) -> OperatingPoint:
+        """Return the operating point `name` of `build`, the default one for ``None``.
 
         Raises:
             BundleError: There is none of that name.
         """
         wanted = self.default_operating_point if name is None else name
-        for point in self.operating_points:
+        for point in self.points_of(build):
             if point.name == wanted:
                 return point
-        known = ", ".join(point.name for point in self.operating_points)
+        known = ", ".join(point.name for point in self.points_of(build))
         raise BundleError("unknown operating point", got=repr(wanted), expected=f"one of {known}")
+
+
+def with_build(content: Manifest, build: Compiled) -> Manifest:
+    """Return `content` with `build` in the place of an earlier such entry, else as the last.
+
+    What is at full precision comes before what is not: it is the default.
+    """
+    mine = build.target, build.precision
+    entries = {(c.target, c.precision): c for c in content.compiled} | {mine: build}
+    ordered = sorted(entries.values(), key=lambda entry: entry.precision != FULL)
+    return replace(content, compiled=tuple(ordered))
 
 
 def dump(manifest: Manifest) -> bytes:

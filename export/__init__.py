@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from calexnet.preprocessing import InputForm
 
 #: target -> module with ``compile(graphs, bundle)``, which writes that target's files from the
-#: portable graphs, and ``PACKAGES``, which it does that with.
+#: portable graphs, and ``PACKAGES``, which it does that with; ``PRECISIONS`` are the narrower ones
+#: that it has, and ``narrow(graphs, bundle, attach, precision, images)`` writes one.
 TARGETS = {
     "onnxruntime": "calexnet.export.onnxruntime",
     "tflite": "calexnet.export.tflite",
@@ -22,7 +23,14 @@ TARGETS = {
 
 
 def export_run(
-    run: str | Path, out: str | Path, *, target: str = "onnxruntime", input: InputForm = "uint8"
+    run: str | Path,
+    out: str | Path,
+    *,
+    target: str = "onnxruntime",
+    input: InputForm = "uint8",
+    precision: str = "fp32",
+    calib_data: str | None = None,
+    calib_samples: int | None = None,
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
 
@@ -33,6 +41,12 @@ def export_run(
         target: One of `TARGETS`. A new bundle gets `onnxruntime` too: its files are the portable
             graphs that every other target is compiled from.
         input: ``uint8`` for raw images, ``float`` for normalised ones.
+        precision: ``fp32``, or a narrower one that the target has.
+        calib_data: Real labelled samples for a narrow precision, as `calexnet.data.load` takes
+            them; only their calibration part is used. ``None`` = the set the run was trained from,
+            if it has a name of its own.
+        calib_samples: How many of them activations' ranges are found on; thresholds are calibrated
+            on all.
 
     Returns:
         The bundle's manifest.
@@ -42,11 +56,27 @@ def export_run(
     """
     from calexnet.export.bundle import export_run as export
 
-    return export(Path(run), Path(out), target=target, input=input)
+    return export(
+        Path(run),
+        Path(out),
+        target=target,
+        input=input,
+        precision=precision,
+        calib_data=calib_data,
+        calib_samples=calib_samples,
+    )
 
 
-def export_bundle(source: str | Path, out: str | Path | None = None, *, target: str) -> Manifest:
-    """Compile the portable graphs in the bundle `source` for one more target.
+def export_bundle(
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    target: str,
+    precision: str = "fp32",
+    calib_data: str | None = None,
+    calib_samples: int | None = None,
+) -> Manifest:
+    """Compile the portable graphs in the bundle `source` for one more target or precision.
 
     Needs neither the run nor torch, so a board can do it.
 
@@ -54,6 +84,9 @@ def export_bundle(source: str | Path, out: str | Path | None = None, *, target: 
         source: A bundle.
         out: Where the bundle with that target goes, ``None`` = in the place of `source`.
         target: One of `TARGETS`.
+        precision: See `export_run`.
+        calib_data: Likewise.
+        calib_samples: Likewise.
 
     Returns:
         The new bundle's manifest.
@@ -63,4 +96,11 @@ def export_bundle(source: str | Path, out: str | Path | None = None, *, target: 
     """
     from calexnet.export.targets import export_bundle as export
 
-    return export(Path(source), Path(out or source), target=target)
+    return export(
+        Path(source),
+        Path(out or source),
+        target=target,
+        precision=precision,
+        calib_data=calib_data,
+        calib_samples=calib_samples,
+    )

@@ -12,16 +12,23 @@ from calexnet import checkpoint, flops, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError
-from calexnet.export import portable, segments, verify
+from calexnet.export import calibration, narrow, portable, segments, verify
 from calexnet.export.serialise import serialise
 from calexnet.export.targets import (
     compile_target,
     refuse_unknown,
     versions,
-    with_build,
     with_versions,
 )
-from calexnet.manifest import MANIFEST, BranchRecord, Compiled, Manifest, Provenance
+from calexnet.manifest import (
+    FULL,
+    MANIFEST,
+    BranchRecord,
+    Compiled,
+    Manifest,
+    Provenance,
+    with_build,
+)
 from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.progress import Progress
 from calexnet.runtimes.runner import load_runner
@@ -31,25 +38,59 @@ from calexnet.storage import staged_folder
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
 
 
-def export_run(run: Path, out: Path, *, target: str, input: InputForm) -> Manifest:
+def export_run(
+    run: Path,
+    out: Path,
+    *,
+    target: str,
+    input: InputForm,
+    precision: str = FULL,
+    calib_data: str | None = None,
+    calib_samples: int | None = None,
+) -> Manifest:
     """See `calexnet.export.export_run`."""
-    refuse_unknown(target)
+    refuse_unknown(target, precision)
     cascade, source = checkpoint.load(run)
-    return export_cascade(cascade, source, out, target=target, input=input)
+    samples = None
+    if precision != FULL:
+        spec = cascade.spec
+        samples = calibration.load(
+            calib_data, spec.split, spec.preprocessing, spec.classes, calib_samples
+        )
+    return export_cascade(
+        cascade, source, out, target=target, input=input, precision=precision, samples=samples
+    )
 
 
 def export_cascade(
-    cascade: Cascade, source: str, out: Path, *, target: str, input: InputForm
+    cascade: Cascade,
+    source: str,
+    out: Path,
+    *,
+    target: str,
+    input: InputForm,
+    precision: str = FULL,
+    samples: calibration.Calibration | None = None,
 ) -> Manifest:
     """Export `cascade`, which the hash `source` names, to the bundle `out`.
 
     The portable graphs are made first, unless the bundle has them: what `target` gets is compiled
     from those.
+
+    Args:
+        cascade: A trained one.
+        source: Hash of its run.
+        out: The bundle.
+        target: For which.
+        input: Raw images or normalised ones.
+        precision: One that the target has.
+        samples: Real ones, for a precision that is not full.
     """
     earlier = _earlier(out, source, input)
-    known = earlier if target != portable.TARGET else None
-    wanted = tuple(dict.fromkeys((target,) if known else (portable.TARGET, target)))
-    steps = 2 * len(wanted) + (0 if known else 2)
+    known = earlier if (target, precision) != (portable.TARGET, portable.PRECISION) else None
+    named = ([] if known else [portable.TARGET]) + ([] if samples else [target])
+    wanted = tuple(dict.fromkeys(named))
+    steps = 2 * len(wanted) + (0 if known else 2) + (1 if samples else 0)
     with (
         Progress("exporting, steps", steps) as progress,
         staged_folder(out, marker=MANIFEST) as stage,
@@ -70,6 +111,12 @@ def export_cascade(
             progress.advance(note=f"verifying {name}")
             content = with_build(content, _verified(cascade, stage, content, build))
             content = with_versions(content, name)
+            progress.advance()
+        if samples is not None:
+            progress.advance(0, note=f"narrowing to {precision}")
+            bundle = Bundle(stage, content, sha256="")
+            build = narrow.narrow_build(bundle, target, precision, samples)
+            content = with_versions(with_build(content, build), target)
             progress.advance()
         (stage / MANIFEST).write_bytes(manifest.dump(content))
         open_bundle(stage)

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calexnet.cli import outcome
+from calexnet.cli.parity import parity_lines
 from calexnet.errors import InputError
 from calexnet.export import TARGETS, export_bundle, export_run
-from calexnet.manifest import MANIFEST, Manifest
+from calexnet.export.precisions import PRECISIONS
+from calexnet.manifest import FULL, MANIFEST, CalibrationRecord, Manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,6 +34,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="uint8: raw images, normalised in the graph (default); float: normalised before; a "
         "bundle has its own",
     )
+    parser.add_argument(
+        "--precision",
+        default=FULL,
+        help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}",
+    )
+    parser.add_argument(
+        "--calib-data",
+        help="real samples for a narrow precision: digits, a folder of images, or an .npz file; "
+        "the set of the run by default, where that has a name of its own",
+    )
+    parser.add_argument(
+        "--calib-samples",
+        type=int,
+        help="how many of its calibration part to find ranges on; thresholds are found on all",
+    )
     arguments = parser.parse_args(argv)
     if arguments.out is None and not _is_bundle(arguments.source):
         parser.error("the following arguments are required: --out")
@@ -40,13 +57,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
+    narrowing = {
+        "precision": arguments.precision,
+        "calib_data": arguments.calib_data,
+        "calib_samples": arguments.calib_samples,
+    }
     if not _is_bundle(source):
-        content = export_run(source, out, target=target, input=arguments.input or "uint8")
+        content = export_run(
+            source, out, target=target, input=arguments.input or "uint8", **narrowing
+        )
     elif arguments.input is None:
-        content = export_bundle(source, out, target=target)
+        content = export_bundle(source, out, target=target, **narrowing)
     else:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
-    print(_summary(content, target))
+    print(_summary(content, target, arguments.precision))
     print(f"\nBundle: {out}")
     return 0
 
@@ -55,8 +79,8 @@ def _is_bundle(source: Path) -> bool:
     return (source / MANIFEST).is_file()
 
 
-def _summary(content: Manifest, target: str) -> str:
-    build = next(build for build in content.compiled if build.target == target)
+def _summary(content: Manifest, target: str, precision: str) -> str:
+    build = next(b for b in content.compiled if (b.target, b.precision) == (target, precision))
     stages, heads = content.macs.stages, (*content.macs.branches, 0)
     lines = ["", "segment     file size    stage MACs   branch MACs   share of plain"]
     for graph, stage, head in zip(build.segments, stages, heads, strict=True):
@@ -66,17 +90,20 @@ def _summary(content: Manifest, target: str) -> str:
             f"   {part:14.1%}"
         )
     lines.append(f"{'plain':<10} {build.plain.file.size / 1e3:7.1f} kB  {content.macs.plain:12,}")
-    parity = build.parity
-    if parity is None:
+    if build.calibration is not None:
+        lines += ["", _calibrated(build.calibration)]
+    if build.parity is None:
         lines += ["", f"Not verified: {build.parity_reason}."]
     else:
-        lines += [
-            "",
-            f"Verified against PyTorch on {parity.samples} real images: scores within "
-            f"{parity.score_difference:.1e}, {parity.label_flips} labels and {parity.exit_flips} "
-            "exits differ.",
-        ]
+        lines += ["", *parity_lines(build.parity)]
     return "\n".join(lines)
+
+
+def _calibrated(record: CalibrationRecord) -> str:
+    return (
+        f"Ranges from {record.ranged} images of {record.data}; thresholds calibrated again on this "
+        f"build's own scores, on {record.samples}."
+    )
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Softmax, score and comparison stay float32 at every precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -107,15 +107,32 @@ def inline(
     outputs = {value.name or "": value for value in part.outputs}
     for value in _all_values(part):
         value.name = f"{prefix}.{value.name}"
-    for value, source in zip(part.inputs, sources, strict=True):
-        ir.convenience.replace_all_uses_with(value, source)
-    nodes = list(part)
+    named = zip(part.inputs, sources, strict=True)
+    graft(graph, part, {value.name or "": source for value, source in named})
+    return outputs
+
+
+def graft(graph: ir.Graph, part: ir.Graph, sources: Mapping[str, ir.Value]) -> list[ir.Value]:
+    """Move the nodes of `part` to the end of `graph`; return its outputs.
+
+    Args:
+        graph: Gains the part's nodes, constants and those of its inputs that are not in `sources`.
+        part: Left empty.
+        sources: Value of `graph` to read, by the name of the part's input.
+    """
+    outputs = list(part.outputs)
+    nodes, inputs = list(part), list(part.inputs)
     initializers = list(part.initializers.values())
+    for value in inputs:
+        if (source := sources.get(value.name or "")) is not None:
+            ir.convenience.replace_all_uses_with(value, source)
     part.outputs.clear()
+    part.inputs.clear()
     part.remove(nodes)
     part.initializers.clear()
     for value in initializers:
         graph.register_initializer(value)
+    graph.inputs.extend(value for value in inputs if value.name not in sources)
     graph.extend(nodes)
     return outputs
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from calexnet.bundle import Bundle
 from calexnet.errors import BundleError
-from calexnet.manifest import Compiled, FileRecord, GraphRecord, TensorRecord
+from calexnet.manifest import FULL, Compiled, FileRecord, GraphRecord, TensorRecord
 from calexnet.storage import sha256
 
 #: The target and precision whose files are the portable graphs themselves.
-TARGET, PRECISION = "onnxruntime", "fp32"
+TARGET, PRECISION = "onnxruntime", FULL
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def write_graph(
         inputs: In the graph's order.
         outputs: In the graph's order.
     """
-    (bundle / path).parent.mkdir(exist_ok=True)
+    (bundle / path).parent.mkdir(parents=True, exist_ok=True)
     (bundle / path).write_bytes(data)
     file = FileRecord(path, sha256(data), len(data))
     return GraphRecord(name, file, inputs, outputs, buckets=None)

@@ -74,7 +74,7 @@ def _segment(stage: Stage, cascade: Cascade, index: int, *, hands_on: bool) -> i
     label, score, probabilities = operators.append_answer(graph, logits, own_score)
     leaves = operators.append_gate(graph, label, score, operators.classes_of(logits))
     answer = [label, score, leaves, probabilities]
-    return _model(graph, [*carried, *answer], f"segment{index + 1}")
+    return finished(graph, [*carried, *answer], f"segment{index + 1}")
 
 
 def _state_input(cascade: Cascade, index: int) -> ir.Value:
@@ -87,15 +87,16 @@ def _state_input(cascade: Cascade, index: int) -> ir.Value:
 
 def _tail(stage: Stage, number: int) -> ir.Model:
     answer = operators.append_answer(stage.graph, stage.graph.outputs[0])
-    return _model(stage.graph, list(answer), f"segment{number}")
+    return finished(stage.graph, list(answer), f"segment{number}")
 
 
 def _plain(graph: ir.Graph) -> ir.Model:
     answer = operators.append_answer(graph, graph.outputs[0])
-    return _model(graph, list(answer), "plain")
+    return finished(graph, list(answer), "plain")
 
 
-def _model(graph: ir.Graph, outputs: list[ir.Value], name: str) -> ir.Model:
+def finished(graph: ir.Graph, outputs: list[ir.Value], name: str) -> ir.Model:
+    """Return `graph` as a model with these outputs: named, tidied, the same bytes on every run."""
     graph.outputs[:] = outputs
     graph.name = name
     graph.opset_imports.clear()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from calexnet.errors import ExportError
 from calexnet.export.portable import PortableGraph, PortableGraphs
@@ -40,4 +43,21 @@ def _record(value: ir.Value) -> TensorRecord:
     assert value.dtype is not None
     assert value.shape is not None
     shape = tuple(d if isinstance(d, int) else str(d.value) for d in value.shape)
-    return TensorRecord(value.name, value.dtype.numpy().name, shape)
+    return TensorRecord(value.name, value.dtype.numpy().name, shape, *_quantisation(value))
+
+
+def _quantisation(value: ir.Value) -> tuple[float, int] | tuple[()]:
+    """Return scale and zero point of a quantised tensor, from what makes or reads it."""
+    if value.dtype not in (ir.DataType.INT8, ir.DataType.UINT8):
+        return ()
+    nodes = [value.producer(), *(node for node, _ in value.uses())]
+    for node in nodes:
+        if node is not None and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+            return float(_constant(node.inputs[1])), int(_constant(node.inputs[2]))
+    return ()
+
+
+def _constant(value: ir.Value | None) -> NDArray[Any]:
+    tensor = None if value is None else ir.convenience.get_const_tensor(value)
+    assert tensor is not None
+    return tensor.numpy()

@@ -15,9 +15,9 @@ from pathlib import Path
 from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.export import TARGETS, portable
+from calexnet.export import TARGETS, calibration, narrow, portable
 from calexnet.export.portable import PortableGraphs
-from calexnet.manifest import MANIFEST, Compiled, Manifest
+from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from calexnet.progress import Progress
 from calexnet.runtimes.runner import load_runner
 from calexnet.storage import staged_folder
@@ -25,33 +25,58 @@ from calexnet.storage import staged_folder
 UNVERIFIED = "compiled from a bundle, which holds no images to verify on"
 
 
-def refuse_unknown(target: str) -> None:
-    """Do nothing if there is such a target.
+def refuse_unknown(target: str, precision: str = portable.PRECISION) -> None:
+    """Do nothing if there is such a target, and it comes at this precision.
 
     Raises:
-        InputError: There is not.
+        InputError: There is not, or it does not.
     """
     if target not in TARGETS:
         raise InputError(
             "unknown target", got=repr(target), expected=f"one of {', '.join(TARGETS)}"
         )
+    known = (portable.PRECISION, *import_module(TARGETS[target]).PRECISIONS)
+    if precision not in known:
+        raise InputError(
+            f"target {target} does not come at this precision",
+            got=repr(precision),
+            expected=f"one of {', '.join(known)}",
+        )
 
 
-def export_bundle(source: Path, out: Path, *, target: str) -> Manifest:
+def export_bundle(
+    source: Path,
+    out: Path,
+    *,
+    target: str,
+    precision: str = portable.PRECISION,
+    calib_data: str | None = None,
+    calib_samples: int | None = None,
+) -> Manifest:
     """See `calexnet.export.export_bundle`."""
-    refuse_unknown(target)
+    refuse_unknown(target, precision)
     bundle = open_bundle(source)
-    if target == portable.TARGET:
+    held = bundle.manifest
+    if (target, precision) == (portable.TARGET, portable.PRECISION):
         raise InputError(
             f"{source} holds target {target} already",
-            expected=f"one of {', '.join(name for name in TARGETS if name != portable.TARGET)}",
+            expected=f"one of {', '.join(name for name in TARGETS if name != portable.TARGET)}, or "
+            "another precision",
             fix="To renew it export the run that the bundle comes from",
+        )
+    samples = None
+    if precision != portable.PRECISION:
+        samples = calibration.load(
+            calib_data, held.split, held.preprocessing, held.classes, calib_samples
         )
     with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
         progress.advance(0, note="compiling")
         shutil.copytree(source, stage, dirs_exist_ok=True)
-        build = compile_target(portable.read(bundle), stage, target, reason=UNVERIFIED)
-        content = with_versions(with_build(bundle.manifest, build), target)
+        if samples is None:
+            build = compile_target(portable.read(bundle), stage, target, reason=UNVERIFIED)
+        else:
+            build = narrow.narrow_build(replace(bundle, folder=stage), target, precision, samples)
+        content = with_versions(with_build(held, build), target)
         progress.advance(note="loading")
         _load_once(Bundle(stage, content, sha256=""), build)
         (stage / MANIFEST).write_bytes(manifest.dump(content))
@@ -71,13 +96,6 @@ def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: 
     """
     *segments, plain = import_module(TARGETS[target]).compile(graphs, stage)
     return Compiled(target, "fp32", "segments", tuple(segments), plain, None, reason)
-
-
-def with_build(content: Manifest, build: Compiled) -> Manifest:
-    """Return `content` with `build` in the place of an earlier such entry, else as the last."""
-    mine = build.target, build.precision
-    entries = {(c.target, c.precision): c for c in content.compiled} | {mine: build}
-    return replace(content, compiled=tuple(entries.values()))
 
 
 def with_versions(content: Manifest, target: str) -> Manifest:

@@ -15,6 +15,7 @@ from calexnet.bundle import Bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER, ExitTable
 from calexnet.manifest import Compiled
+from calexnet.parity import Answers
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes.base import ANSWER, Array, Engine
 
@@ -267,15 +268,41 @@ class Runner:
                 table.labels[number], table.scores[number] = answer["label"], answer["score"]
         return table
 
-    def trace(self, images: Array) -> list[tuple[SegmentCall, dict[str, Array]]]:
+    def answers(self, images: Array, batch: int = 64) -> Answers:
+        """Return all that every exit and plain answer for `images`; nobody leaves.
+
+        Args:
+            images: Any number, at least one.
+            batch: How many to run at a time.
+        """
+        parts = [self._answers(images[i : i + batch]) for i in range(0, len(images), batch)]
+        return Answers.joined(parts)
+
+    def _answers(self, images: Array) -> Answers:
+        given = [answer for _, answer in self.trace(images, probabilities=True)]
+        labels, scores, table = (
+            np.stack([answer[name] for answer in given])
+            for name in ("label", "score", "probabilities")
+        )
+        plain = self.plain(images)
+        return Answers(ExitTable(labels, scores), table, plain.labels, plain.scores)
+
+    def trace(
+        self, images: Array, *, probabilities: bool = False
+    ) -> list[tuple[SegmentCall, dict[str, Array]]]:
         """Return each segment's call for `images`, and its outputs, with nobody leaving.
 
         The calls can be made again, for example to time a segment alone.
+
+        Args:
+            images: See the class; at least one.
+            probabilities: Ask for these too.
         """
         state: dict[str, Array] = {"image": self.preprocessing.check(images)}
+        more = ("probabilities",) if probabilities else ()
         seen = []
         for step in self._steps:
-            call = SegmentCall(step.engine, step.feeds(state), step.outputs)
+            call = SegmentCall(step.engine, step.feeds(state), (*step.outputs, *more))
             outputs = dict(zip(call.outputs, call(), strict=True))
             state.update(outputs)
             seen.append((call, outputs))
@@ -302,7 +329,7 @@ def load_runner(
     if threads is not None and threads < 1:
         raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
     module, compiled = _choose(bundle, target, precision)
-    point = bundle.manifest.operating_point(operating_point).table()
+    point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else _checked_thresholds(thresholds, point.shape)
     *engines, plain = (
         module.load(record, bundle.read(record.file), provider=provider, threads=threads)

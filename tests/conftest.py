@@ -63,6 +63,37 @@ def small_float_bundle(small_run: Path, tmp_path_factory: pytest.TempPathFactory
     return folder
 
 
+@pytest.fixture(scope="session")
+def small_npz(small_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`small_data` as one file."""
+    from calexnet.data import npz
+
+    path = tmp_path_factory.mktemp("data") / "tints.npz"
+    npz.save(small_data, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_narrow_bundle(
+    small_bundle: Path, small_npz: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """`small_bundle` with every narrower precision of onnxruntime; nobody may change it."""
+    from calexnet.export import export_bundle, onnxruntime
+
+    source, folder = small_bundle, tmp_path_factory.mktemp("bundles") / "tints"
+    for precision in onnxruntime.PRECISIONS:
+        export_bundle(
+            source,
+            folder,
+            target="onnxruntime",
+            precision=precision,
+            calib_data=str(small_npz),
+            calib_samples=32,
+        )
+        source = folder
+    return folder
+
+
 @pytest.fixture
 def translated(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the graphs of `small_bundle` instead of having torch translate its cascade again."""

@@ -16,10 +16,10 @@ from calexnet.manifest import (
     FileRecord,
     GraphRecord,
     Manifest,
-    Parity,
     Provenance,
     TensorRecord,
 )
+from calexnet.parity import ExitFlips, Parity
 from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
 from calexnet.storage import sha256
@@ -34,6 +34,8 @@ FILES = {
     )
     for name in ("segment1", "segment2", "plain")
 }
+
+PARITY = Parity("PyTorch", 8, 1e-4, 1e-6, (ExitFlips((), ()),) * 2, (), 0.0, 0.5, 0.5)
 
 
 def graph(target: str, precision: str, name: str) -> GraphRecord:
@@ -70,7 +72,7 @@ def sample_manifest() -> Manifest:
         preprocessing=Preprocessing(4, 4, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)),
         branches=(BranchRecord("layer1", "linear", 10),),
         compiled=(
-            compiled("onnxruntime", "fp32", Parity(8, 1e-4, 1e-6, 0, 0, 0.0)),
+            compiled("onnxruntime", "fp32", PARITY),
             compiled("onnxruntime", "int8"),
             compiled("tensorrt", "fp16"),
         ),

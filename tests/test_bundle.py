@@ -239,14 +239,15 @@ def test_a_build_is_found_by_target_and_precision_the_first_unless_told(
 
 @pytest.mark.parametrize(
     ("target", "precision", "wanted"),
-    [("tflite", None, "tflite"), ("tensorrt", "int8", "tensorrt int8")],
+    [("tflite", None, "tflite"), ("tensorrt", "int8", "tensorrt --precision int8")],
 )
 def test_a_build_that_is_not_there_is_refused_with_what_is_and_how_to_add_it(
     folder: Path, target: str, precision: str | None, wanted: str
 ) -> None:
     with pytest.raises(
         BundleError,
-        match=rf"bundle holds no {wanted}: got onnxruntime fp32, onnxruntime int8, tensorrt fp16\. "
-        rf"Add it with: calexnet-export \.\.\. --target {target} --out .*bundle\.$",
+        match=rf"bundle holds no {wanted.replace('--precision ', '')}: got onnxruntime fp32, "
+        r"onnxruntime int8, tensorrt fp16\. "
+        rf"Add it with: calexnet-export \.\.\. --target {wanted} --out .*bundle\.$",
     ):
         open_bundle(folder).compiled(target, precision)

@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "calexnet.cli.train",
     "evaluate": "calexnet.cli.evaluate",
     "predict": "calexnet.cli.predict",
+    "verify": "calexnet.cli.verify",
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
     "analyse": "calexnet.cli.analyse",

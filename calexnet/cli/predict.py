@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=_positions, default=(0,), help="which of them: 42 or 1,2,3")
     parser.add_argument("--resize", action="store_true", help="bring image files to size")
     parser.add_argument("--target", help="runtime; the first that works here by default")
+    parser.add_argument("--precision", help="the target's first by default")
     parser.add_argument("--threads", type=int, help="all cores by default")
     parser.add_argument("--operating-point", help="the bundle's default by default")
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     runner = runtimes.load(
         arguments.bundle,
         target=arguments.target,
+        precision=arguments.precision,
         threads=arguments.threads,
         operating_point=arguments.operating_point,
     )

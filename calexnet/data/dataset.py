@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,3 +88,26 @@ class Dataset:
             labels=self.labels[rows],
             keys=tuple(self.keys[row] for row in rows),
         )
+
+    def check_fits(self, image_shape: tuple[int, int, int], classes: tuple[str, ...]) -> None:
+        """Do nothing if a cascade for these images and classes can be asked about this set.
+
+        Raises:
+            InputError: Its images have another shape, or its classes are others.
+        """
+        if self.images.shape[1:] != image_shape:
+            raise InputError(
+                f"the images of {self.name} do not fit this cascade",
+                got=self.images.shape[1:],
+                expected=f"{image_shape}, height x width x channels",
+            )
+        if self.classes != classes:
+            raise InputError(
+                f"the classes of {self.name} are not this cascade's",
+                got=_few(self.classes),
+                expected=_few(classes),
+            )
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")

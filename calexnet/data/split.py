@@ -89,8 +89,24 @@ def recorded_test_part(data: Dataset, record: SplitRecord) -> NDArray[np.intp]:
     Raises:
         InputError: Neither has the recorded hash, so the test part is unknown.
     """
-    by_rule = rules.members(data, rules.parse(record.rule)["test"], record.seed)
-    wanted, got = record.parts["test"], _record(data, by_rule)
+    alternative = ", or --all-samples if none of these images was used in training or calibration"
+    return _recorded_part(data, record, "test", alternative)
+
+
+def recorded_calibration_part(data: Dataset, record: SplitRecord) -> NDArray[np.intp]:
+    """Return the indices of the calibration samples that `record` names, found likewise.
+
+    Raises:
+        InputError: The calibration part is unknown: some of `data` may be for the test.
+    """
+    return _recorded_part(data, record, "calibration", "")
+
+
+def _recorded_part(
+    data: Dataset, record: SplitRecord, part: str, alternative: str
+) -> NDArray[np.intp]:
+    by_rule = rules.members(data, rules.parse(record.rule)[part], record.seed)
+    wanted, got = record.parts[part], _record(data, by_rule)
     if got == wanted:
         return by_rule
     everything = np.arange(len(data))
@@ -98,10 +114,9 @@ def recorded_test_part(data: Dataset, record: SplitRecord) -> NDArray[np.intp]:
         return everything
     raise InputError(
         f"{data.name} is not the data set that this cascade's split was recorded on",
-        got=f"a test part of {got.samples} images with hash {got.sha256[:12]}",
+        got=f"a {part} part of {got.samples} images with hash {got.sha256[:12]}",
         expected=f"{wanted.samples} images of {record.data} with hash {wanted.sha256[:12]}",
-        fix="Give the set it was trained from, or --all-samples if none of these images was "
-        "used in training or calibration",
+        fix=f"Give the set it was trained from{alternative}",
     )
 
 

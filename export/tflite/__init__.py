@@ -16,6 +16,7 @@ from calexnet.manifest import GraphRecord, TensorRecord
 FOLDER = "tflite"
 #: What builds its files, besides calexnet.
 PACKAGES = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
+PRECISIONS: tuple[str, ...] = ()
 
 
 def compile(graphs: PortableGraphs, bundle: Path) -> tuple[GraphRecord, ...]:

@@ -19,8 +19,8 @@ def exported(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
     """Let exporting answer with a bundle that is there already; return what it was asked."""
     asked: list[tuple[object, ...]] = []
 
-    def answer(run: Path, out: Path, *, target: str, input: str) -> Manifest:
-        asked.append((run, out, target, input))
+    def answer(run: Path, out: Path, *, target: str, input: str, **narrowing: object) -> Manifest:
+        asked.append((run, out, target, input, *narrowing.values()))
         return open_bundle(small_bundle).manifest
 
     monkeypatch.setattr(cli, "export_run", answer)
@@ -56,13 +56,16 @@ def test_an_export_ends_with_its_summary(
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ([], ("onnxruntime", "uint8")),
-        (["--input", "float"], ("onnxruntime", "float")),
-        (["--input", "uint8", "--target", "onnxruntime"], ("onnxruntime", "uint8")),
+        ([], ("onnxruntime", "uint8", "fp32", None, None)),
+        (["--input", "float"], ("onnxruntime", "float", "fp32", None, None)),
+        (
+            ["--input", "uint8", "--target", "onnxruntime", "--calib-data", "set.npz"],
+            ("onnxruntime", "uint8", "fp32", "set.npz", None),
+        ),
     ],
 )
 def test_arguments_are_passed_on(
-    exported: list[tuple[object, ...]], arguments: list[str], asked: tuple[str, str]
+    exported: list[tuple[object, ...]], arguments: list[str], asked: tuple[object, ...]
 ) -> None:
     code = cli.main(["run", "--out", "bundle", *arguments])
 

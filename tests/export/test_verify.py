@@ -15,8 +15,9 @@ import pytest
 
 from calexnet.cascade import Cascade
 from calexnet.errors import ParityError
-from calexnet.export.verify import BOUND, verify
+from calexnet.export.verify import verify
 from calexnet.gating import choose_exits
+from calexnet.parity import BOUND
 from tests.small_cascade import reload
 
 NAMES = ("segment1", "segment2", "segment3", "plain")

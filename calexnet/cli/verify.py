@@ -1,0 +1,123 @@
+"""``calexnet verify``: every build of a bundle against its float32 reference, on real images."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet import data
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.cli import arguments as kinds
+from calexnet.cli.parity import parity_lines
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import recorded_test_part
+from calexnet.errors import ParityError, RuntimeUnavailableError
+from calexnet.manifest import FULL, Compiled
+from calexnet.parity import Parity, Side, compare
+from calexnet.runtimes.runner import Runner, load_runner
+
+HELP = "Compare every build of a bundle with its float32 reference: answers, exits, accuracy."
+
+#: What all other builds are derived from: target and precision.
+REFERENCE = ("onnxruntime", FULL)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
+    parser.add_argument("--data", required=True, help="digits, a folder of images, or an .npz file")
+    kinds.data_root(parser)
+    parser.add_argument("--target", help="only builds for this one")
+    parser.add_argument("--precision", help="only builds at this one")
+    parser.add_argument(
+        "--all-samples", action="store_true", help="use all images, not the recorded test part"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare and print; a full-precision build that decides otherwise is an error."""
+    bundle = open_bundle(arguments.bundle)
+    samples = data.load(arguments.data, arguments.data_root)
+    builds = _builds(bundle, arguments.target, arguments.precision)
+    reference = load_runner(bundle, *REFERENCE)
+    images, truth = _images(bundle, samples, arguments.all_samples)
+    side = Side(" ".join(REFERENCE), reference.answers(images), reference.thresholds)
+    failed = [build for build in builds if not _verify(bundle, build, side, images, truth)]
+    if failed:
+        raise ParityError(
+            f"{' and '.join(map(_name, failed))} does not decide as the reference does",
+            expected="differences that rounding explains",
+            fix="Export it again; if that does not help, report it with the bundle",
+        )
+    return 0
+
+
+def _builds(bundle: Bundle, target: str | None, precision: str | None) -> list[Compiled]:
+    """Return what there is to verify, the reference itself among it.
+
+    Raises:
+        BundleError: There is no such build.
+    """
+    if target is not None:
+        bundle.compiled(target, precision)
+    found = [
+        build
+        for build in bundle.manifest.compiled
+        if target in (None, build.target) and precision in (None, build.precision)
+    ]
+    if not found:
+        bundle.compiled(REFERENCE[0], precision)
+    return found
+
+
+def _images(bundle: Bundle, samples: Dataset, everything: bool) -> tuple[Any, NDArray[np.int64]]:
+    content = bundle.manifest
+    samples.check_fits(content.preprocessing.image_shape, content.classes)
+    rows = np.arange(len(samples))
+    if not everything:
+        rows = recorded_test_part(samples, content.split)
+    raw = samples.images[rows]
+    images = raw if content.preprocessing.input == "uint8" else content.preprocessing.normalise(raw)
+    return images, samples.labels[rows]
+
+
+def _verify(
+    bundle: Bundle,
+    build: Compiled,
+    reference: Side,
+    images: NDArray[Any],
+    truth: NDArray[np.int64],
+) -> bool:
+    """Print how `build` compares; return whether that is good enough for its precision."""
+    print(f"\n{_name(build)}")
+    if (build.target, build.precision) == REFERENCE:
+        print("The reference.", *(parity_lines(build.parity) if build.parity else ()), sep="\n")
+        return True
+    try:
+        runner = load_runner(bundle, build.target, build.precision)
+    except RuntimeUnavailableError as missing:
+        print(f"Skipped: {missing}")
+        return True
+    parity = _parity(bundle, runner, reference, images, truth)
+    print(*parity_lines(parity), sep="\n")
+    return build.precision != FULL or parity.is_rounding
+
+
+def _parity(
+    bundle: Bundle,
+    runner: Runner,
+    reference: Side,
+    images: NDArray[Any],
+    truth: NDArray[np.int64],
+) -> Parity:
+    found = Side(_name(runner.compiled), runner.answers(images), runner.thresholds)
+    tables = [point.table() for point in bundle.manifest.operating_points]
+    return compare(reference, found, truth, tables)
+
+
+def _name(build: Compiled) -> str:
+    return f"{build.target} {build.precision}"

@@ -1,0 +1,173 @@
+"""``calexnet verify``: builds against the float32 reference, on images nobody calibrated on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calexnet import cli, runtimes
+from calexnet.bundle import open_bundle
+from calexnet.cli import verify
+from calexnet.data.dataset import Dataset
+from calexnet.data.split import recorded_test_part
+from calexnet.errors import RuntimeUnavailableError
+from calexnet.export import export_bundle
+from calexnet.runtimes import onnxruntime, tflite
+from calexnet.runtimes.runner import Runner, load_runner
+
+
+def verified(bundle: Path, npz: Path, *more: str) -> int:
+    return cli.main(["verify", str(bundle), "--data", str(npz), *more])
+
+
+@pytest.fixture
+def with_tflite(small_bundle: Path, tmp_path: Path) -> Path:
+    """A bundle with a second target at full precision."""
+    folder = Path(shutil.copytree(small_bundle, tmp_path / "bundle"))
+    export_bundle(folder, target="tflite")
+    return folder
+
+
+def test_every_build_is_compared_on_the_recorded_test_part(
+    small_narrow_bundle: Path,
+    small_npz: Path,
+    small_data: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    count = len(recorded_test_part(small_data, open_bundle(small_narrow_bundle).manifest.split))
+
+    code = verified(small_narrow_bundle, small_npz)
+
+    assert 0 == code
+    blocks = capsys.readouterr().out.strip().split("\n\n")
+    assert ["fp32", "fp16", "int8", "int8-symmetric"] == [b.split()[1] for b in blocks]
+    assert "The reference." in blocks[0]
+    assert "Verified against PyTorch on 64 real images" in blocks[0]
+    for block in blocks[1:]:
+        assert f"Verified against onnxruntime fp32 on {count} real images: scores within " in block
+
+
+def test_the_figures_are_those_of_the_runners(
+    small_narrow_bundle: Path,
+    small_npz: Path,
+    small_data: Dataset,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = recorded_test_part(small_data, open_bundle(small_narrow_bundle).manifest.split)
+    images, truth = small_data.images[rows], small_data.labels[rows]
+    right = {
+        precision: (runtimes.load(small_narrow_bundle, precision=precision)(images).labels == truth)
+        for precision in ("fp32", "int8")
+    }
+
+    verified(small_narrow_bundle, small_npz, "--precision", "int8")
+
+    text = capsys.readouterr().out
+    assert 1 == text.count("Verified")
+    assert (
+        f"Right on {right['int8'].mean():.2%} of them; the reference on {right['fp32'].mean():.2%}"
+    ) in text
+
+
+def test_all_samples_are_used_where_asked(
+    small_narrow_bundle: Path, small_npz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = verified(small_narrow_bundle, small_npz, "--all-samples", "--precision", "fp16")
+
+    assert 0 == code
+    assert "on 320 real images" in capsys.readouterr().out
+
+
+def test_another_target_at_full_precision_passes(
+    with_tflite: Path, small_npz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == verified(with_tflite, small_npz)
+    assert "\ntflite fp32\nVerified against onnxruntime fp32" in capsys.readouterr().out
+
+
+def test_one_that_decides_otherwise_is_a_failed_gate(
+    with_tflite: Path,
+    small_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def looser(bundle: Any, target: str, precision: str) -> Runner:
+        runner = load_runner(bundle, target, precision)
+        if target != "tflite":
+            return runner
+        return runner.with_thresholds(np.minimum(runner.thresholds, 0.4))
+
+    monkeypatch.setattr(verify, "load_runner", looser)
+
+    code = verified(with_tflite, small_npz)
+
+    assert 1 == code
+    told = capsys.readouterr()
+    assert "sample" in told.out
+    assert "leaving on one side alone, by a margin of" in told.out
+    assert (
+        "calexnet verify: error: tflite fp32 does not decide as the reference does: expected "
+        "differences that rounding explains. Export it again" in told.err
+    )
+
+
+def test_a_build_whose_runtime_is_missing_is_skipped_with_the_reason(
+    with_tflite: Path,
+    small_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing() -> None:
+        raise RuntimeUnavailableError("no LiteRT here")
+
+    monkeypatch.setattr(tflite, "require", missing)
+
+    assert 0 == verified(with_tflite, small_npz)
+    assert "tflite fp32\nSkipped: no LiteRT here" in capsys.readouterr().out
+
+
+def test_without_the_reference_there_is_nothing_to_compare_with(
+    with_tflite: Path,
+    small_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def missing() -> None:
+        raise RuntimeUnavailableError("ONNX Runtime cannot be used here")
+
+    monkeypatch.setattr(onnxruntime, "require", missing)
+
+    assert 4 == verified(with_tflite, small_npz)
+    assert "ONNX Runtime cannot be used here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--precision", "int4"], "holds no onnxruntime int4: got onnxruntime fp32, onnxruntime"),
+        (["--target", "tflite"], "holds no tflite: got onnxruntime fp32, onnxruntime fp16"),
+        (["--target", "onnxruntime", "--precision", "bf16"], "holds no onnxruntime bf16"),
+    ],
+)
+def test_a_build_that_is_not_there_is_refused(
+    small_narrow_bundle: Path,
+    small_npz: Path,
+    capsys: pytest.CaptureFixture[str],
+    more: list[str],
+    message: str,
+) -> None:
+    assert 2 == verified(small_narrow_bundle, small_npz, *more)
+    assert message in capsys.readouterr().err
+
+
+def test_other_images_are_refused(
+    small_narrow_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.main(["verify", str(small_narrow_bundle), "--data", "digits"])
+
+    assert 2 == code
+    assert "the images of digits do not fit this cascade" in capsys.readouterr().err
