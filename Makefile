@@ -16,6 +16,7 @@ demo: $(READY)
 	$(BIN)/calexnet train --data digits --backbone resnet8 --out runs/digits
 	$(BIN)/calexnet-export runs/digits --target onnxruntime --out bundles/digits
 	$(BIN)/calexnet-export runs/digits --target tflite --out bundles/digits
+	$(BIN)/calexnet-export runs/digits --target onnxruntime --precision int8 --out bundles/digits
 	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 \
 		--cell-seconds 0.5 --out reports/digits
 

@@ -47,6 +47,8 @@ class Figure:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print all figures; return 0 whether or not they meet their bars."""
+    from calexnet.bench import speed_training
+
     parser = argparse.ArgumentParser(prog="python -m calexnet.bench.speed", description=__doc__)
     parser.add_argument("--digits", type=Path, help="a digits bundle, to print its figures too")
     parser.add_argument("--blocks", type=int, default=15)
@@ -69,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     what = "ResNet-18, 32x32: export to tflite from its bundle"
     print(f"{what:<66} {export_s:5.1f} s   (bar 3)")
+    speed_training.print_training_figures()
     print_app_figures()
     return 0
 

@@ -75,14 +75,18 @@ def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
     ]
     public = {name for name in vars(calexnet.Runner) if not name.startswith("_")}
     offered = {"ask_every_exit", "classes", "engines", "plain", "plain_engine", "preprocessing"}
-    assert offered | {"trace", "with_thresholds"} == public
+    assert offered | {"answers", "trace", "with_thresholds"} == public
+
+
+#: What both exports take to make a narrower precision.
+NARROWING = [("precision", "fp32"), ("calib_data", None), ("calib_samples", None)]
 
 
 def test_a_run_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
-    assert expected == parameters(export.export_run)
+    assert [*expected, *NARROWING] == parameters(export.export_run)
     assert {"onnxruntime", "tflite"} == set(export.TARGETS) == set(RUNTIMES)
 
 
@@ -90,7 +94,7 @@ def test_a_bundle_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("source", empty), ("out", None), ("target", empty)]
 
-    assert expected == parameters(export.export_bundle)
+    assert [*expected, *NARROWING] == parameters(export.export_bundle)
 
 
 def test_devices_are_opened_by_name() -> None:

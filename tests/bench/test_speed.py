@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calexnet.bench import speed
+from calexnet.bench import speed, speed_training
 from calexnet.bundle import open_bundle
 from calexnet.gating import ExitTable, choose_exits, exit_rates
 from calexnet.runtimes.runner import Runner, SegmentCall, load_runner
@@ -96,15 +96,19 @@ def test_the_command_prints_a_line_a_figure(
 
     monkeypatch.setattr(speed, "make_resnet18_bundle", make)
     monkeypatch.setattr(speed, "_import_ms", lambda: 12.5)
+    monkeypatch.setattr(speed_training, "_SAMPLES", 600)
 
     assert 0 == speed.main(["--blocks", "2"])
 
     lines = capsys.readouterr().out.splitlines()
-    assert 16 == len(lines)
+    assert 18 == len(lines)
     assert 4 == sum(line.endswith("(bar 1.05)") for line in lines)
     assert 6 == sum(line.startswith("ResNet-18, 32x32, tflite, batch ") for line in lines)
-    assert lines[-4].startswith("ResNet-18, 32x32: export to tflite from its bundle")
-    assert lines[-4].endswith(" s   (bar 3)")
+    assert lines[-6].startswith("ResNet-18, 32x32: export to tflite from its bundle")
+    assert lines[-6].endswith(" s   (bar 3)")
+    assert lines[-5].startswith("three branches, 45,000 samples, 15 epochs")
+    assert lines[-5].endswith(" s   (bar 120)")
+    assert lines[-4].startswith("another operating point of trained branches, 5,000 samples")
     assert lines[-3].startswith("import calexnet, beyond importing onnxruntime and numpy")
     assert lines[-3].endswith(" 12.5 ms  (bar 50)")
     for line, runtime in zip(lines[-2:], ("onnxruntime", "ai-edge-litert"), strict=True):
