@@ -60,13 +60,26 @@ def find(name: str, built_in: Mapping[str, str], kind: str) -> Any:
         ) from problem
 
 
-def build(part: Part, built_in: Mapping[str, str], kind: str) -> Any:
+def build(part: Part, built_in: Mapping[str, str], kind: str, base: type) -> Any:
     """Return the frozen dataclass that `part` names, with its options set.
 
+    Args:
+        part: What is wanted.
+        built_in: See `find`.
+        kind: See `find`.
+        base: What the dataclass derives from.
+
     Raises:
-        InputError: Unknown name, an option that it does not have, or a value that it refuses.
+        InputError: Unknown name, something else than a `base`, an option that it does not have, or
+            a value that it refuses.
     """
     cls = find(part.name, built_in, kind)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise InputError(
+            f"{part.name} is no {kind}",
+            got=repr(cls),
+            expected=f"a subclass of {base.__module__}.{base.__qualname__}",
+        )
     try:
         return schema.decode(cls, part.options, part.name)
     except schema.SchemaError as problem:

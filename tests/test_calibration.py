@@ -1,4 +1,4 @@
-"""Operating points: named threshold tables, and what they do on the samples given."""
+"""Operating points: named tables, and what they do on the samples that they were found on."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import numpy as np
 import pytest
 
 from calexnet.calibration import OperatingPoint, operating_point, operating_points, point_name
-from calexnet.gating import NEVER, ExitTable
+from calexnet.gating import NEVER, ExitTable, choose_exits
+from calexnet.rules.base import Rule
 from calexnet.rules.budget import BudgetRule
 from calexnet.rules.cpm import CpmRule
+from calexnet.rules.paired import PairedRule
+from calexnet.rules.price import PriceRule
+from calexnet.rules.threshold import ThresholdRule
 
 PLAIN = CpmRule(min_support=1, finite_sample=False)
+#: Running precision, by falling score: 1, 1, 2/3, 3/4, 4/5.
+FIVE = ExitTable(
+    np.zeros((2, 5), np.int32), np.tile(np.array([0.9, 0.8, 0.7, 0.6, 0.5], np.float32), (2, 1))
+)
+FIVE_TRUTH = np.array([0, 0, 1, 0, 0])
 
 
-def test_an_operating_point_records_what_its_table_does() -> None:
+def test_a_point_records_rates_accuracy_and_precisions_and_keeps_its_table_exactly() -> None:
     truth = np.array([0, 1, 1, 0])
     exits = ExitTable(
         labels=np.array([[0, 0, 1, 1], [0, 1, 1, 1]], dtype=np.int32),
@@ -30,32 +39,82 @@ def test_an_operating_point_records_what_its_table_does() -> None:
     assert np.array_equal(thresholds, point.table())
 
 
-def test_a_branch_that_nobody_leaves_at_promises_nothing() -> None:
-    exits = ExitTable(np.zeros((2, 3), np.int32), np.ones((2, 3), np.float32))
-    never = np.full((1, 2), NEVER, np.float32)
+def test_a_precision_is_of_those_who_leave_at_the_branch_and_none_where_nobody_does() -> None:
+    truth = np.array([0, 0, 0, 1])
+    exits = ExitTable(
+        labels=np.array([[0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 1]], dtype=np.int32),
+        scores=np.array([[0.9, 0.9, 0.1, 0.1], [0.9] * 4, [0.9] * 4, [1] * 4], dtype=np.float32),
+    )
+    thresholds = np.array([[0.5, 0.5], [0.5, 0.5], [0.0, 0.0]], dtype=np.float32)
 
-    assert (None,) == operating_point("none", 0.0, never, exits, np.zeros(3, int)).precisions
+    point = operating_point("mine", 0.0, thresholds, exits, truth)
+
+    # Branch 1: right and wrong; branch 2, for the other two: right and wrong; then nobody is left.
+    assert (0.5, 0.5, None) == point.precisions
+    assert (0.5, 0.5, 0.0, 0.0) == point.exit_rates
+    assert 0.5 == point.accuracy
+
+
+def test_a_threshold_that_lets_everybody_out_is_no_never() -> None:
+    point = operating_point("all", 0.0, np.full((1, 1), -1.0, np.float32), FIVE, FIVE_TRUTH)
+
+    assert ((-1.0,),) == point.thresholds
+    assert (1.0, 0.0) == point.exit_rates
+    assert pytest.approx(4 / 5) == point.precisions[0]
 
 
 def test_operating_points_are_one_a_setting_in_rising_order() -> None:
-    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5], dtype=np.float32)
-    table = ExitTable(np.zeros((2, 5), np.int32), np.stack([scores, scores]))
-    truth = np.array([0, 0, 1, 0, 0])
-
-    points = operating_points(table, truth, [0.5, 0.0, 0.5, 0.125], classes=2, rule=PLAIN)
+    points = operating_points(FIVE, FIVE_TRUTH, [0.5, 0.0, 0.5, 0.125], classes=2, rule=PLAIN)
 
     assert ["margin-0", "margin-0.125", "margin-0.5"] == [point.name for point in points]
     assert [0.0, 0.125, 0.5] == [point.setting for point in points]
     for point in points:
-        expected = PLAIN.calibrate(table, truth, 2, point.setting)
+        expected = PLAIN.calibrate(FIVE, FIVE_TRUTH, 2, point.setting)
         assert np.array_equal(expected, point.table())
 
 
 @pytest.mark.parametrize(
     ("rule", "setting", "name"),
-    [(PLAIN, 0.0, "margin-0"), (PLAIN, 0.02, "margin-0.02"), (BudgetRule(), 1.5, "budget-1.5")],
+    [
+        (CpmRule(), 0.0, "margin-0"),
+        (CpmRule(), 0.02, "margin-0.02"),
+        (PairedRule(), 0.005, "slack-0.005"),
+        (PriceRule(), -0.1, "price--0.1"),
+        (ThresholdRule(), 0.9999, "threshold-0.9999"),
+        (BudgetRule(), 2.0, "budget-2"),
+    ],
 )
-def test_a_setting_names_its_operating_point(
-    rule: CpmRule | BudgetRule, setting: float, name: str
-) -> None:
+def test_rule_and_setting_name_an_operating_point(rule: Rule, setting: float, name: str) -> None:
     assert name == point_name(rule, setting)
+
+
+def test_every_setting_of_a_grid_has_a_name_of_its_own() -> None:
+    for rule in (CpmRule(), PairedRule(), PriceRule(), ThresholdRule(), BudgetRule()):
+        settings = {*rule.grid, *rule.settings}
+        assert len(settings) == len({point_name(rule, setting) for setting in settings})
+
+
+def test_each_branch_is_calibrated_on_the_survivors_of_the_one_before() -> None:
+    scores = np.array([[8, 7, 6, 5, 4, 3, 2, 1], [1, 1, 1, 1, 1, 2, 3, 4], [9] * 8], np.float32)
+    exits = ExitTable(np.zeros((3, 8), np.int32), scores)
+    truth = np.zeros(8, dtype=np.int64)
+
+    found = BudgetRule().calibrate(exits, truth, 1, 1.0)
+    all_at_once = ThresholdRule().calibrate(exits, truth, 1, 2.5)
+
+    # A third of eight leave first, rounded; of the five left, half: the two surest of branch 2.
+    assert [1, 1, 1, 3, 3, 3, 2, 2] == choose_exits(exits, found).tolist()
+    assert [1, 1, 1, 1, 1, 1, 2, 2] == choose_exits(exits, all_at_once).tolist()
+
+
+def test_no_samples_let_nobody_out() -> None:
+    nothing = ExitTable(np.empty((2, 0), np.int32), np.empty((2, 0), np.float32))
+    truth = np.empty(0, np.int64)
+
+    thresholds = PLAIN.calibrate(nothing, truth, 3, 1.0)
+    point = operating_point("none", 1.0, thresholds, nothing, truth)
+
+    assert np.all(thresholds == NEVER)
+    assert (0.0, 0.0) == point.exit_rates
+    assert 0.0 == point.accuracy
+    assert (None,) == point.precisions

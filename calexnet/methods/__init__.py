@@ -29,7 +29,9 @@ def build(part: Part) -> Method:
     """Return the method that `part` names.
 
     Raises:
-        InputError: Unknown name or option.
+        InputError: Unknown name or option, or something that is no method.
     """
-    method: Method = registry.build(part, METHODS, "method")
+    from calexnet.methods.base import Method
+
+    method: Method = registry.build(part, METHODS, "method", Method)
     return method

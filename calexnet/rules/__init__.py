@@ -27,7 +27,9 @@ def build(part: Part) -> Rule:
     """Return the rule that `part` names.
 
     Raises:
-        InputError: Unknown name or option.
+        InputError: Unknown name or option, or something that is no rule.
     """
-    rule: Rule = registry.build(part, RULES, "threshold rule")
+    from calexnet.rules.base import Rule
+
+    rule: Rule = registry.build(part, RULES, "threshold rule", Rule)
     return rule

@@ -33,9 +33,9 @@ class BudgetRule(Rule):
     def _find(self, reached: Reached, setting: float) -> Floats:
         """Return the threshold of one branch, the same for every class."""
         falling = np.sort(reached.survivors.scored().scores)[::-1]
-        exits = np.arange(reached.branch, reached.branches + 1)
-        planned = setting ** exits.astype(np.float64)
-        wanted = len(falling) * planned[0] / planned.sum()
+        # Of those still here, relative to this exit: any p, 0 included, divides by at least 1.
+        later = np.arange(reached.branches - reached.branch + 1)
+        wanted = len(falling) / (setting**later).sum()
         cuts = np.flatnonzero(may_cut(falling)) if len(falling) else np.array([], dtype=int)
         accepted = cuts + 1
         best = int(np.argmin(np.abs(accepted - wanted))) if len(cuts) else 0
