@@ -176,10 +176,28 @@ def _trained_heads(
             expected=f"names of {len(shapes)} modules of the network, one an attach point",
             fix="Check --exits and --attach",
         )
+    for name, shape in zip(exits, shapes, strict=True):
+        _check_logits(name, modules[name], shape, classes)
     return [
         TrainedHead(modules[name], shape, classes)
         for name, shape in zip(exits, shapes, strict=True)
     ]
+
+
+def _check_logits(name: str, module: nn.Module, shape: tuple[int, ...], classes: int) -> None:
+    try:
+        with torch.no_grad():
+            logits = module(torch.zeros(2, *shape))
+        got = tuple(logits.shape[1:]) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    except RuntimeError as problem:
+        got = str(problem).strip().splitlines()[0]
+    if got != (classes,):
+        raise InputError(
+            f"the exit {name} cannot be used",
+            got=got,
+            expected=f"{(classes,)}, one logit a class, from features of shape {shape}",
+            fix="Check --exits and --attach",
+        )
 
 
 def train_cascade(

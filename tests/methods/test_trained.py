@@ -28,6 +28,7 @@ class Branchy(nn.Module):
         self.exit1 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
         self.second = nn.Sequential(nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU())
         self.exit2 = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, classes))
+        self.wide = nn.Sequential(nn.Flatten(), nn.Linear(8 * 4 * 4, classes + 1))
         self.last = nn.Sequential(nn.Flatten(), nn.Linear(8 * 4 * 4, classes))
 
     def forward(self, images):
@@ -92,6 +93,16 @@ def test_its_exits_become_a_cascade_as_they_are(folder: Path, small_data: Datase
         (
             [*EXITS[:3], "exit1", *EXITS[4:]],
             "the exits cannot be used: got 1 exits; expected names",
+        ),
+        (
+            [*EXITS[:3], "exit1,wide", *EXITS[4:]],
+            "the exit wide cannot be used: got (5,); expected (4,), one logit a class, from "
+            "features of shape (8, 4, 4). Check --exits and --attach.",
+        ),
+        (
+            [*EXITS[:3], "last,exit2", *EXITS[4:]],
+            "the exit last cannot be used: got mat1 and mat2 shapes cannot be multiplied "
+            "(2x512 and 128x4); expected (4,), one logit a class",
         ),
     ],
 )
