@@ -1,60 +1,194 @@
-"""What the rivals' branches hand on travels as carried tensors, compacted like features."""
+"""Every method exported: ONNX Runtime answers as PyTorch does, at any batch, states included."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from calexnet import checkpoint, runtimes
-from calexnet.bundle import open_bundle
+import calexnet
+from calexnet import checkpoint
+from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
 from calexnet.export import export_run
 from calexnet.gating import choose_exits, chosen_labels
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
+from calexnet.runtimes import Runner
 from tests.small_cascade import PLAN, train
 
-#: method, score -> states that each of the four segments takes.
-STATES = {
-    ("ztw", "softmax"): [[], ["branch1.state"], ["branch1.state", "branch2.state"], []],
-    ("boostnet", "gap"): [[], ["branch1.state"], ["branch2.state"], []],
-    ("pteenet", "softmax"): [[], [], [], []],
-}
+ATTACH = ("conv1", "layer1", "layer2")
+
+Made = tuple[Cascade, Runner]
+Make = Callable[..., Made]
 
 
-@pytest.mark.parametrize(("method", "score"), STATES)
-def test_a_cascade_with_state_answers_as_in_pytorch(
-    method: str, score: str, small_data: Dataset, tmp_path: Path
+class Doubt(nn.Module):
+    """A score of one's own: above 1, and falling with the smallest logit."""
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return scores ``(n,)`` of logits ``(n, classes)``."""
+        return 2.0 - logits.sigmoid().amin(1)
+
+
+@pytest.fixture(scope="module")
+def make(small_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Train a cascade and export it, each kind once."""
+    known: dict[tuple[str, str, str], Made] = {}
+
+    def made(method: str, head: str = "linear", score: str = "softmax") -> Made:
+        key = (method, head, score)
+        if key not in known:
+            recipe = plan_recipe(
+                Part(method),
+                head=head,
+                score=score,
+                rule=Part("budget"),
+                settings=(0.5, 2.0),
+                optimisation=Optimisation(epochs=2, lr=0.05),
+            )
+            plan = dataclasses.replace(PLAN, attach=ATTACH, recipe=recipe)
+            run, bundle = (tmp_path_factory.mktemp("made") / name for name in ("run", "bundle"))
+            run.mkdir()
+            checkpoint.save(train(small_data, plan), run)
+            export_run(run, bundle)
+            known[key] = checkpoint.load(run)[0], calexnet.load(bundle, threads=1)
+        return known[key]
+
+    return made
+
+
+KINDS = [
+    ("calexnet", "prototype", "softmax"),
+    ("calexnet", "linear", "gap"),
+    ("calexnet", "linear", "entropy"),
+    ("calexnet", "linear", "tests.export.test_methods:Doubt"),
+    ("reference", "linear", "softmax"),
+    ("softmax", "linear", "softmax"),
+    ("pteenet", "native", "softmax"),
+    ("ztw", "native", "softmax"),
+    ("ztw", "linear", "gap"),
+    ("boostnet", "native", "softmax"),
+    ("boostnet", "linear", "entropy"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "head", "score"), KINDS)
+def test_the_runner_answers_as_the_cascade_does(
+    make: Make, small_data: Dataset, method: str, head: str, score: str
 ) -> None:
-    recipe = plan_recipe(
-        Part(method), score=score, setting=1.0, optimisation=Optimisation(epochs=2)
-    )
-    plan = dataclasses.replace(PLAN, recipe=recipe, attach=("conv1", "layer1", "layer2"))
-    cascade = train(small_data, plan)
-    (tmp_path / "run").mkdir()
-    checkpoint.save(cascade, tmp_path / "run")
+    cascade, runner = make(method, head, score)
 
-    export_run(tmp_path / "run", tmp_path / "bundle")  # verifies every exit and operating point
+    for batch in (1, 3, 8):
+        compare(cascade, runner, small_data.images[-batch:])
+    compare(cascade, runner, small_data.images[:64])
 
-    (build,) = open_bundle(tmp_path / "bundle").manifest.compiled
-    taken = [[t.name for t in s.inputs if t.name.endswith(".state")] for s in build.segments]
-    assert STATES[method, score] == taken
-    # Read-only states are kept by the runner, not passed through; the last one is nobody's.
-    made = [[t.name for t in s.outputs if t.name.endswith(".state")] for s in build.segments]
-    assert {name for names in taken for name in names} == {n for names in made for n in names}
-    table = cascade.answer(small_data.images[:40])
-    thresholds = np.median(table.scores[:3], axis=1, keepdims=True).repeat(4, 1) + 1e-3
-    wanted = choose_exits(table, thresholds.astype(np.float32))
-    doubtful = (np.abs(table.scores[:3] - thresholds[:, :1]) < 1e-5).any(0)
-    runner = runtimes.load(tmp_path / "bundle", threads=1, thresholds=thresholds)
-    for batch in (1, 3, 8, 40):
-        parts = [runner(small_data.images[i : i + batch]) for i in range(0, 40, batch)]
-        exits = np.concatenate([part.exits for part in parts])[:40]
-        labels = np.concatenate([part.labels for part in parts])[:40]
-        assert np.array_equal(wanted[~doubtful], exits[~doubtful])
-        assert np.array_equal(chosen_labels(table, wanted)[~doubtful], labels[~doubtful])
-    assert len(set(wanted.tolist())) > 1
+
+def compare(cascade: Cascade, runner: Runner, images: NDArray[np.uint8]) -> None:
+    """Check every exit's answer, and the chain's where about half of the rest leaves each time."""
+    reference, found = cascade.answer(images), runner.ask_every_exit(images)
+
+    np.testing.assert_allclose(found.scores, reference.scores, atol=1e-5)
+    assert np.array_equal(reference.labels, found.labels)
+    halves = np.median(reference.scores[:-1], axis=1, keepdims=True) + np.float32(2e-5)
+    thresholds = np.repeat(halves, 4, axis=1).astype(np.float32)
+    result = runner.with_thresholds(thresholds)(images, probabilities=True)
+    exits = choose_exits(reference, thresholds)
+    assert exits.tolist() == result.exits.tolist()
+    assert chosen_labels(reference, exits).tolist() == result.labels.tolist()
+    samples = np.arange(len(images))
+    np.testing.assert_allclose(result.scores, reference.scores[exits - 1, samples], atol=1e-5)
+    assert result.probabilities is not None
+    expected = cascade.probabilities(images)[exits - 1, samples]
+    np.testing.assert_allclose(result.probabilities, expected, atol=1e-5)
+
+
+def carried(runner: Runner) -> list[tuple[set[str], set[str]]]:
+    """Return the states that each segment reads and gives."""
+    return [
+        tuple(  # type: ignore[misc]
+            {t.name for t in tensors if "state" in t.name}
+            for tensors in (engine.record.inputs, engine.record.outputs)
+        )
+        for engine in runner.engines
+    ]
+
+
+@pytest.mark.slow
+def test_a_branch_that_sums_hands_its_sum_to_the_next_alone(make: Make) -> None:
+    """The last branch's is read by nobody, so it is not carried."""
+    _, runner = make("boostnet", "native")
+
+    one, two = "branch1.state", "branch2.state"
+    assert [(set(), {one}), ({one}, {two}), ({two}, set()), (set(), set())] == carried(runner)
+    for engine in runner.engines:
+        for tensor in (*engine.record.inputs, *engine.record.outputs):
+            if "state" in tensor.name:
+                assert ("float32", ("n", 4)) == (tensor.dtype, tensor.shape)
+
+
+@pytest.mark.slow
+def test_a_state_skips_a_segment_on_its_way_to_a_later_one(make: Make) -> None:
+    """Branch 3 reads branch 1's log-probabilities, which segment 2 read but did not make."""
+    _, runner = make("ztw", "native")
+
+    one, two = "branch1.state", "branch2.state"
+    assert [
+        (set(), {one}),
+        ({one}, {two}),
+        ({one, two}, set()),
+        (set(), set()),
+    ] == carried(runner)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["calexnet", "pteenet"])
+def test_branches_that_keep_nothing_carry_nothing(make: Make, method: str) -> None:
+    _, runner = make(method, "native" if method == "pteenet" else "prototype")
+
+    assert [(set(), set())] * 4 == carried(runner)
+
+
+@pytest.mark.slow
+def test_survivors_take_their_own_states_along(make: Make, small_data: Dataset) -> None:
+    """Whoever leaves first, a sample that stays is answered as it is alone."""
+    cascade, runner = make("ztw", "native")
+    images = small_data.images[:32]
+    reference = cascade.answer(images)
+    bar = float(np.median(reference.scores[0]))
+    thresholds = np.array([[bar] * 4, [np.inf] * 4, [-1.0] * 4], np.float32)
+
+    together = runner.with_thresholds(thresholds)(images)
+
+    stayed = together.exits == 3
+    assert 8 < stayed.sum() < 24
+    np.testing.assert_allclose(together.scores[stayed], reference.scores[2][stayed], atol=1e-5)
+    assert reference.labels[2][stayed].tolist() == together.labels[stayed].tolist()
+
+
+def test_the_bundle_names_method_and_rule(make: Make) -> None:
+    _, runner = make("boostnet", "linear", "entropy")
+
+    assert Part("boostnet") == runner.bundle.manifest.method
+    assert Part("budget") == runner.bundle.manifest.rule
+    points = runner.bundle.manifest.operating_points
+    assert ["budget-0.5", "budget-1", "budget-2"] == [point.name for point in points]
+
+
+def test_the_run_folder_gives_the_cascade_back(make: Make, tmp_path: Path) -> None:
+    cascade, runner = make("boostnet", "linear", "entropy")
+    checkpoint.save(cascade, tmp_path)
+
+    again, _ = checkpoint.load(tmp_path)
+
+    images = cascade.samples.images[:5]
+    assert np.array_equal(cascade.answer(images).scores, again.answer(images).scores)
+    assert cascade.spec == again.spec
+    assert runner.bundle.manifest.method == again.spec.recipe.method
