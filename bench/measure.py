@@ -37,7 +37,8 @@ from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_
 from calexnet.manifest import Compiled
 from calexnet.progress import Progress, track
 from calexnet.runtimes.base import Array
-from calexnet.runtimes.runner import Runner, load_runner, runtime, runtime_packages
+from calexnet.runtimes.loading import load_runner, runtime, runtime_packages
+from calexnet.runtimes.runner import Runner
 
 _ANSWER_BATCH = 64
 #: Images that are made ready for one window of energy, at most.

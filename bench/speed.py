@@ -26,7 +26,9 @@ from calexnet.bench.timing import Call, Spent, Task, interleave
 from calexnet.bundle import open_bundle
 from calexnet.gating import NEVER, ExitTable
 from calexnet.runtimes.base import Array
-from calexnet.runtimes.runner import Runner, SegmentCall, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.trace import SegmentCall
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade

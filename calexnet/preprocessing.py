@@ -6,7 +6,7 @@ The same arithmetic is compiled into every first segment; this is its reference 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from calexnet.errors import InputError
 InputForm = Literal["uint8", "float"]
 
 _CHUNK = 1024
-_DTYPES = {"uint8": np.dtype(np.uint8), "float": np.dtype(np.float32)}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "uint8": np.dtype(np.uint8),
+    "float": np.dtype(np.float32),
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class Preprocessing:
             return self.image_shape
         return self.channels, self.height, self.width
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of an engine's input."""
+        return _DTYPES[self.input]
+
     def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return float32 ``(n, C, H, W)`` for uint8 ``(n, H, W, C)``."""
         scale, shift = self.scale_and_shift()
@@ -87,7 +95,7 @@ class Preprocessing:
             array = np.asarray(images)
         except ValueError:  # images of several sizes
             array = np.empty((), dtype=object)
-        dtype, wanted = _DTYPES[self.input], self.batch_shape()
+        dtype, wanted = self.dtype, self.batch_shape()
         if array.dtype != dtype or array.ndim != 4 or array.shape[1:] != wanted:
             raise InputError(
                 "the batch of images does not fit this cascade",

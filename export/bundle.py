@@ -31,7 +31,7 @@ from calexnet.manifest import (
 )
 from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.progress import Progress
-from calexnet.runtimes.runner import load_runner
+from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
 #: What makes the portable graphs.

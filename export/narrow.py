@@ -20,7 +20,8 @@ from calexnet.export.calibration import Calibration
 from calexnet.gating import ExitTable
 from calexnet.manifest import Compiled, Manifest, with_build
 from calexnet.parity import Parity, Side, compare
-from calexnet.runtimes.runner import Runner, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
 
 #: The reference of every build: target and precision.
 REFERENCE = (portable.TARGET, portable.PRECISION)

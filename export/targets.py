@@ -19,7 +19,7 @@ from calexnet.export import TARGETS, calibration, narrow, portable
 from calexnet.export.portable import PortableGraphs
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from calexnet.progress import Progress
-from calexnet.runtimes.runner import load_runner
+from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
 UNVERIFIED = "compiled from a bundle, which holds no images to verify on"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from calexnet.errors import ParityError
 from calexnet.gating import NEVER, choose_exits, chosen_labels
 from calexnet.parity import BOUND, Answers, Parity, Side, compare, doubtful
-from calexnet.runtimes.runner import Result, Runner
+from calexnet.runtimes.result import Result
+from calexnet.runtimes.runner import Runner
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
-from calexnet.runtimes.runner import Result, Runner, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.result import Result
+from calexnet.runtimes.runner import Runner
 
 __all__ = ["Result", "Runner", "load"]
 

@@ -48,7 +48,8 @@ class Engine(ABC):
         except EngineError:
             raise
         except Exception as problem:  # each runtime has its own kinds
-            raise self.failure(problem, feeds) from problem
+            shapes = {name: np.shape(array) for name, array in feeds.items()}
+            raise self.failure(problem, shapes) from problem
 
     def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
         """Return a call that reads `feeds` and writes `outputs` where they lie, to be repeated.
@@ -62,9 +63,9 @@ class Engine(ABC):
 
         return call
 
-    def failure(self, problem: Exception, feeds: Mapping[str, Array]) -> EngineError:
-        """Return the error that says where the runtime failed and for what."""
-        sizes = ", ".join(f"{name} {np.shape(array)}" for name, array in feeds.items())
+    def failure(self, problem: Exception, shapes: Mapping[str, tuple[int, ...]]) -> EngineError:
+        """Return the error that says where the runtime failed and for inputs of which shapes."""
+        sizes = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         return EngineError(
             f"{self.target} failed in {self.record.name}",
             got=f"{str(problem).strip()} for {sizes}",

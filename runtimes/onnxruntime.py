@@ -9,6 +9,10 @@ from typing import Any
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord
 from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.host import HostLane
+
+#: Where a batch's tensors live.
+LANE = HostLane
 
 #: Our names of ONNX Runtime's execution providers.
 PROVIDERS = {"cpu": "CPUExecutionProvider"}

@@ -14,6 +14,10 @@ import numpy as np
 from calexnet.errors import BundleError, CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord
 from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.host import HostLane
+
+#: Where a batch's tensors live.
+LANE = HostLane
 
 #: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
 PROVIDERS = ("cpu",)

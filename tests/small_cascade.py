@@ -26,7 +26,8 @@ from calexnet.methods.fitting import Optimisation
 from calexnet.preprocessing import Preprocessing
 from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
-from calexnet.runtimes.runner import Runner, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
 from calexnet.storage import sha256
 from calexnet.training import BackboneTraining
 

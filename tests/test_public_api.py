@@ -10,7 +10,7 @@ import pytest
 
 import calexnet
 from calexnet import bench, devices, export, runtimes
-from calexnet.runtimes.runner import RUNTIMES
+from calexnet.runtimes.loading import RUNTIMES
 
 ERRORS = {
     "BundleError": ValueError,

@@ -83,7 +83,7 @@ def _record(system: System, folder: Path) -> int:
 
 
 def _targets() -> Iterator[Finding]:
-    from calexnet.runtimes.runner import RUNTIMES
+    from calexnet.runtimes.loading import RUNTIMES
 
     for name, module in RUNTIMES.items():
         try:

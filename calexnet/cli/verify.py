@@ -18,7 +18,8 @@ from calexnet.data.split import recorded_test_part
 from calexnet.errors import ParityError, RuntimeUnavailableError
 from calexnet.manifest import FULL, Compiled
 from calexnet.parity import Parity, Side, compare
-from calexnet.runtimes.runner import Runner, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
 
 HELP = "Compare every build of a bundle with its float32 reference: answers, exits, accuracy."
 

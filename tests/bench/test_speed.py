@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from calexnet.bench import speed, speed_training
 from calexnet.bundle import open_bundle
 from calexnet.gating import ExitTable, choose_exits, exit_rates
-from calexnet.runtimes.runner import Runner, SegmentCall, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.trace import SegmentCall
 from tests.onnx_bundle import random_images, write_bundle
 
 

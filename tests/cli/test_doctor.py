@@ -99,7 +99,7 @@ def test_without_any_target_it_says_all_and_fails(
 
     monkeypatch.setattr(onnxruntime, "require", missing)
     monkeypatch.setattr(
-        "calexnet.runtimes.runner.RUNTIMES", {"onnxruntime": "calexnet.runtimes.onnxruntime"}
+        "calexnet.runtimes.loading.RUNTIMES", {"onnxruntime": "calexnet.runtimes.onnxruntime"}
     )
 
     lines = said.on("bare", code=4)

@@ -17,7 +17,8 @@ from calexnet.data.split import recorded_test_part
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import export_bundle
 from calexnet.runtimes import onnxruntime, tflite
-from calexnet.runtimes.runner import Runner, load_runner
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.runner import Runner
 
 
 def verified(bundle: Path, npz: Path, *more: str) -> int:

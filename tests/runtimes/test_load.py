@@ -18,7 +18,7 @@ from calexnet.bundle import open_bundle
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER
 from calexnet.manifest import MANIFEST, Compiled
-from calexnet.runtimes import load, runner
+from calexnet.runtimes import load, loading
 from calexnet.runtimes import onnxruntime as target
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images
 
@@ -51,7 +51,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> str:
 
     module.require = require  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "absent_runtime", module)
-    monkeypatch.setitem(runner.RUNTIMES, "absent", "absent_runtime")
+    monkeypatch.setitem(loading.RUNTIMES, "absent", "absent_runtime")
     return "absent"
 
 

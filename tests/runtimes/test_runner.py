@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from calexnet.errors import EngineError, InputError
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, passes
 from calexnet.runtimes.base import Array, Engine
-from calexnet.runtimes.runner import Result, Runner
+from calexnet.runtimes.result import Result
+from calexnet.runtimes.runner import Runner
 from tests.onnx_bundle import CLASSES, LOOSE, POINTS, STRICT, preprocessing, random_images
 
 #: Scores of one sample in batches of two sizes may differ by this much.

@@ -1,0 +1,89 @@
+"""From a bundle to a runner: which build, on which runtime, with which thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bundle import Bundle
+from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
+from calexnet.manifest import Compiled
+from calexnet.runtimes import thresholds as tables
+from calexnet.runtimes.runner import Runner
+
+#: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
+#: and ``LANE``, which run its engines here.
+RUNTIMES = {
+    "onnxruntime": "calexnet.runtimes.onnxruntime",
+    "tflite": "calexnet.runtimes.tflite",
+}
+
+
+def load_runner(
+    bundle: Bundle,
+    target: str | None = None,
+    precision: str | None = None,
+    *,
+    provider: str | None = None,
+    threads: int | None = None,
+    operating_point: str | None = None,
+    thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
+) -> Runner:
+    """See `calexnet.runtimes.load`; `bundle` is opened already."""
+    if threads is not None and threads < 1:
+        raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
+    module, compiled = _choose(bundle, target, precision)
+    point = bundle.manifest.operating_point(operating_point, compiled).table()
+    table = point if thresholds is None else tables.checked(thresholds, point.shape)
+    *engines, plain = (
+        module.load(record, bundle.read(record.file), provider=provider, threads=threads)
+        for record in (*compiled.segments, compiled.plain)
+    )
+    return Runner(bundle, compiled, engines, plain, table, module.LANE)
+
+
+def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[Any, Compiled]:
+    """Return the runtime's module and what was compiled for it: the first that works here."""
+    if target is not None:
+        module = runtime(target)
+        compiled = bundle.compiled(target, precision)
+        module.require()
+        return module, compiled
+    problems: list[CalexnetError] = []
+    for build in bundle.manifest.compiled:
+        if precision in (None, build.precision):
+            try:
+                module = runtime(build.target)
+                module.require()
+                return module, build
+            except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not installed
+                problems.append(problem)
+    if problems:
+        raise problems[0]
+    raise InputError(
+        f"{bundle.folder} holds nothing at precision {precision!r}",
+        expected=", ".join(sorted({build.precision for build in bundle.manifest.compiled})),
+    )
+
+
+def runtime_packages(target: str) -> tuple[str, ...]:
+    """Return the packages that run engines of `target` here."""
+    names: tuple[str, ...] = runtime(target).packages()
+    return names
+
+
+def runtime(target: str) -> Any:
+    """Return the module that runs engines of `target`.
+
+    Raises:
+        InputError: There is none.
+    """
+    if target not in RUNTIMES:
+        raise InputError(
+            "unknown target", got=repr(target), expected=f"one of {', '.join(RUNTIMES)}"
+        )
+    return import_module(RUNTIMES[target])

@@ -1,0 +1,126 @@
+"""The pool: a lane for each call at once, and no more."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from calexnet.errors import EngineError
+from calexnet.runtimes import lane as lanes
+from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.pool import Pool
+from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.steps import steps_of
+from tests.onnx_bundle import random_images
+
+
+@pytest.fixture
+def made() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def pool(chain: Runner, made: list[int]) -> Pool:
+    def make(room: int) -> HostLane:
+        made.append(room)
+        return HostLane(steps_of(chain.engines), chain.preprocessing, room)
+
+    return Pool(make, most=48)
+
+
+def test_a_lane_is_used_again_and_one_that_is_too_small_is_let_go(
+    pool: Pool, made: list[int]
+) -> None:
+    for rows in (1, 1, 5, 3, 8, 33, 48, 1):
+        pool.give_back(pool.take(rows))
+
+    assert [1, 8, 48] == made, "powers of two, up to the most"
+
+
+def test_lanes_that_are_out_at_once_differ(pool: Pool, made: list[int]) -> None:
+    one, other = pool.take(4), pool.take(4)
+
+    assert one is not other
+    pool.give_back(one)
+    pool.give_back(other)
+    assert other is pool.take(4)
+    assert one is pool.take(4)
+    assert [4, 4] == made
+
+
+def test_many_threads_one_after_the_other_share_one_lane(chain: Runner) -> None:
+    """Memory belongs to calls at once, not to threads that have come and gone."""
+    images = random_images(5)
+    chain(images)
+    idle = chain._cascade.lanes._idle
+    before = len(idle)
+    for _ in range(50):
+        worker = threading.Thread(target=chain, args=(images,))
+        worker.start()
+        worker.join()
+
+    assert before == len(idle)
+
+
+def test_threads_at_once_never_share_a_lane(pool: Pool) -> None:
+    out: set[int] = set()
+    lock = threading.Lock()
+
+    def use(rows: int) -> None:
+        lane = pool.take(rows)
+        with lock:
+            assert id(lane) not in out
+            out.add(id(lane))
+        lane.start(random_images(rows))
+        with lock:
+            out.remove(id(lane))
+        pool.give_back(lane)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(use, [1 + k % 8 for k in range(400)]))
+
+
+def test_a_lane_that_failed_is_forgotten(chain: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = random_images(4)
+    wanted = chain(images)
+    idle = len(chain._cascade.lanes._idle)
+
+    def fail(*_: object) -> None:
+        raise ValueError("broken")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(HostLane, "_run", fail)
+        with pytest.raises(EngineError, match="broken for image"):
+            chain(images)
+
+    assert idle - 1 == len(chain._cascade.lanes._idle)
+    assert np.array_equal(wanted.exits, chain(images).exits)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 25])
+def test_a_batch_beyond_the_room_is_answered_in_chunks(
+    runner: Runner, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = random_images(count)
+    whole, plain = runner(images, probabilities=True), runner.plain(images)
+    steps = steps_of(runner.engines)
+    row_bytes = lanes.ROOM_BYTES // HostLane.most_rows(steps, runner.preprocessing)
+    monkeypatch.setattr(lanes, "ROOM_BYTES", 7 * row_bytes + row_bytes // 2)
+    small = Runner(
+        runner.bundle, runner.compiled, runner.engines, runner.plain_engine, runner.thresholds
+    )
+
+    result = small(images, probabilities=True)
+
+    assert 7 == small._cascade.lanes.most
+    assert max(lane.room for lane in small._cascade.lanes._idle) <= 7
+    assert np.array_equal(whole.labels, result.labels)
+    assert np.array_equal(whole.exits, result.exits)
+    np.testing.assert_allclose(result.scores, whole.scores, atol=1e-5)
+    assert result.probabilities is not None
+    assert (count, 4) == result.probabilities.shape
+    assert np.array_equal(plain.labels, small.plain(images).labels)
