@@ -78,6 +78,12 @@ class Preprocessing:
         channels_first = images.transpose(0, 3, 1, 2).astype(np.float32)
         return np.asarray(channels_first * scale + shift, dtype=np.float32)
 
+    def restore(self, normalised: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Return the uint8 images ``(n, H, W, C)`` that `normalise` made float32 of."""
+        scale, shift = self.scale_and_shift()
+        raw = np.rint((normalised - shift) / scale).clip(0, 255).astype(np.uint8)
+        return np.ascontiguousarray(raw.transpose(0, 2, 3, 1))
+
     def scale_and_shift(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the normalisation as ``x * scale + shift``: float32 ``(1, C, 1, 1)`` each."""
         mean, std = np.asarray(self.mean), np.asarray(self.std)

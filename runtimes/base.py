@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.errors import EngineError
-from calexnet.manifest import GraphRecord
+from calexnet.manifest import GraphRecord, TensorRecord
 
 Array = NDArray[Any]
 
 #: What a graph answers, in the order in which the runner asks; other outputs are carried on.
 ANSWER = ("label", "score", "exit", "probabilities")
+
+
+class Signature(NamedTuple):
+    """What a file that calexnet did not write takes and gives; open dimensions are words."""
+
+    inputs: tuple[TensorRecord, ...]
+    outputs: tuple[TensorRecord, ...]
 
 
 class Engine(ABC):

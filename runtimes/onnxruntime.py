@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any
 
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
-from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import Array, Engine
+from calexnet.manifest import GraphRecord, TensorRecord
+from calexnet.runtimes.base import Array, Engine, Signature
 from calexnet.runtimes.host import HostLane
 
 #: Where a batch's tensors live.
@@ -104,3 +104,28 @@ def load(
             fix="Update onnxruntime, or export the bundle again",
         ) from problem
     return OnnxRuntimeEngine(record, session)
+
+
+def signature(data: bytes) -> Signature:
+    """Return the inputs and outputs of any ONNX file.
+
+    Raises:
+        Exception: ONNX Runtime refuses the file; its exceptions share no public base.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS["cpu"]])
+    return Signature(
+        tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
+    )
+
+
+def _tensor(argument: Any) -> TensorRecord:
+    """Return the record of a session's input or output, its dtype as numpy calls it."""
+    kind = str(argument.type).removeprefix("tensor(").removesuffix(")")
+    dtype = {"float": "float32", "double": "float64"}.get(kind, kind)
+    shape = tuple(d if isinstance(d, int) else str(d or "?") for d in argument.shape)
+    return TensorRecord(argument.name, dtype, shape)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from calexnet.errors import BundleError, CalexnetError, InputError, RuntimeUnavailableError
-from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import Array, Engine
+from calexnet.manifest import GraphRecord, TensorRecord
+from calexnet.runtimes.base import Array, Engine, Signature
 from calexnet.runtimes.host import HostLane
 
 #: Where a batch's tensors live.
@@ -102,8 +102,7 @@ class _Planned:
         self._batched = {
             self._inputs[t.name]: tuple(t.shape[1:]) for t in record.inputs if "n" in t.shape
         }
-        (signature,) = interpreter._get_full_signature_list().values()
-        self._outputs: dict[str, int] = signature["outputs"]
+        self._outputs = _named_outputs(interpreter)
 
     def run(self, batch: int, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Return the named outputs, as arrays of their own."""
@@ -175,6 +174,40 @@ def load(
             got=" ".join(str(problem).split()),
             fix=f"Update {package}, or export the bundle again",
         ) from problem
+
+
+def signature(data: bytes) -> Signature:
+    """Return the inputs and outputs of any TFLite file.
+
+    Raises:
+        ValueError: The runtime refuses the file.
+        RuntimeError: Likewise.
+    """
+    _, module = _interpreter_module()
+    interpreter = module.Interpreter(model_content=data)
+    names = {index: name for name, index in _named_outputs(interpreter).items()}
+    return Signature(
+        tuple(_tensor(detail, detail["name"]) for detail in interpreter.get_input_details()),
+        tuple(
+            _tensor(detail, names[detail["index"]])
+            for detail in interpreter.get_output_details()
+            if detail["index"] in names
+        ),
+    )
+
+
+def _tensor(detail: Any, name: str) -> TensorRecord:
+    shape = tuple("?" if dim < 0 else int(dim) for dim in detail["shape_signature"])
+    scale, zero_point = detail["quantization"]
+    quantisation = (float(scale), int(zero_point)) if scale else ()
+    return TensorRecord(name, np.dtype(detail["dtype"]).name, shape, *quantisation)
+
+
+def _named_outputs(interpreter: Any) -> dict[str, int]:
+    """Return the outputs by the names of the first signature, or their own where there is none."""
+    for found in interpreter._get_full_signature_list().values():
+        return dict(found["outputs"])
+    return {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
 
 
 def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:
