@@ -14,10 +14,11 @@ import numpy as np
 from calexnet.errors import BundleError, CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Array, Engine, Signature
-from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.tflite_interpreter import Planned, named_outputs
+from calexnet.runtimes.tflite_lane import TfliteLane
 
 #: Where a batch's tensors live.
-LANE = HostLane
+LANE = TfliteLane
 
 #: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
 PROVIDERS = ("cpu",)
@@ -43,6 +44,9 @@ class TfliteEngine(Engine):
     Args:
         record: What the manifest says of it.
         make: Gives one more interpreter.
+
+    Attributes:
+        most_kept: How many interpreters are worth keeping, for as many batch sizes.
     """
 
     target = "tflite"
@@ -51,17 +55,25 @@ class TfliteEngine(Engine):
         super().__init__(record)
         self._make = make
         self._lock = threading.Lock()
-        self._most = min(_MOST_KEPT, max(1, _KEPT_BYTES // record.file.size))
+        self.most_kept = min(_MOST_KEPT, max(1, _KEPT_BYTES // record.file.size))
+        self._most = self.most_kept
         self._busy = 0
-        self._idle = [_Planned(record, make())]
+        self._idle = [Planned(record, make())]
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         batch = next(len(feeds[t.name]) for t in self.record.inputs if "n" in t.shape)
         with self._one_for(batch) as planned:
             return planned.run(batch, feeds, outputs)
 
+    def lend(self) -> Planned:
+        """Return an interpreter that is the caller's from now on."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return Planned(self.record, self._make())
+
     @contextmanager
-    def _one_for(self, batch: int) -> Iterator[_Planned]:
+    def _one_for(self, batch: int) -> Iterator[Planned]:
         """Yield an interpreter that is nobody else's, if it can be one planned for `batch`."""
         with self._lock:
             planned = self._take(batch)
@@ -69,7 +81,7 @@ class TfliteEngine(Engine):
             # As many as have been needed at once are kept.
             self._most = max(self._most, self._busy)
         try:
-            planned = planned or _Planned(self.record, self._make())
+            planned = planned or Planned(self.record, self._make())
             yield planned
         except BaseException:
             planned = None  # it is in no known state
@@ -81,7 +93,7 @@ class TfliteEngine(Engine):
                     self._idle.append(planned)
                     del self._idle[: -self._most]
 
-    def _take(self, batch: int) -> _Planned | None:
+    def _take(self, batch: int) -> Planned | None:
         """Take an idle interpreter: the fitting one, or the one longest idle if they are enough."""
         fitting = [planned for planned in self._idle if planned.batch in (batch, None)]
         enough = len(self._idle) + self._busy >= self._most
@@ -90,35 +102,6 @@ class TfliteEngine(Engine):
         planned = fitting[-1] if fitting else self._idle[0]
         self._idle.remove(planned)
         return planned
-
-
-class _Planned:
-    """An interpreter and the batch size that it is planned for; ``None`` = none yet."""
-
-    def __init__(self, record: GraphRecord, interpreter: Any) -> None:
-        self.batch: int | None = None
-        self._interpreter = interpreter
-        self._inputs = {d["name"]: d["index"] for d in interpreter.get_input_details()}
-        self._batched = {
-            self._inputs[t.name]: tuple(t.shape[1:]) for t in record.inputs if "n" in t.shape
-        }
-        self._outputs = _named_outputs(interpreter)
-
-    def run(self, batch: int, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        """Return the named outputs, as arrays of their own."""
-        interpreter = self._interpreter
-        if batch != self.batch:
-            self._plan(batch)
-        for name, array in feeds.items():
-            interpreter.set_tensor(self._inputs[name], array)
-        interpreter.invoke()
-        return [interpreter.get_tensor(self._outputs[name]) for name in outputs]
-
-    def _plan(self, batch: int) -> None:
-        for index, shape in self._batched.items():
-            self._interpreter.resize_tensor_input(index, (batch, *shape), strict=True)
-        self._interpreter.allocate_tensors()
-        self.batch = batch
 
 
 def require() -> None:
@@ -185,7 +168,7 @@ def signature(data: bytes) -> Signature:
     """
     _, module = _interpreter_module()
     interpreter = module.Interpreter(model_content=data)
-    names = {index: name for name, index in _named_outputs(interpreter).items()}
+    names = {index: name for name, index in named_outputs(interpreter).items()}
     return Signature(
         tuple(_tensor(detail, detail["name"]) for detail in interpreter.get_input_details()),
         tuple(
@@ -201,13 +184,6 @@ def _tensor(detail: Any, name: str) -> TensorRecord:
     scale, zero_point = detail["quantization"]
     quantisation = (float(scale), int(zero_point)) if scale else ()
     return TensorRecord(name, np.dtype(detail["dtype"]).name, shape, *quantisation)
-
-
-def _named_outputs(interpreter: Any) -> dict[str, int]:
-    """Return the outputs by the names of the first signature, or their own where there is none."""
-    for found in interpreter._get_full_signature_list().values():
-        return dict(found["outputs"])
-    return {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
 
 
 def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:

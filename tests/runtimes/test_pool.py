@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from calexnet.errors import EngineError
-from calexnet.runtimes import lane as lanes
+from calexnet.runtimes import lane as contract
 from calexnet.runtimes.host import HostLane
 from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.runner import Runner
@@ -87,17 +87,18 @@ def test_threads_at_once_never_share_a_lane(pool: Pool) -> None:
 def test_a_lane_that_failed_is_forgotten(chain: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     images = random_images(4)
     wanted = chain(images)
-    idle = len(chain._cascade.lanes._idle)
+    lanes = chain._cascade.lanes
+    idle = len(lanes._idle)
 
     def fail(*_: object) -> None:
         raise ValueError("broken")
 
     with monkeypatch.context() as broken:
-        broken.setattr(HostLane, "_run", fail)
+        broken.setattr(type(lanes._idle[-1]), "_run", fail)
         with pytest.raises(EngineError, match="broken for image"):
             chain(images)
 
-    assert idle - 1 == len(chain._cascade.lanes._idle)
+    assert idle - 1 == len(lanes._idle)
     assert np.array_equal(wanted.exits, chain(images).exits)
 
 
@@ -108,8 +109,8 @@ def test_a_batch_beyond_the_room_is_answered_in_chunks(
     images = random_images(count)
     whole, plain = runner(images, probabilities=True), runner.plain(images)
     steps = steps_of(runner.engines)
-    row_bytes = lanes.ROOM_BYTES // HostLane.most_rows(steps, runner.preprocessing)
-    monkeypatch.setattr(lanes, "ROOM_BYTES", 7 * row_bytes + row_bytes // 2)
+    row_bytes = contract.ROOM_BYTES // HostLane.most_rows(steps, runner.preprocessing)
+    monkeypatch.setattr(contract, "ROOM_BYTES", 7 * row_bytes + row_bytes // 2)
     small = Runner(
         runner.bundle, runner.compiled, runner.engines, runner.plain_engine, runner.thresholds
     )

@@ -21,6 +21,7 @@ from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavail
 from calexnet.runtimes import load
 from calexnet.runtimes import tflite as target
 from calexnet.runtimes.tflite import TfliteEngine
+from calexnet.runtimes.tflite_interpreter import Planned
 from tests.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
@@ -84,13 +85,13 @@ def test_a_batch_size_that_comes_back_finds_its_interpreter_again(
 ) -> None:
     engine = engine_of(bundle)
     planned: list[int] = []
-    genuine = target._Planned._plan
+    genuine = Planned._plan
 
     def plan(self: Any, batch: int) -> None:
         planned.append(batch)
         genuine(self, batch)
 
-    monkeypatch.setattr(target._Planned, "_plan", plan)
+    monkeypatch.setattr(Planned, "_plan", plan)
     for count in (1, 4, 1, 4, 2, 1):
         engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
 
