@@ -19,7 +19,7 @@ _FLOAT, _INT32 = ir.DataType.FLOAT, ir.DataType.INT32
 def prepend_front(graph: ir.Graph, preprocessing: Preprocessing) -> None:
     """Let `graph` take raw images: uint8 ``(n, H, W, C)`` instead of normalised float32.
 
-    The transpose runs on bytes, before the cast makes them four times as large.
+    Cast first: TensorRT transposes no bytes, and to ONNX Runtime the order is all one.
     """
     normalised = graph.inputs[0]
     raw = ir.Value(
@@ -34,13 +34,13 @@ def prepend_front(graph: ir.Graph, preprocessing: Preprocessing) -> None:
         for name, array in zip(("scale", "shift"), preprocessing.scale_and_shift(), strict=True)
     )
     front = ir.tape.Tape()
-    channels_first = front.op("Transpose", [raw], {"perm": [0, 3, 1, 2]})
-    floats = front.op("Cast", [channels_first], {"to": int(_FLOAT)})
-    scaled = front.op("Mul", [floats, scale])
+    floats = front.op("Cast", [raw], {"to": int(_FLOAT)})
+    channels_first = front.op("Transpose", [floats], {"perm": [0, 3, 1, 2]})
+    scaled = front.op("Mul", [channels_first, scale])
     moved = front.op("Add", [scaled, shift])
-    for value in (floats, scaled, moved):
+    for value in (channels_first, scaled, moved):
         value.dtype, value.shape = _FLOAT, normalised.shape
-    channels_first.dtype, channels_first.shape = ir.DataType.UINT8, normalised.shape
+    floats.dtype, floats.shape = _FLOAT, raw.shape
     ir.convenience.replace_all_uses_with(normalised, moved)
     graph.inputs[0] = raw
     graph.insert_before(graph[0], list(front.nodes))

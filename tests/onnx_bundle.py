@@ -207,9 +207,9 @@ class _Graph:
         if self.input == "float":
             return "image"
         scale, shift = preprocessing().scale_and_shift()
-        turned = self.add("Transpose", ["image"], "turned", perm=[0, 3, 1, 2])
-        floats = self.add("Cast", [turned], "floats", to=TensorProto.FLOAT)
-        scaled = self.add("Mul", [floats, self.constant("scale", scale)], "scaled")
+        floats = self.add("Cast", ["image"], "floats", to=TensorProto.FLOAT)
+        turned = self.add("Transpose", [floats], "turned", perm=[0, 3, 1, 2])
+        scaled = self.add("Mul", [turned, self.constant("scale", scale)], "scaled")
         return self.add("Add", [scaled, self.constant("shift", shift)], "normalised")
 
     def stage1(self) -> None:

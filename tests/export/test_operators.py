@@ -107,6 +107,19 @@ def test_the_front_normalises_as_numpy_does(batch: int) -> None:
     )
 
 
+def test_bytes_meet_nothing_but_a_cast() -> None:
+    """TensorRT knows bytes at its border alone, and only to be cast."""
+    graph = parse("g (float[n,1,2,2] image) => (float[n,1,2,2] y) { y = Neg(image) }")
+
+    operators.prepend_front(graph, Preprocessing(2, 2, (0.0,), (1.0,)))
+
+    assert ["Cast", "Transpose", "Mul", "Add", "Neg"] == [node.op_type for node in graph]
+    assert (ir.DataType.FLOAT, [ir.SymbolicDim("n"), 2, 2, 1]) == (
+        graph[0].outputs[0].dtype,
+        [*(graph[0].outputs[0].shape or ())],
+    )
+
+
 def test_everyone_who_reads_the_image_reads_it_normalised() -> None:
     graph = parse(
         """g (float[n,1,2,2] image) => (float[n,1,2,2] y)
