@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make lint   formatting, linting, types
+# make rtx    real builds of every graph by TensorRT-RTX, which it installs (330 MB); no GPU
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint wheels clean
+.PHONY: demo test bench lint rtx wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -30,6 +31,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+rtx: $(READY)
+	.ci/rtx $(BIN)/python
 
 wheels: $(READY)
 	.ci/wheels $(BIN)/python

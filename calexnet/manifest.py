@@ -76,6 +76,23 @@ class GraphRecord:
 
 
 @dataclass(frozen=True)
+class Fingerprint:
+    """What built the engines of one GPU, and alone can run them.
+
+    Attributes:
+        runtime: Name and version of what built them.
+        gpu: The GPU's name; this and the next are ``None`` for engines built without one.
+        compute_capability: Such as ``8.7``.
+        driver: The newest CUDA version that the driver can serve.
+    """
+
+    runtime: str
+    gpu: str | None
+    compute_capability: str | None
+    driver: str | None
+
+
+@dataclass(frozen=True)
 class CalibrationRecord:
     """The real samples by which a build was quantised and its thresholds found.
 
@@ -107,6 +124,8 @@ class Compiled:
         operating_points: The manifest's, calibrated again on this build's own scores; ``None`` for
             a build that follows the manifest's.
         calibration: What they were calibrated on.
+        fingerprint: Of engines, which run only where they were built; ``None`` for files that run
+            anywhere.
     """
 
     target: str
@@ -118,6 +137,7 @@ class Compiled:
     parity_reason: str | None
     operating_points: tuple[OperatingPoint, ...] | None = None
     calibration: CalibrationRecord | None = None
+    fingerprint: Fingerprint | None = None
 
 
 @dataclass(frozen=True)

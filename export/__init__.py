@@ -9,16 +9,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calexnet.export.settings import EngineSettings
+
 if TYPE_CHECKING:
     from calexnet.manifest import Manifest
     from calexnet.preprocessing import InputForm
 
+__all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_run"]
+
 #: target -> module with ``compile(graphs, bundle)``, which writes that target's files from the
 #: portable graphs, and ``PACKAGES``, which it does that with; ``PRECISIONS`` are the narrower ones
-#: that it has, and ``narrow(graphs, bundle, attach, precision, images)`` writes one.
+#: that it has, and ``narrow(graphs, bundle, attach, precision, images)`` writes one. Targets of
+#: which a file runs on one GPU alone have ``build(graphs, exit_rates, settings)`` instead, which
+#: gives their engines for graphs at any of these precisions, and `NEVER_RUN`, the reason if so.
 TARGETS = {
     "onnxruntime": "calexnet.export.onnxruntime",
     "tflite": "calexnet.export.tflite",
+    "tensorrt": "calexnet.export.tensorrt",
+    "tensorrt-rtx": "calexnet.export.tensorrt.rtx",
 }
 
 
@@ -31,6 +39,7 @@ def export_run(
     precision: str = "fp32",
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    engines: EngineSettings | None = None,
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
 
@@ -47,6 +56,7 @@ def export_run(
             if it has a name of its own.
         calib_samples: How many of them activations' ranges are found on; thresholds are calibrated
             on all.
+        engines: How to build, for targets that build engines for one GPU.
 
     Returns:
         The bundle's manifest.
@@ -64,6 +74,7 @@ def export_run(
         precision=precision,
         calib_data=calib_data,
         calib_samples=calib_samples,
+        engines=engines,
     )
 
 
@@ -75,6 +86,7 @@ def export_bundle(
     precision: str = "fp32",
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    engines: EngineSettings | None = None,
 ) -> Manifest:
     """Compile the portable graphs in the bundle `source` for one more target or precision.
 
@@ -87,6 +99,8 @@ def export_bundle(
         precision: See `export_run`.
         calib_data: Likewise.
         calib_samples: Likewise.
+        engines: Likewise. Engines at a narrow precision are built from the bundle's ONNX graphs at
+            that precision, which must be there.
 
     Returns:
         The new bundle's manifest.
@@ -103,4 +117,5 @@ def export_bundle(
         precision=precision,
         calib_data=calib_data,
         calib_samples=calib_samples,
+        engines=engines,
     )

@@ -11,9 +11,11 @@ from pathlib import Path
 from calexnet import checkpoint, flops, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
-from calexnet.errors import BundleError
+from calexnet.errors import BundleError, InputError
 from calexnet.export import calibration, narrow, portable, segments, verify
+from calexnet.export.engines import build_engines, builds_engines, refuse_options
 from calexnet.export.serialise import serialise
+from calexnet.export.settings import EngineSettings
 from calexnet.export.targets import (
     compile_target,
     refuse_unknown,
@@ -34,6 +36,7 @@ from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
+_NOT_YET = "not verified yet"
 #: What makes the portable graphs.
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
 
@@ -47,9 +50,12 @@ def export_run(
     precision: str = FULL,
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    engines: EngineSettings | None = None,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
     refuse_unknown(target, precision)
+    refuse_options(target, engines, calib_data)
+    _refuse_narrow_engines(run, out, target, precision)
     cascade, source = checkpoint.load(run)
     samples = None
     if precision != FULL:
@@ -58,8 +64,27 @@ def export_run(
             calib_data, spec.split, spec.preprocessing, spec.classes, calib_samples
         )
     return export_cascade(
-        cascade, source, out, target=target, input=input, precision=precision, samples=samples
+        cascade,
+        source,
+        out,
+        target=target,
+        input=input,
+        precision=precision,
+        samples=samples,
+        engines=engines,
     )
+
+
+def _refuse_narrow_engines(run: Path, out: Path, target: str, precision: str) -> None:
+    """Do nothing unless `target` builds engines at a precision that the bundle must have first."""
+    if precision != FULL and builds_engines(target):
+        raise InputError(
+            f"target {target} comes at {precision} from a bundle only",
+            got=f"the run {run}",
+            expected=f"a bundle with the ONNX graphs at {precision}",
+            fix=f"First: calexnet-export {run} --precision {precision} --out {out}; then: "
+            f"calexnet-export {out} --target {target} --precision {precision}",
+        )
 
 
 def export_cascade(
@@ -71,6 +96,7 @@ def export_cascade(
     input: InputForm,
     precision: str = FULL,
     samples: calibration.Calibration | None = None,
+    engines: EngineSettings | None = None,
 ) -> Manifest:
     """Export `cascade`, which the hash `source` names, to the bundle `out`.
 
@@ -85,6 +111,7 @@ def export_cascade(
         input: Raw images or normalised ones.
         precision: One that the target has.
         samples: Real ones, for a precision that is not full.
+        engines: How to build, for targets that build engines.
     """
     earlier = _earlier(out, source, input)
     known = earlier if (target, precision) != (portable.TARGET, portable.PRECISION) else None
@@ -107,9 +134,15 @@ def export_cascade(
             progress.advance()
         for name in wanted:
             progress.advance(0, note=f"compiling for {name}")
-            build = compile_target(graphs, stage, name, reason="not verified yet")
+            if builds_engines(name):
+                bundle = Bundle(stage, content, sha256="")
+                build = build_engines(bundle, name, FULL, engines, reason=_NOT_YET)
+            else:
+                build = compile_target(graphs, stage, name, reason=_NOT_YET)
             progress.advance(note=f"verifying {name}")
-            content = with_build(content, _verified(cascade, stage, content, build))
+            if build.parity_reason == _NOT_YET:
+                build = _verified(cascade, stage, content, build)
+            content = with_build(content, build)
             content = with_versions(content, name)
             progress.advance()
         if samples is not None:

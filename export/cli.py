@@ -7,12 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.cli.parity import parity_lines
 from calexnet.errors import InputError
 from calexnet.export import TARGETS, export_bundle, export_run
 from calexnet.export.precisions import PRECISIONS
-from calexnet.manifest import FULL, MANIFEST, CalibrationRecord, Manifest
+from calexnet.export.settings import EngineSettings
+from calexnet.manifest import FULL, MANIFEST, CalibrationRecord, Fingerprint, Manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,6 +51,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         help="how many of its calibration part to find ranges on; thresholds are found on all",
     )
+    engines = parser.add_argument_group("engines for one GPU: targets tensorrt and tensorrt-rtx")
+    engines.add_argument(
+        "--batch",
+        type=kinds.integers,
+        help="batch sizes to build for, 1,8,32 by default; any up to the largest can be run",
+    )
+    engines.add_argument(
+        "--workspace-mib", type=kinds.count, help="most device memory a layer may use to compute"
+    )
+    engines.add_argument(
+        "--timing-cache",
+        type=Path,
+        metavar="FILE",
+        help="what earlier builds measured: read if it is there, then written",
+    )
     arguments = parser.parse_args(argv)
     if arguments.out is None and not _is_bundle(arguments.source):
         parser.error("the following arguments are required: --out")
@@ -57,22 +74,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
-    narrowing = {
+    options = {
         "precision": arguments.precision,
         "calib_data": arguments.calib_data,
         "calib_samples": arguments.calib_samples,
+        "engines": _engine_settings(arguments),
     }
     if not _is_bundle(source):
         content = export_run(
-            source, out, target=target, input=arguments.input or "uint8", **narrowing
+            source, out, target=target, input=arguments.input or "uint8", **options
         )
     elif arguments.input is None:
-        content = export_bundle(source, out, target=target, **narrowing)
+        content = export_bundle(source, out, target=target, **options)
     else:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
     print(_summary(content, target, arguments.precision))
     print(f"\nBundle: {out}")
     return 0
+
+
+def _engine_settings(arguments: argparse.Namespace) -> EngineSettings | None:
+    """Return what was chosen of `EngineSettings`, ``None`` if nothing was."""
+    chosen = {
+        "batches": arguments.batch,
+        "workspace_mib": arguments.workspace_mib,
+        "timing_cache": arguments.timing_cache,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return EngineSettings(**given) if given else None
 
 
 def _is_bundle(source: Path) -> bool:
@@ -90,13 +119,20 @@ def _summary(content: Manifest, target: str, precision: str) -> str:
             f"   {part:14.1%}"
         )
     lines.append(f"{'plain':<10} {build.plain.file.size / 1e3:7.1f} kB  {content.macs.plain:12,}")
-    if build.calibration is not None:
+    if build.fingerprint is not None:
+        lines += ["", _built_by(build.fingerprint, build.plain.buckets or ())]
+    elif build.calibration is not None:
         lines += ["", _calibrated(build.calibration)]
     if build.parity is None:
         lines += ["", f"Not verified: {build.parity_reason}."]
     else:
         lines += ["", *parity_lines(build.parity)]
     return "\n".join(lines)
+
+
+def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:
+    gpu = "without a GPU" if mark.gpu is None else f"for {mark.gpu} ({mark.compute_capability})"
+    return f"Built by {mark.runtime} {gpu}, for batches up to {max(batches)}."
 
 
 def _calibrated(record: CalibrationRecord) -> str:

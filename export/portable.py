@@ -48,13 +48,13 @@ class PortableGraphs:
         yield self.plain
 
 
-def read(bundle: Bundle) -> PortableGraphs:
-    """Return the portable graphs that `bundle` holds.
+def read(bundle: Bundle, precision: str = PRECISION) -> PortableGraphs:
+    """Return the ONNX graphs that `bundle` holds at `precision`.
 
     Raises:
         BundleError: It holds none, or a file was changed.
     """
-    build = portable_build(bundle)
+    build = portable_build(bundle, precision)
     *segments, plain = (
         PortableGraph(record.name, bundle.read(record.file), record.inputs, record.outputs)
         for record in (*build.segments, build.plain)
@@ -62,20 +62,29 @@ def read(bundle: Bundle) -> PortableGraphs:
     return PortableGraphs(tuple(segments), plain)
 
 
-def portable_build(bundle: Bundle) -> Compiled:
-    """Return the entry of the portable graphs in the manifest.
+def portable_build(bundle: Bundle, precision: str = PRECISION) -> Compiled:
+    """Return the entry of the ONNX graphs at `precision` in the manifest.
 
     Raises:
         BundleError: There is none.
     """
     for build in bundle.manifest.compiled:
-        if (build.target, build.precision) == (TARGET, PRECISION):
+        if (build.target, build.precision) == (TARGET, precision):
             return build
+    held = ", ".join(f"{b.target} {b.precision}" for b in bundle.manifest.compiled)
+    if precision == PRECISION:
+        raise BundleError(
+            f"{bundle.folder} holds no portable graphs",
+            got=held,
+            expected=f"{TARGET} {PRECISION}, which every target is compiled from",
+            fix="Export the cascade again from its run",
+        )
     raise BundleError(
-        f"{bundle.folder} holds no portable graphs",
-        got=", ".join(f"{b.target} {b.precision}" for b in bundle.manifest.compiled),
-        expected=f"{TARGET} {PRECISION}, which every target is compiled from",
-        fix="Export the cascade again from its run",
+        f"{bundle.folder} holds no graphs at {precision}",
+        got=held,
+        expected=f"{TARGET} {precision}, which engines at {precision} are built from",
+        fix=f"On the host: calexnet-export BUNDLE --precision {precision} --calib-data DATA; then "
+        "copy the bundle here again",
     )
 
 
@@ -86,8 +95,9 @@ def write_graph(
     name: str,
     inputs: tuple[TensorRecord, ...],
     outputs: tuple[TensorRecord, ...],
+    buckets: tuple[int, ...] | None = None,
 ) -> GraphRecord:
-    """Write one compiled graph that takes any batch; return its record.
+    """Write one compiled graph; return its record.
 
     Args:
         bundle: The bundle's folder.
@@ -96,8 +106,9 @@ def write_graph(
         name: Of the graph.
         inputs: In the graph's order.
         outputs: In the graph's order.
+        buckets: Batch sizes that it takes, ``None`` = any.
     """
     (bundle / path).parent.mkdir(parents=True, exist_ok=True)
     (bundle / path).write_bytes(data)
     file = FileRecord(path, sha256(data), len(data))
-    return GraphRecord(name, file, inputs, outputs, buckets=None)
+    return GraphRecord(name, file, inputs, outputs, buckets)

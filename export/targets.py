@@ -16,7 +16,9 @@ from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, calibration, narrow, portable
+from calexnet.export.engines import build_engines, builds_engines, refuse_options
 from calexnet.export.portable import PortableGraphs
+from calexnet.export.settings import EngineSettings
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner
@@ -52,9 +54,11 @@ def export_bundle(
     precision: str = portable.PRECISION,
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    engines: EngineSettings | None = None,
 ) -> Manifest:
     """See `calexnet.export.export_bundle`."""
     refuse_unknown(target, precision)
+    refuse_options(target, engines, calib_data)
     bundle = open_bundle(source)
     held = bundle.manifest
     if (target, precision) == (portable.TARGET, portable.PRECISION):
@@ -65,17 +69,22 @@ def export_bundle(
             fix="To renew it export the run that the bundle comes from",
         )
     samples = None
-    if precision != portable.PRECISION:
+    if builds_engines(target):
+        portable.portable_build(bundle, precision)  # is refused before anything is written
+    elif precision != portable.PRECISION:
         samples = calibration.load(
             calib_data, held.split, held.preprocessing, held.classes, calib_samples
         )
     with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
         progress.advance(0, note="compiling")
         shutil.copytree(source, stage, dirs_exist_ok=True)
-        if samples is None:
+        staged = replace(bundle, folder=stage)
+        if builds_engines(target):
+            build = build_engines(staged, target, precision, engines, reason=UNVERIFIED)
+        elif samples is None:
             build = compile_target(portable.read(bundle), stage, target, reason=UNVERIFIED)
         else:
-            build = narrow.narrow_build(replace(bundle, folder=stage), target, precision, samples)
+            build = narrow.narrow_build(staged, target, precision, samples)
         content = with_versions(with_build(held, build), target)
         progress.advance(note="loading")
         _load_once(Bundle(stage, content, sha256=""), build)

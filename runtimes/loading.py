@@ -20,6 +20,7 @@ from calexnet.runtimes.runner import Runner
 RUNTIMES = {
     "onnxruntime": "calexnet.runtimes.onnxruntime",
     "tflite": "calexnet.runtimes.tflite",
+    "tensorrt-rtx": "calexnet.runtimes.tensorrt_rtx",
 }
 
 

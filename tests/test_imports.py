@@ -21,7 +21,7 @@ FOLDERS = {"calexnet": "calexnet"} | {
 BLOCKED = [
     *("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "tensorrt", "ai_edge_litert"),
     *("tflite_runtime", "fvcore", "sklearn", "safetensors", "psutil", "pynvml", "PIL"),
-    *("matplotlib", "pooch"),
+    *("matplotlib", "pooch", "tensorrt_rtx", "cuda"),
 ]
 
 #: What needs torch (or safetensors, which come with it) to be imported.

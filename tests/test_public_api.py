@@ -78,23 +78,24 @@ def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
     assert offered | {"answers", "trace", "with_thresholds"} == public
 
 
-#: What both exports take to make a narrower precision.
-NARROWING = [("precision", "fp32"), ("calib_data", None), ("calib_samples", None)]
+#: What both exports take to make a narrower precision, and engines.
+CHOICES = [("precision", "fp32"), ("calib_data", None), ("calib_samples", None), ("engines", None)]
 
 
 def test_a_run_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
-    assert [*expected, *NARROWING] == parameters(export.export_run)
-    assert {"onnxruntime", "tflite"} == set(export.TARGETS) == set(RUNTIMES)
+    assert [*expected, *CHOICES] == parameters(export.export_run)
+    assert {"onnxruntime", "tflite", "tensorrt", "tensorrt-rtx"} == set(export.TARGETS)
+    assert set(RUNTIMES) == set(export.TARGETS) - {"tensorrt"}
 
 
 def test_a_bundle_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("source", empty), ("out", None), ("target", empty)]
 
-    assert [*expected, *NARROWING] == parameters(export.export_bundle)
+    assert [*expected, *CHOICES] == parameters(export.export_bundle)
 
 
 def test_devices_are_opened_by_name() -> None:

@@ -9,7 +9,7 @@ import pytest
 from calexnet import export
 from calexnet.bundle import open_bundle
 from calexnet.errors import ParityError
-from calexnet.export import cli
+from calexnet.export import EngineSettings, cli
 from calexnet.manifest import Manifest
 from tests.small_cascade import files_of
 
@@ -56,17 +56,30 @@ def test_an_export_ends_with_its_summary(
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ([], ("onnxruntime", "uint8", "fp32", None, None)),
-        (["--input", "float"], ("onnxruntime", "float", "fp32", None, None)),
+        ([], ("onnxruntime", "uint8", "fp32", None, None, None)),
+        (["--input", "float"], ("onnxruntime", "float", "fp32", None, None, None)),
         (
             ["--input", "uint8", "--target", "onnxruntime", "--calib-data", "set.npz"],
-            ("onnxruntime", "uint8", "fp32", "set.npz", None),
+            ("onnxruntime", "uint8", "fp32", "set.npz", None, None),
+        ),
+        (
+            ["--target", "tensorrt", "--batch", "8,1", "--timing-cache", "file"],
+            ("tensorrt", "uint8", "fp32", None, None, EngineSettings((1, 8), None, Path("file"))),
+        ),
+        (
+            ["--target", "tensorrt-rtx", "--workspace-mib", "64"],
+            ("tensorrt-rtx", "uint8", "fp32", None, None, EngineSettings(workspace_mib=64)),
         ),
     ],
 )
 def test_arguments_are_passed_on(
-    exported: list[tuple[object, ...]], arguments: list[str], asked: tuple[object, ...]
+    exported: list[tuple[object, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    asked: tuple[object, ...],
 ) -> None:
+    monkeypatch.setattr(cli, "_summary", lambda *_: "")  # the answer is of one target alone
+
     code = cli.main(["run", "--out", "bundle", *arguments])
 
     assert 0 == code
