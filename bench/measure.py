@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import conclusions, results, statistics
+from calexnet.bench.counts import count_rows
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.energy_rows import (
     EnergyCell,
@@ -230,6 +231,7 @@ class _Benchmark:
             energy_crossover=tuple(row for one in energy for row in one.crossover),
             energy_method=energy[0].method,
             device_after=after,
+            counts=count_rows(self.bundle.manifest, [s.runner.compiled for s in self.sessions]),
         )
 
     def _together(self, label: str, tasks: Sequence[Mapping[str, Task]]) -> list[dict[str, Spent]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from calexnet.bench.counts import CountRow
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 from calexnet.devices.energy import SourceRecord
@@ -474,3 +475,4 @@ class Report:
     energy_crossover: tuple[EnergyCrossoverRow, ...] = ()
     energy_method: EnergyMethod | None = None
     device_after: DeviceState | None = None
+    counts: tuple[CountRow, ...] = ()

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle, open_bundle
-from calexnet.errors import InputError
+from calexnet.errors import ExportError, InputError, RuntimeUnavailableError
+from calexnet.export.counts import count
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.classifier import Classifier, open_classifier
@@ -232,7 +233,15 @@ def _of_file(
 
 def _macs(classifier: Classifier, path: Path) -> tuple[int | None, str | None]:
     """Return the MACs of a file for one image, or why they are not known."""
-    return None, "not counted"
+    if classifier.engine.target != "onnxruntime":
+        return None, "they are counted in ONNX graphs"
+    try:
+        counts = count(path.read_bytes())
+    except (ExportError, RuntimeUnavailableError) as problem:
+        return None, str(problem)
+    if counts.uncounted:
+        return None, f"it holds {', '.join(counts.uncounted)}, whose work is not counted"
+    return counts.macs // (classifier.batch or 1), None
 
 
 def _of_bundle(

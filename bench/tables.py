@@ -17,6 +17,7 @@ from calexnet.bench.conclusions import (
     one_point_sentences,
     subjects,
 )
+from calexnet.bench.count_tables import count_tables
 from calexnet.bench.device_tables import device, state
 from calexnet.bench.energy_tables import energy_tables, glance_energy
 from calexnet.bench.figures import (
@@ -107,6 +108,7 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
         exits(report),
         flops(report),
         stages(report.flops.macs),
+        *count_tables(report),
         *energy_tables(report),
         segments(report),
         device(report),

@@ -12,6 +12,7 @@ from typing import Any
 from calexnet import schema
 from calexnet.calibration import OperatingPoint
 from calexnet.costs import Macs
+from calexnet.counts import GraphCounts
 from calexnet.data.split import SplitRecord
 from calexnet.errors import BundleError
 from calexnet.parity import Parity
@@ -66,6 +67,7 @@ class GraphRecord:
         inputs: In the graph's order.
         outputs: In the graph's order.
         buckets: Batch sizes it was built for, ``None`` = any.
+        counts: Its work, parameters and bytes; ``None`` where the file is no ONNX graph.
     """
 
     name: str
@@ -73,6 +75,7 @@ class GraphRecord:
     inputs: tuple[TensorRecord, ...]
     outputs: tuple[TensorRecord, ...]
     buckets: tuple[int, ...] | None
+    counts: GraphCounts | None = None
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def write_onnx(
     output: Output = "logits",
     extra_input: bool = False,
     flat: int | None = None,
+    product: Literal["Gemm", "Einsum"] = "Gemm",
 ) -> Path:
     """Write a classifier as an ONNX file; uint8 counts as raw, divided by 255 inside.
 
@@ -73,7 +74,10 @@ def write_onnx(
         value = add("Reshape", value, "flat")
     else:
         value = add("Flatten", value)
-    value = add("Gemm", value, "weight", "bias", transB=1)
+    if product == "Gemm":
+        value = add("Gemm", value, "weight", "bias", transB=1)
+    else:
+        value = add("Add", add("Einsum", value, "weight", equation="nk,jk->nj"), "bias")
     kind, shape = TensorProto.FLOAT, [batch, len(CLASSES)]
     if output == "probabilities":
         value = add("Softmax", value, axis=1)

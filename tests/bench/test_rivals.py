@@ -62,8 +62,26 @@ def test_the_record_says_what_was_measured(tmp_path: Path) -> None:
     )
     assert "float32 (n, 3, 8, 8), normalised" == record.takes
     assert "float32 (1, 4), one number a class" == record.gives
-    assert (record.macs is None) == (record.macs_reason is not None)
+    assert (3 * len(CLASSES), None) == (record.macs, record.macs_reason)
     assert record == schema.decode(RivalRecord, schema.encode(record))
+
+
+@pytest.mark.parametrize("batch", [None, 1, 4])
+def test_the_macs_are_those_of_one_image(tmp_path: Path, batch: Any) -> None:
+    rival = rival_at(write_onnx(tmp_path / "small.onnx", batch=batch))
+
+    assert 3 * len(CLASSES) == rival.record.macs
+
+
+def test_macs_that_are_not_known_have_a_reason(tmp_path: Path) -> None:
+    file = rival_at(write_tflite(tmp_path / "small.tflite")).record
+    other = rival_at(write_onnx(tmp_path / "small.onnx", product="Einsum")).record
+    open_side = rival_at(write_onnx(tmp_path / "open.onnx", size="side")).record
+
+    assert (None, "they are counted in ONNX graphs") == (file.macs, file.macs_reason)
+    assert (None, "it holds Einsum, whose work is not counted") == (other.macs, other.macs_reason)
+    assert open_side.macs_reason
+    assert open_side.macs_reason.startswith("a graph cannot be counted: got no shape for ")
 
 
 @pytest.mark.parametrize("network", ["plain", "cascade"])
