@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calexnet.bench.counts import CountRow
+from calexnet.bench.memory import MemoryRow
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 from calexnet.devices.energy import SourceRecord
@@ -476,3 +477,4 @@ class Report:
     energy_method: EnergyMethod | None = None
     device_after: DeviceState | None = None
     counts: tuple[CountRow, ...] = ()
+    memory: tuple[MemoryRow, ...] = ()

@@ -32,6 +32,7 @@ from calexnet.bench.figures import (
     significant,
 )
 from calexnet.bench.glossary import GLOSSARY
+from calexnet.bench.memory_tables import memory_tables
 from calexnet.bench.results import (
     Alternative,
     AmortisationRow,
@@ -109,6 +110,7 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
         flops(report),
         stages(report.flops.macs),
         *count_tables(report),
+        *memory_tables(report),
         *energy_tables(report),
         segments(report),
         device(report),
