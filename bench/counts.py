@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from calexnet.counts import GraphCounts
-from calexnet.manifest import FULL, Compiled, Manifest
+from calexnet.manifest import FULL, SEGMENTS, Compiled, Manifest
 
 #: The target whose graphs all others are compiled from.
 SOURCE = "onnxruntime"
@@ -46,7 +46,8 @@ def _counted(content: Manifest, build: Compiled) -> Compiled:
     """Return `build`, or the one with the graphs that it was compiled from."""
     if build.plain.counts is not None:
         return build
-    known = {(other.target, other.precision): other for other in content.compiled}
+    whole = [other for other in content.compiled if other.layout == SEGMENTS]
+    known = {(other.target, other.precision): other for other in whole}
     sources = ((SOURCE, precision) for precision in (build.precision, FULL))
     return next((known[source] for source in sources if source in known), build)
 

@@ -34,8 +34,8 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
 from calexnet.devices.base import Device, DeviceState, slowed_down
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
-from calexnet.manifest import Compiled
+from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates, forcing
+from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.progress import Progress, track
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.loading import load_runner, runtime, runtime_packages
@@ -632,7 +632,7 @@ class _Session:
         runner = self.runner
         if len(rows) == 0:
             rows = np.arange(len(self.images))
-            runner = runner.with_thresholds(_forcing(runner.thresholds.shape, number))
+            runner = runner.with_thresholds(forcing(runner.thresholds.shape, number))
 
         def of_block(block: int) -> list[Call]:
             chosen = rows[np.arange(block * calls, (block + 1) * calls) % len(rows)]
@@ -664,7 +664,9 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
     asked = [
         build
         for build in bundle.manifest.compiled
-        if plan.target in (None, build.target) and plan.precision in (None, build.precision)
+        if build.layout == SEGMENTS
+        and plan.target in (None, build.target)
+        and plan.precision in (None, build.precision)
     ]
     usable, left_out, problems = [], [], []
     for build in asked:
@@ -734,14 +736,6 @@ def _segment_times(cells: Sequence[_Cell]) -> SegmentTimes:
             for name in segments
         ),
     )
-
-
-def _forcing(shape: tuple[int, ...], number: int) -> NDArray[np.float32]:
-    """Return thresholds by which every sample leaves at exit `number`."""
-    table = np.full(shape, NEVER, dtype=np.float32)
-    if number <= shape[0]:
-        table[number - 1] = -np.inf
-    return table
 
 
 def _repeated(call: Call, repeats: int) -> Callable[[int], list[Call]]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
-from calexnet.manifest import COPY_AGAIN, MANIFEST, Compiled, FileRecord, Manifest
+from calexnet.manifest import COPY_AGAIN, MANIFEST, SEGMENTS, Compiled, FileRecord, Manifest
 from calexnet.storage import sha256
 
 
@@ -55,22 +55,26 @@ class Bundle:
             )
         return data
 
-    def compiled(self, target: str, precision: str | None) -> Compiled:
+    def compiled(self, target: str, precision: str | None, layout: str = SEGMENTS) -> Compiled:
         """Return the cascade compiled for `target`, at its first precision for ``None``.
 
         Raises:
             BundleError: The bundle has none.
         """
         for build in self.manifest.compiled:
-            if build.target == target and precision in (None, build.precision):
+            fits = build.target == target and precision in (None, build.precision)
+            if fits and build.layout == layout:
                 return build
-        held = ", ".join(f"{b.target} {b.precision}" for b in self.manifest.compiled)
-        wanted = target if precision is None else f"{target} {precision}"
+        held = ", ".join(build.name for build in self.manifest.compiled)
+        wanted = [target] + ([precision] if precision else [])
+        words = f"--target {target}" + (f" --precision {precision}" if precision else "")
+        if layout != SEGMENTS:
+            wanted.append(f"in layout {layout}")
+            words += f" --layout {layout}"
         raise BundleError(
-            f"{self.folder} holds no {wanted}",
+            f"{self.folder} holds no {' '.join(wanted)}",
             got=held,
-            fix=f"Add it with: calexnet-export ... --target {target}"
-            f"{f' --precision {precision}' if precision else ''} --out {self.folder}",
+            fix=f"Add it with: calexnet-export ... {words} --out {self.folder}",
         )
 
 

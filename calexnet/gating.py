@@ -50,6 +50,14 @@ def passes(
     return np.asarray(scores >= threshold[labels], dtype=np.bool_)
 
 
+def forcing(shape: tuple[int, ...], number: int) -> NDArray[np.float32]:
+    """Return thresholds ``(branches, classes)`` by which every sample leaves at exit `number`."""
+    table = np.full(shape, NEVER, dtype=np.float32)
+    if number <= shape[0]:
+        table[number - 1] = -np.inf
+    return table
+
+
 def choose_exits(table: ExitTable, thresholds: NDArray[np.float32]) -> NDArray[np.int32]:
     """Return the exit that each sample takes, counted from 1: int32 ``(n,)``.
 

@@ -22,6 +22,9 @@ from calexnet.registry import Part
 MANIFEST = "manifest.json"
 SCHEMA = 2
 
+#: How a cascade is cut into graphs: one a segment, or one alone with nested ``If``.
+SEGMENTS, IF = "segments", "if"
+
 #: The precision that a cascade is trained at, and the reference of all others.
 FULL = "fp32"
 
@@ -119,8 +122,8 @@ class Compiled:
     Attributes:
         target: ``onnxruntime``, ...
         precision: ``fp32``, ...
-        layout: How the cascade is cut; ``segments``.
-        segments: In running order; the last is the tail.
+        layout: How the cascade is cut; `SEGMENTS` or `IF`.
+        segments: In running order; the last is the tail. In layout `IF`, the one graph.
         plain: The backbone alone, the cascade's rival.
         parity: Found at export, or ``None``.
         parity_reason: Why `parity` is ``None``.
@@ -141,6 +144,11 @@ class Compiled:
     operating_points: tuple[OperatingPoint, ...] | None = None
     calibration: CalibrationRecord | None = None
     fingerprint: Fingerprint | None = None
+
+    @property
+    def name(self) -> str:
+        """Target and precision, and the layout where that is not segments."""
+        return f"{self.target} {self.precision}" + f" {self.layout}" * (self.layout != SEGMENTS)
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ class Manifest:
         classes: Names in label order.
         preprocessing: From camera bytes to what the backbone was trained on.
         branches: One a branch.
-        compiled: One a (target, precision); the first usable one is the default.
+        compiled: One a (target, precision, layout); the first usable one is the default.
         operating_points: Threshold tables of the cascade itself; the strictest first. A narrow
             build has its own of the same names.
         default_operating_point: Name of the one used unless told otherwise.
@@ -222,12 +230,24 @@ class Manifest:
                     )
         for build in self.compiled:
             self.operating_point(None, build)
-            if len(build.segments) != len(self.branches) + 1:
-                raise BundleError(
-                    f"{build.target} {build.precision} does not fit",
-                    got=f"{len(build.segments)} segments",
-                    expected=f"{len(self.branches) + 1}, one more than branches",
-                )
+            self._refuse_misfit(build)
+
+    def _refuse_misfit(self, build: Compiled) -> None:
+        graphs, branches = len(build.segments), len(self.branches)
+        expected = {SEGMENTS: f"{branches + 1}, one more than branches", IF: "1 in layout if"}
+        if build.layout not in expected:
+            raise BundleError(
+                f"unknown layout of {build.target} {build.precision}",
+                got=repr(build.layout),
+                expected=f"one of {', '.join(expected)}",
+                fix="Update calexnet, or export the cascade again with this version",
+            )
+        if graphs != (1 if build.layout == IF else branches + 1):
+            raise BundleError(
+                f"{build.target} {build.precision} does not fit",
+                got=f"{graphs} segments",
+                expected=expected[build.layout],
+            )
 
     def files(self) -> tuple[FileRecord, ...]:
         """Return every file that the bundle holds besides the manifest."""
@@ -258,11 +278,14 @@ class Manifest:
 def with_build(content: Manifest, build: Compiled) -> Manifest:
     """Return `content` with `build` in the place of an earlier such entry, else as the last.
 
-    What is at full precision comes before what is not: it is the default.
+    What is at full precision comes before what is not, and segments before what is made of them:
+    the first is the default. What was made of an entry goes with it.
     """
-    mine = build.target, build.precision
-    entries = {(c.target, c.precision): c for c in content.compiled} | {mine: build}
-    ordered = sorted(entries.values(), key=lambda entry: entry.precision != FULL)
+    mine = build.target, build.precision, build.layout
+    stale = (build.target, build.precision, IF) if build.layout == SEGMENTS else None
+    held = {(c.target, c.precision, c.layout): c for c in content.compiled}
+    entries = {key: entry for key, entry in held.items() if key != stale} | {mine: build}
+    ordered = sorted(entries.values(), key=lambda one: (one.precision != FULL, one.layout == IF))
     return replace(content, compiled=tuple(ordered))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from calexnet.manifest import Manifest
     from calexnet.preprocessing import InputForm
 
-__all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_run"]
+__all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_if", "export_run"]
 
 #: target -> module with ``compile(graphs, bundle)``, which writes that target's files from the
 #: portable graphs, and ``PACKAGES``, which it does that with; ``PRECISIONS`` are the narrower ones
@@ -119,3 +119,34 @@ def export_bundle(
         calib_samples=calib_samples,
         engines=engines,
     )
+
+
+def export_if(
+    source: str | Path,
+    out: str | Path | None = None,
+    *,
+    precision: str = "fp32",
+    run: str | Path | None = None,
+) -> Manifest:
+    """Write the cascade of the bundle `source` as one ONNX graph with nested ``If``, in it too.
+
+    The graph takes one image and the thresholds, and any app with ONNX Runtime runs it without
+    calexnet. It is made of the bundle's segments, so they must be there at this precision.
+
+    Args:
+        source: A bundle.
+        out: Where the bundle with that graph goes, ``None`` = in the place of `source`.
+        precision: Of the segments.
+        run: The run that the bundle comes from, to compare with the segments on its samples; needs
+            torch.
+
+    Returns:
+        The new bundle's manifest.
+
+    Raises:
+        CalexnetError: Anything that stops it; nothing is half written.
+    """
+    from calexnet.export.layout import export_if as export
+
+    place = Path(out or source)
+    return export(Path(source), place, precision=precision, run=None if run is None else Path(run))

@@ -14,6 +14,7 @@ from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, InputError
 from calexnet.export import calibration, narrow, portable, segments, verify
 from calexnet.export.engines import build_engines, builds_engines, refuse_options
+from calexnet.export.sealing import seal
 from calexnet.export.serialise import serialise
 from calexnet.export.settings import EngineSettings
 from calexnet.export.targets import (
@@ -151,8 +152,7 @@ def export_cascade(
             build = narrow.narrow_build(bundle, target, precision, samples)
             content = with_versions(with_build(content, build), target)
             progress.advance()
-        (stage / MANIFEST).write_bytes(manifest.dump(content))
-        open_bundle(stage)
+        seal(stage, content)
     return content
 
 

@@ -6,15 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.cli.parity import parity_lines
 from calexnet.errors import InputError
-from calexnet.export import TARGETS, export_bundle, export_run
+from calexnet.export import TARGETS, export_bundle, export_if, export_run
 from calexnet.export.precisions import PRECISIONS
 from calexnet.export.settings import EngineSettings
-from calexnet.manifest import FULL, MANIFEST, CalibrationRecord, Fingerprint, Manifest
+from calexnet.manifest import FULL, IF, MANIFEST, SEGMENTS, CalibrationRecord, Fingerprint, Manifest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +41,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--precision",
         default=FULL,
         help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=(SEGMENTS, IF),
+        default=SEGMENTS,
+        help=f"{SEGMENTS} (default), which the runner drives; {IF}: the cascade as one ONNX graph "
+        "too, for one image at a time and apps without calexnet",
     )
     parser.add_argument(
         "--calib-data",
@@ -80,7 +88,9 @@ def _run(arguments: argparse.Namespace) -> int:
         "calib_samples": arguments.calib_samples,
         "engines": _engine_settings(arguments),
     }
-    if not _is_bundle(source):
+    if arguments.layout == IF:
+        content = _export_if(arguments, out, options)
+    elif not _is_bundle(source):
         content = export_run(
             source, out, target=target, input=arguments.input or "uint8", **options
         )
@@ -88,9 +98,22 @@ def _run(arguments: argparse.Namespace) -> int:
         content = export_bundle(source, out, target=target, **options)
     else:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
-    print(_summary(content, target, arguments.precision))
+    print(_summary(content, target, arguments.precision, arguments.layout))
     print(f"\nBundle: {out}")
     return 0
+
+
+def _export_if(arguments: argparse.Namespace, out: Path, options: dict[str, Any]) -> Manifest:
+    """Add the one graph to a bundle; of a run, to the bundle that holds its segments, or will."""
+    source, precision = arguments.source, arguments.precision
+    if arguments.target != "onnxruntime":
+        raise InputError(
+            f"--layout {IF} is for target onnxruntime", got=f"--target {arguments.target}"
+        )
+    if _is_bundle(source):
+        return export_if(source, out, precision=precision)
+    export_run(source, out, target="onnxruntime", input=arguments.input or "uint8", **options)
+    return export_if(out, precision=precision, run=source)
 
 
 def _engine_settings(arguments: argparse.Namespace) -> EngineSettings | None:
@@ -108,12 +131,16 @@ def _is_bundle(source: Path) -> bool:
     return (source / MANIFEST).is_file()
 
 
-def _summary(content: Manifest, target: str, precision: str) -> str:
-    build = next(b for b in content.compiled if (b.target, b.precision) == (target, precision))
-    stages, heads = content.macs.stages, (*content.macs.branches, 0)
+def _summary(content: Manifest, target: str, precision: str, layout: str) -> str:
+    wanted = target, precision, layout
+    build = next(b for b in content.compiled if (b.target, b.precision, b.layout) == wanted)
+    macs = content.macs
+    stages, heads = macs.stages, (*macs.branches, 0)
+    if layout == IF:
+        stages, heads = (sum(macs.stages),), (sum(macs.branches),)
     lines = ["", "segment     file size    stage MACs   branch MACs   share of plain"]
     for graph, stage, head in zip(build.segments, stages, heads, strict=True):
-        part = (stage + head) / content.macs.plain
+        part = (stage + head) / macs.plain
         lines.append(
             f"{graph.name:<10} {graph.file.size / 1e3:7.1f} kB  {stage:12,}  {head:12,}"
             f"   {part:14.1%}"

@@ -20,10 +20,15 @@ def serialise(graphs: CascadeGraphs) -> PortableGraphs:
     Raises:
         ExportError: A graph is not valid ONNX.
     """
-    return PortableGraphs(tuple(map(_portable, graphs.segments)), _portable(graphs.plain))
+    return PortableGraphs(tuple(map(portable, graphs.segments)), portable(graphs.plain))
 
 
-def _portable(model: ir.Model) -> PortableGraph:
+def portable(model: ir.Model) -> PortableGraph:
+    """Return the portable form of one graph, named as it is.
+
+    Raises:
+        ExportError: It is not valid ONNX.
+    """
     name = model.graph.name or ""
     proto = ir.serde.serialize_model(model)
     try:

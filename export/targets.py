@@ -12,12 +12,12 @@ from dataclasses import replace
 from importlib import import_module, metadata
 from pathlib import Path
 
-from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, calibration, narrow, portable
 from calexnet.export.engines import build_engines, builds_engines, refuse_options
 from calexnet.export.portable import PortableGraphs
+from calexnet.export.sealing import seal
 from calexnet.export.settings import EngineSettings
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from calexnet.progress import Progress
@@ -88,8 +88,7 @@ def export_bundle(
         content = with_versions(with_build(held, build), target)
         progress.advance(note="loading")
         _load_once(Bundle(stage, content, sha256=""), build)
-        (stage / MANIFEST).write_bytes(manifest.dump(content))
-        open_bundle(stage)
+        seal(stage, content)
         progress.advance()
     return content
 

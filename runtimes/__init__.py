@@ -27,6 +27,7 @@ def load(
     threads: int | None = None,
     operating_point: str | None = None,
     thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
+    layout: str = "segments",
 ) -> Runner:
     """Return a runner for the cascade in `bundle`.
 
@@ -38,6 +39,8 @@ def load(
         threads: For each operator, ``None`` = all cores.
         operating_point: A name from the bundle, ``None`` = its default.
         thresholds: A table of one's own instead, ``(branches, classes)``; infinity = never exits.
+        layout: ``segments``, or ``if`` for the one graph of ``calexnet-export --layout if``, which
+            takes a batch image by image.
 
     Raises:
         BundleError: The bundle is damaged or has no such target, precision or operating point.
@@ -52,4 +55,5 @@ def load(
         threads=threads,
         operating_point=operating_point,
         thresholds=thresholds,
+        layout=layout,
     )

@@ -53,12 +53,15 @@ class Answer(NamedTuple):
         score: float32 ``(n,)``.
         exit: bool ``(n,)``; ``None`` where everyone leaves.
         probabilities: float32 ``(n, classes)``; may be ``None`` unless asked for.
+        number: int32 ``(n,)``, the exit of each, from a graph that holds them all; ``None`` where
+            a segment has but one.
     """
 
     label: NDArray[np.int32]
     score: NDArray[np.float32]
     exit: NDArray[np.bool_] | None
     probabilities: NDArray[np.float32] | None
+    number: NDArray[np.int32] | None = None
 
 
 class Lane(ABC):

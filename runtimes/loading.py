@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
-from calexnet.manifest import Compiled
+from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.runner import Runner
 
@@ -29,6 +29,7 @@ def load_runner(
     target: str | None = None,
     precision: str | None = None,
     *,
+    layout: str = SEGMENTS,
     provider: str | None = None,
     threads: int | None = None,
     operating_point: str | None = None,
@@ -37,7 +38,7 @@ def load_runner(
     """See `calexnet.runtimes.load`; `bundle` is opened already."""
     if threads is not None and threads < 1:
         raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
-    module, compiled = _choose(bundle, target, precision)
+    module, compiled = _choose(bundle, target, precision, layout)
     point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else tables.checked(thresholds, point.shape)
     *engines, plain = (
@@ -47,16 +48,18 @@ def load_runner(
     return Runner(bundle, compiled, engines, plain, table, module.LANE)
 
 
-def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[Any, Compiled]:
+def _choose(
+    bundle: Bundle, target: str | None, precision: str | None, layout: str
+) -> tuple[Any, Compiled]:
     """Return the runtime's module and what was compiled for it: the first that works here."""
     if target is not None:
         module = runtime(target)
-        compiled = bundle.compiled(target, precision)
+        compiled = bundle.compiled(target, precision, layout)
         module.require()
         return module, compiled
     problems: list[CalexnetError] = []
     for build in bundle.manifest.compiled:
-        if precision in (None, build.precision):
+        if precision in (None, build.precision) and build.layout == layout:
             try:
                 module = runtime(build.target)
                 module.require()
@@ -65,6 +68,8 @@ def _choose(bundle: Bundle, target: str | None, precision: str | None) -> tuple[
                 problems.append(problem)
     if problems:
         raise problems[0]
+    if layout != SEGMENTS:
+        bundle.compiled("onnxruntime", precision, layout)  # says how to add it
     raise InputError(
         f"{bundle.folder} holds nothing at precision {precision!r}",
         expected=", ".join(sorted({build.precision for build in bundle.manifest.compiled})),

@@ -85,7 +85,10 @@ class Batch:
     def _whole(self, answer: Answer, number: int) -> Result:
         """Return the result of a batch that leaves as it came, in arrays of its own."""
         table = None if self._classes is None else _copy(answer.probabilities)
-        exits = np.full(self._count, number, np.int32)
+        if answer.number is None:
+            exits = np.full(self._count, number, np.int32)
+        else:
+            exits = answer.number.copy()
         return Result(answer.label.copy(), answer.score.copy(), exits, table)
 
     def _write(self, answer: Answer, leaves: NDArray[np.bool_] | None, number: int) -> None:

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
-from calexnet.gating import ExitTable
-from calexnet.manifest import Compiled
+from calexnet.errors import InputError
+from calexnet.gating import ExitTable, forcing
+from calexnet.manifest import IF, Compiled
 from calexnet.parity import Answers
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.base import Array, Engine
 from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.if_lane import IfLane
 from calexnet.runtimes.lane import Lane
 from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.result import Batch, Result
@@ -49,7 +51,8 @@ class Runner:
         self._engines = tuple(engines)
         self._plain = plain
         self._preprocessing = bundle.manifest.preprocessing
-        self._cascade = _Chain(steps_of(self._engines), self._preprocessing, lane)
+        cascade = IfLane if compiled.layout == IF else lane
+        self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade)
         self._plain_chain = _Chain(steps_of([plain]), self._preprocessing, lane)
 
     @property
@@ -64,7 +67,7 @@ class Runner:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
-        """The segments' engines in running order, the tail last."""
+        """The segments' engines in running order, the tail last; one for all in layout `if`."""
         return self._engines
 
     @property
@@ -102,7 +105,11 @@ class Runner:
 
     def plain(self, images: Array) -> Result:
         """Return the answers of the backbone alone, as if every sample took the last exit."""
-        return self._answer(self._plain_chain, images, len(self._engines), probabilities=False)
+        return self._answer(self._plain_chain, images, self._exits, probabilities=False)
+
+    @property
+    def _exits(self) -> int:
+        return len(self.thresholds) + 1
 
     def _answer(self, chain: _Chain, images: Array, first: int, probabilities: bool) -> Result:
         images = self._preprocessing.check(images)
@@ -117,10 +124,10 @@ class Runner:
     def ask_every_exit(self, images: Array) -> ExitTable:
         """Return what every exit answers for every sample; nobody leaves."""
         images = self.preprocessing.check(images)
-        shape = (len(self._engines), len(images))
+        shape = (self._exits, len(images))
         table = ExitTable(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
         if len(images) > 0:
-            for number, (_, answer) in enumerate(self.trace(images)):
+            for number, answer in enumerate(self._every_exit(images)):
                 table.labels[number], table.scores[number] = answer["label"], answer["score"]
         return table
 
@@ -135,13 +142,27 @@ class Runner:
         return Answers.joined(parts)
 
     def _answers(self, images: Array) -> Answers:
-        given = [answer for _, answer in self.trace(images, probabilities=True)]
+        given = self._every_exit(images, probabilities=True)
         labels, scores, table = (
             np.stack([answer[name] for answer in given])
             for name in ("label", "score", "probabilities")
         )
         plain = self.plain(images)
         return Answers(ExitTable(labels, scores), table, plain.labels, plain.scores)
+
+    def _every_exit(self, images: Array, *, probabilities: bool = False) -> list[dict[str, Array]]:
+        """Return each exit's answer by the names of its tensors, for at least one image."""
+        if self.compiled.layout != IF:
+            return [answer for _, answer in self.trace(images, probabilities=probabilities)]
+        forced = [
+            self.with_thresholds(forcing(self.thresholds.shape, number))
+            for number in range(1, self._exits + 1)
+        ]
+        results = [runner(images, probabilities=probabilities) for runner in forced]
+        return [
+            {"label": labels, "score": scores} | ({} if table is None else {"probabilities": table})
+            for labels, scores, _, table in results
+        ]
 
     def trace(
         self, images: Array, *, probabilities: bool = False
@@ -153,8 +174,17 @@ class Runner:
         Args:
             images: See the class; at least one.
             probabilities: Ask for these too.
+
+        Raises:
+            InputError: Images of another type or shape, or layout `if`, which has no segments.
         """
         images = self.preprocessing.check(images)
+        if self.compiled.layout == IF:
+            raise InputError(
+                "there are no segments to trace",
+                got=f"a cascade in layout {IF}",
+                fix="Load the bundle in layout segments",
+            )
         return trace(self._cascade.steps, self.thresholds, images, probabilities=probabilities)
 
 

@@ -54,6 +54,7 @@ BUILDS_GRAPHS = {
     "calexnet.export.bundle",
     "calexnet.export.cut",
     "calexnet.export.graphs",
+    "calexnet.export.nested",
     "calexnet.export.operators",
     "calexnet.export.pooling",
     "calexnet.export.precisions.fp16",

@@ -63,7 +63,7 @@ def test_a_bundle_is_loaded_with_these_options() -> None:
     options = ["target", "precision", "provider", "threads", "operating_point", "thresholds"]
 
     expected = [("bundle", inspect.Parameter.empty), *((option, None) for option in options)]
-    assert expected == parameters(calexnet.load)
+    assert [*expected, ("layout", "segments")] == parameters(calexnet.load)
 
 
 def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
@@ -96,6 +96,12 @@ def test_a_bundle_is_exported_with_these_options() -> None:
     expected = [("source", empty), ("out", None), ("target", empty)]
 
     assert [*expected, *CHOICES] == parameters(export.export_bundle)
+
+
+def test_one_graph_is_exported_with_these_options() -> None:
+    expected = [("source", inspect.Parameter.empty), ("out", None), ("precision", "fp32")]
+
+    assert [*expected, ("run", None)] == parameters(export.export_if)
 
 
 def test_devices_are_opened_by_name() -> None:

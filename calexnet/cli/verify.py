@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     failed = [build for build in builds if not _verify(bundle, build, side, images, truth)]
     if failed:
         raise ParityError(
-            f"{' and '.join(map(_name, failed))} does not decide as the reference does",
+            f"{' and '.join(build.name for build in failed)} does not decide as the reference does",
             expected="differences that rounding explains",
             fix="Export it again; if that does not help, report it with the bundle",
         )
@@ -94,12 +94,12 @@ def _verify(
     truth: NDArray[np.int64],
 ) -> bool:
     """Print how `build` compares; return whether that is good enough for its precision."""
-    print(f"\n{_name(build)}")
-    if (build.target, build.precision) == REFERENCE:
+    print(f"\n{build.name}")
+    if build.name == " ".join(REFERENCE):
         print("The reference.", *(parity_lines(build.parity) if build.parity else ()), sep="\n")
         return True
     try:
-        runner = load_runner(bundle, build.target, build.precision)
+        runner = load_runner(bundle, build.target, build.precision, layout=build.layout)
     except RuntimeUnavailableError as missing:
         print(f"Skipped: {missing}")
         return True
@@ -115,10 +115,6 @@ def _parity(
     images: NDArray[Any],
     truth: NDArray[np.int64],
 ) -> Parity:
-    found = Side(_name(runner.compiled), runner.answers(images), runner.thresholds)
+    found = Side(runner.compiled.name, runner.answers(images), runner.thresholds)
     tables = [point.table() for point in bundle.manifest.operating_points]
     return compare(reference, found, truth, tables)
-
-
-def _name(build: Compiled) -> str:
-    return f"{build.target} {build.precision}"

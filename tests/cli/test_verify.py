@@ -96,8 +96,8 @@ def test_one_that_decides_otherwise_is_a_failed_gate(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def looser(bundle: Any, target: str, precision: str) -> Runner:
-        runner = load_runner(bundle, target, precision)
+    def looser(bundle: Any, target: str, precision: str, layout: str) -> Runner:
+        runner = load_runner(bundle, target, precision, layout=layout)
         if target != "tflite":
             return runner
         return runner.with_thresholds(np.minimum(runner.thresholds, 0.4))

@@ -15,8 +15,9 @@ import calexnet
 from calexnet import checkpoint
 from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
-from calexnet.export import export_run
+from calexnet.export import export_if, export_run
 from calexnet.gating import choose_exits, chosen_labels
+from calexnet.manifest import IF
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
@@ -89,6 +90,26 @@ def test_the_runner_answers_as_the_cascade_does(
     for batch in (1, 3, 8):
         compare(cascade, runner, small_data.images[-batch:])
     compare(cascade, runner, small_data.images[:64])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "head", "score"),
+    [
+        ("calexnet", "linear", "gap"),
+        ("ztw", "native", "softmax"),
+        ("boostnet", "native", "softmax"),
+    ],
+)
+def test_the_one_graph_of_layout_if_does_too(
+    make: Make, small_data: Dataset, method: str, head: str, score: str
+) -> None:
+    """States that skip a segment are seen from the graph around it."""
+    cascade, runner = make(method, head, score)
+    if not any(build.layout == IF for build in runner.bundle.manifest.compiled):
+        export_if(runner.bundle.folder)
+
+    compare(cascade, calexnet.load(runner.bundle.folder, layout=IF), small_data.images[:24])
 
 
 def compare(cascade: Cascade, runner: Runner, images: NDArray[np.uint8]) -> None:

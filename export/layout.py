@@ -1,0 +1,102 @@
+"""Layout `if` in a bundle: one ONNX file that any app with ONNX Runtime runs by itself."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bundle import Bundle, open_bundle
+from calexnet.errors import ParityError
+from calexnet.export import portable
+from calexnet.export.sealing import seal
+from calexnet.export.targets import UNVERIFIED, with_versions
+from calexnet.manifest import FULL, IF, MANIFEST, Compiled, Manifest, with_build
+from calexnet.parity import Parity, Side, compare
+from calexnet.progress import Progress
+from calexnet.runtimes.loading import load_runner
+from calexnet.storage import staged_folder
+
+#: Real samples to compare with segments on: every exit of each is asked by itself.
+_PARITY = 64
+
+
+def export_if(
+    source: Path, out: Path, *, precision: str = FULL, run: Path | None = None
+) -> Manifest:
+    """See `calexnet.export.export_if`."""
+    bundle = open_bundle(source)
+    graphs = portable.read(bundle, precision)
+    with (
+        Progress("exporting, steps", 2) as progress,
+        staged_folder(out, marker=MANIFEST) as stage,
+    ):
+        progress.advance(0, note="nesting")
+        shutil.copytree(source, stage, dirs_exist_ok=True)
+        build = _nested(bundle, graphs, stage, precision)
+        content = with_versions(with_build(bundle.manifest, build), build.target)
+        progress.advance(note="verifying" if run else "loading")
+        build = _verified(Bundle(stage, content, sha256=""), build, run)
+        content = with_build(content, build)
+        seal(stage, content)
+        progress.advance()
+    return content
+
+
+def _nested(
+    bundle: Bundle, graphs: portable.PortableGraphs, stage: Path, precision: str
+) -> Compiled:
+    """Write the one graph beside the segments that it is made of; return the manifest's entry."""
+    from calexnet.export import nested
+
+    parts = portable.portable_build(bundle, precision)
+    graph = nested.nest(graphs)
+    path = f"{Path(parts.plain.file.path).parent.as_posix()}/{graph.name}.onnx"
+    record = portable.write_graph(
+        stage, path, graph.data, graph.name, graph.inputs, graph.outputs, buckets=(1,)
+    )
+    return replace(parts, layout=IF, segments=(record,), parity=None, parity_reason=UNVERIFIED)
+
+
+def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
+    """Return `build` with its parity with the segments, on the samples of `run`.
+
+    Raises:
+        ParityError: It decides otherwise than rounding explains.
+        BundleError: ONNX Runtime refuses the graph.
+    """
+    runner = load_runner(bundle, build.target, build.precision, layout=IF, threads=1)
+    if run is None:
+        return build
+    images, labels = _samples(bundle, run)
+    parts = load_runner(bundle, build.target, build.precision)
+    parity = compare(
+        Side(parts.compiled.name, parts.answers(images), parts.thresholds),
+        Side(build.name, runner.answers(images), runner.thresholds),
+        labels,
+        [point.table() for point in bundle.manifest.points_of(build)],
+    )
+    _refuse_other_answers(parity)
+    return replace(build, parity=parity, parity_reason=None)
+
+
+def _samples(bundle: Bundle, run: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    from calexnet import checkpoint
+
+    samples = checkpoint.load(run)[0].samples
+    images, preprocessing = samples.images[:_PARITY], bundle.manifest.preprocessing
+    raw = preprocessing.input == "uint8"
+    return images if raw else preprocessing.normalise(images), samples.labels[:_PARITY]
+
+
+def _refuse_other_answers(parity: Parity) -> None:
+    if not parity.is_rounding:
+        raise ParityError(
+            "layout if decides otherwise than the segments that it is made of",
+            expected="differences that rounding explains",
+            fix="This is a fault of the export; please report it with the bundle",
+        )

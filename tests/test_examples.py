@@ -1,0 +1,98 @@
+"""The examples: apps in several languages that run a bundle without calexnet."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import calexnet
+from calexnet.export import export_if
+from tests.onnx_bundle import LOOSE, STRICT, USUAL, random_images, write_bundle
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+#: Names a folder ``node_modules`` that holds ``onnxruntime-web``; tests download nothing.
+NODE_MODULES = "CALEXNET_NODE_MODULES"
+
+
+@pytest.fixture(scope="module", params=[STRICT, USUAL, LOOSE])
+def case(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """A bundle in layout `if`, its default operating point each of its own, and raw images."""
+    folder = tmp_path_factory.mktemp("example")
+    bundle, images = folder / "bundle", folder / "images.raw"
+    write_bundle(bundle)
+    set_default(bundle, request.param)
+    export_if(bundle)
+    random_images(40).tofile(images)
+    return bundle, images
+
+
+def set_default(bundle: Path, point: str) -> None:
+    """Sign the manifest anew with another default operating point."""
+    import dataclasses
+
+    from calexnet import manifest
+    from calexnet.bundle import open_bundle
+
+    content = dataclasses.replace(open_bundle(bundle).manifest, default_operating_point=point)
+    (bundle / manifest.MANIFEST).write_bytes(manifest.dump(content))
+
+
+def compare(bundle: Path, printed: str) -> None:
+    """Check every line that an example printed against the runner's answer."""
+    wanted = calexnet.load(bundle, threads=1)(random_images(40), probabilities=True)
+    lines = [json.loads(line) for line in printed.splitlines()]
+    labels, scores, exits, probabilities = zip(*lines, strict=True)
+
+    assert wanted.labels.tolist() == list(labels)
+    assert wanted.exits.tolist() == list(exits)
+    assert wanted.probabilities is not None
+    np.testing.assert_allclose(scores, wanted.scores, atol=1e-5)
+    np.testing.assert_allclose(probabilities, wanted.probabilities, atol=1e-5)
+
+
+def run(*words: str | Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(word) for word in words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+def test_python_with_onnxruntime_alone(case: tuple[Path, Path]) -> None:
+    bundle, images = case
+
+    compare(bundle, run(sys.executable, "-I", EXAMPLES / "one_file.py", bundle, images))
+
+
+def test_node_with_onnxruntime_web(case: tuple[Path, Path]) -> None:
+    """In WebAssembly, which is all that a browser needs too."""
+    node, modules = shutil.which("node"), os.environ.get(NODE_MODULES, "")
+    if node is None:
+        pytest.skip("node is not installed")
+    if not (Path(modules) / "onnxruntime-web").is_dir():
+        pytest.skip(f"{NODE_MODULES} names no folder with the npm package onnxruntime-web")
+    bundle, images = case
+
+    compare(bundle, run(node, EXAMPLES / "one_file.js", bundle, images, NODE_PATH=modules))
+
+
+def test_no_example_imports_calexnet() -> None:
+    """C++ has not been compiled here: what can be said of it is that it names what is there."""
+    for path in EXAMPLES.iterdir():
+        code = path.read_text()
+        assert "import calexnet" not in code
+        assert "layout `if`" in code
+        for tensor in ("image", "thresholds", "label", "score", "exit"):
+            assert f'"{tensor}"' in code or f" {tensor}" in code
