@@ -96,7 +96,7 @@ def test_one_that_decides_otherwise_is_a_failed_gate(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def looser(bundle: Any, target: str, precision: str, layout: str) -> Runner:
+    def looser(bundle: Any, target: str, precision: str, layout: str = "segments") -> Runner:
         runner = load_runner(bundle, target, precision, layout=layout)
         if target != "tflite":
             return runner
