@@ -2,7 +2,7 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make lint   formatting, linting, types
-# make rtx    real builds of every graph by TensorRT-RTX, which it installs (330 MB); no GPU
+# make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB)
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint rtx wheels clean
+.PHONY: demo test bench lint tensorrt wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -32,8 +32,8 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-rtx: $(READY)
-	.ci/rtx $(BIN)/python
+tensorrt: $(READY)
+	.ci/tensorrt $(BIN)/python
 
 wheels: $(READY)
 	.ci/wheels $(BIN)/python

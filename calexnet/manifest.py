@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from calexnet import schema
 from calexnet.calibration import OperatingPoint
 from calexnet.costs import Macs
@@ -49,6 +51,19 @@ class TensorRecord:
     shape: tuple[int | str, ...]
     scale: float | None = None
     zero_point: int | None = None
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether it has a row a sample."""
+        return "n" in self.shape
+
+    def shape_for(self, rows: int) -> tuple[int, ...]:
+        """Return the shape at a batch of `rows`."""
+        return tuple(rows if isinstance(size, str) else size for size in self.shape)
+
+    def bytes_for(self, rows: int) -> int:
+        """Return how many bytes it takes at a batch of `rows`."""
+        return int(np.prod(self.shape_for(rows))) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)

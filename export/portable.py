@@ -11,7 +11,7 @@ from pathlib import Path
 
 from calexnet.bundle import Bundle
 from calexnet.errors import BundleError
-from calexnet.manifest import FULL, Compiled, FileRecord, GraphRecord, TensorRecord
+from calexnet.manifest import FULL, SEGMENTS, Compiled, FileRecord, GraphRecord, TensorRecord
 from calexnet.storage import sha256
 
 #: The target and precision whose files are the portable graphs themselves.
@@ -69,7 +69,7 @@ def portable_build(bundle: Bundle, precision: str = PRECISION) -> Compiled:
         BundleError: There is none.
     """
     for build in bundle.manifest.compiled:
-        if (build.target, build.precision) == (TARGET, precision):
+        if (build.target, build.precision, build.layout) == (TARGET, precision, SEGMENTS):
             return build
     held = ", ".join(f"{b.target} {b.precision}" for b in bundle.manifest.compiled)
     if precision == PRECISION:

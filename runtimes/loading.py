@@ -16,10 +16,12 @@ from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.runner import Runner
 
 #: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
-#: and ``LANE``, which run its engines here.
+#: and ``LANE``, which run its engines here; of engines that run only where they were built also
+#: ``check(fingerprint, rebuild)``.
 RUNTIMES = {
     "onnxruntime": "calexnet.runtimes.onnxruntime",
     "tflite": "calexnet.runtimes.tflite",
+    "tensorrt": "calexnet.runtimes.tensorrt",
     "tensorrt-rtx": "calexnet.runtimes.tensorrt_rtx",
 }
 
@@ -55,16 +57,16 @@ def _choose(
     if target is not None:
         module = runtime(target)
         compiled = bundle.compiled(target, precision, layout)
-        module.require()
+        _require(module, bundle, compiled)
         return module, compiled
     problems: list[CalexnetError] = []
     for build in bundle.manifest.compiled:
         if precision in (None, build.precision) and build.layout == layout:
             try:
                 module = runtime(build.target)
-                module.require()
+                _require(module, bundle, build)
                 return module, build
-            except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not installed
+            except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not for here
                 problems.append(problem)
     if problems:
         raise problems[0]
@@ -74,6 +76,14 @@ def _choose(
         f"{bundle.folder} holds nothing at precision {precision!r}",
         expected=", ".join(sorted({build.precision for build in bundle.manifest.compiled})),
     )
+
+
+def _require(module: Any, bundle: Bundle, build: Compiled) -> None:
+    """Do nothing if the runtime works here, and takes what was built."""
+    module.require()
+    if build.fingerprint is not None:
+        words = f"calexnet-export {bundle.folder} --target {build.target}"
+        module.check(build.fingerprint, f"{words} --precision {build.precision}")
 
 
 def runtime_packages(target: str) -> tuple[str, ...]:

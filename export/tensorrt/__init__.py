@@ -12,7 +12,7 @@ from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import profiles
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes import tensorrt
+from calexnet.runtimes.tensorrt.library import tensorrt_here
 
 #: Nothing that pip knows for sure; the version stands in the fingerprint.
 PACKAGES: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ def build(
         RuntimeUnavailableError: TensorRT, the driver or the GPU is missing.
         ExportError: TensorRT cannot take or build a graph.
     """
-    trt, fingerprint = tensorrt.library()
+    trt, fingerprint = tensorrt_here()
     wanted = profiles(exit_rates, settings.batches)
     engines = (build_engine(trt, *pair, settings) for pair in zip(graphs, wanted, strict=True))
     return fingerprint, tuple(engines)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from calexnet.errors import ExportError, InputError, RuntimeUnavailableError
+from calexnet.errors import ExportError, InputError
 from calexnet.export.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
-from calexnet.export.tensorrt.log import recording_log
 from calexnet.export.tensorrt.profile import Profile
 from calexnet.manifest import TensorRecord
+from calexnet.runtimes.tensorrt.library import not_started, title
+from calexnet.runtimes.tensorrt.log import recording_log
 from calexnet.storage import staged_file
 
 
@@ -77,23 +78,11 @@ def _check_tensors(trt: Any, network: Any, graph: PortableGraph) -> None:
         )
 
 
-def title(trt: Any) -> str:
-    """Return the name and version of `trt`, for messages."""
-    name = {"tensorrt": "TensorRT", "tensorrt_rtx": "TensorRT-RTX"}.get(trt.__name__, trt.__name__)
-    return f"{name} {trt.__version__}"
-
-
 def _builder(trt: Any, log: Any) -> Any:
     try:
         return trt.Builder(log)
     except TypeError as nothing:  # what the bindings make of a null pointer
-        raise RuntimeUnavailableError(
-            f"{title(trt)} does not start",
-            got=log.text(),
-            expected="a GPU, and a driver for the CUDA version of this TensorRT",
-            fix="Look at both with nvidia-smi (on a Jetson: cat /etc/nv_tegra_release), then "
-            "update the driver or install the TensorRT made for it",
-        ) from nothing
+        raise not_started(trt, log) from nothing
 
 
 def _refusal(trt: Any, parser: Any, name: str) -> ExportError:

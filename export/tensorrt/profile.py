@@ -25,13 +25,9 @@ class Profile:
 
     def shapes(self, tensor: TensorRecord) -> Shapes | None:
         """Return what an input may look like, ``None`` for one without a batch axis."""
-        if "n" not in tensor.shape:
+        if not tensor.has_batch:
             return None
-        smallest, best, largest = (
-            tuple(batch if size == "n" else int(size) for size in tensor.shape)
-            for batch in (1, self.best, self.largest)
-        )
-        return smallest, best, largest
+        return tensor.shape_for(1), tensor.shape_for(self.best), tensor.shape_for(self.largest)
 
 
 def profiles(exit_rates: Sequence[float], batches: Sequence[int]) -> tuple[Profile, ...]:

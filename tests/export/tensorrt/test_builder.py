@@ -14,9 +14,9 @@ from calexnet.errors import ExportError, InputError, RuntimeUnavailableError
 from calexnet.export.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.builder import build_engine
-from calexnet.export.tensorrt.log import recording_log
 from calexnet.export.tensorrt.profile import Profile
 from calexnet.manifest import TensorRecord
+from calexnet.runtimes.tensorrt.log import recording_log
 
 USUAL, FEW = EngineSettings(), Profile(2, 4)
 

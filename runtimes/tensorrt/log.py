@@ -21,7 +21,7 @@ def recording_log(trt: Any) -> Any:
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
-            trt.ILogger.__init__(self)
+            super().__init__()
             self._lines: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:

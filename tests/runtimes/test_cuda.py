@@ -1,0 +1,98 @@
+"""Memory, streams and events: the real bindings take what they are given, the stand-in does it."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from calexnet.errors import EngineError
+from calexnet.runtimes.cuda import Buffer, Cuda, Stream
+from calexnet.runtimes.cuda_driver import NoGpuError, first_gpu
+from tests import tensorrt_stand_in
+
+
+@pytest.fixture
+def api() -> tensorrt_stand_in.Cuda:
+    return tensorrt_stand_in.Cuda()
+
+
+def test_what_goes_in_comes_out_once_the_stream_is_waited_for(api: tensorrt_stand_in.Cuda) -> None:
+    cuda = Cuda(api)
+    stream, one, other = Stream(cuda), Buffer(cuda, 24), Buffer(cuda, 24)
+    given, found = np.arange(6, dtype=np.int32), np.zeros(6, np.int32)
+
+    cuda.copy_in(one.address, given, stream)
+    given[:] = -1  # it may be changed at once
+    cuda.copy_within(other.address + 4, one.address, 20, stream)
+    cuda.copy_within(other.address, one.address + 20, 4, stream)
+    cuda.copy_out(found, other.address, stream)
+    assert [0] * 6 == found.tolist()
+    cuda.wait(stream)
+
+    assert [5, 0, 1, 2, 3, 4] == found.tolist()
+
+
+def test_memory_goes_with_its_buffer(api: tensorrt_stand_in.Cuda) -> None:
+    buffer = Buffer(Cuda(api), 24)
+    assert 24 == api.used == buffer.size
+
+    del buffer
+
+    assert 0 == api.used
+
+
+def test_events_tell_the_gpus_own_time(api: tensorrt_stand_in.Cuda) -> None:
+    cuda = Cuda(api)
+    stream, start, end = Stream(cuda), cuda.event(), cuda.event()
+
+    cuda.record(start, stream)
+    api.streams[stream.handle].append(lambda: api.spend(2.5))
+    cuda.record(end, stream)
+    cuda.wait(stream)
+
+    assert 2.5 == cuda.elapsed_ms(start, end)
+
+
+CALLS: list[Callable[[Cuda, Stream], object]] = [
+    lambda cuda, _: cuda.devices(),
+    lambda cuda, _: cuda.allocate(256),
+    lambda cuda, _: Stream(cuda),
+    lambda cuda, stream: cuda.copy_in(4096, np.zeros(3, np.float32), stream),
+    lambda cuda, stream: cuda.copy_out(np.zeros(3, np.float32), 4096, stream),
+    lambda cuda, stream: cuda.copy_within(4096, 8192, 12, stream),
+    lambda cuda, stream: cuda.wait(stream),
+    lambda cuda, _: cuda.event(),
+    lambda cuda, stream: cuda.record(0, stream),
+    lambda cuda, _: cuda.elapsed_ms(0, 0),
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=range(len(CALLS)))
+def test_the_real_bindings_take_these_arguments_and_say_what_is_missing(
+    call: Callable[[Cuda, Stream], object],
+) -> None:
+    """A wrong argument would be a TypeError. Only where calls can do nothing."""
+    real = pytest.importorskip("cuda.bindings.runtime", reason="needs cuda-bindings")
+    try:
+        first_gpu()
+    except NoGpuError:
+        pass
+    else:
+        pytest.skip("there is a GPU, whose memory these addresses are not")
+    stream = Stream.__new__(Stream)
+    stream.handle = 0
+
+    with pytest.raises(
+        EngineError, match=r"^cuda\w+ fails: got CUDA error \d+, \w.*Start the prog"
+    ):
+        call(Cuda(real), stream)
+
+
+def test_giving_back_complains_to_nobody() -> None:
+    real = pytest.importorskip("cuda.bindings.runtime", reason="needs cuda-bindings")
+
+    Cuda(real).free(0)
+    Cuda(real).end_stream(0)
