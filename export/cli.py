@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calexnet.bundle import open_bundle
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.cli.parity import parity_lines
@@ -59,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         help="how many of its calibration part to find ranges on; thresholds are found on all",
     )
+    parser.add_argument(
+        "--emit",
+        choices=("trtexec",),
+        help="of a bundle: write nothing, but print a script that builds and times the engines of "
+        "target tensorrt with NVIDIA's own tool",
+    )
     engines = parser.add_argument_group("engines for one GPU: targets tensorrt and tensorrt-rtx")
     engines.add_argument(
         "--batch",
@@ -75,12 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="what earlier builds measured: read if it is there, then written",
     )
     arguments = parser.parse_args(argv)
-    if arguments.out is None and not _is_bundle(arguments.source):
+    if arguments.out is None and arguments.emit is None and not _is_bundle(arguments.source):
         parser.error("the following arguments are required: --out")
     return outcome.run("calexnet-export", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.emit is not None:
+        return _emit(arguments)
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
     options = {
         "precision": arguments.precision,
@@ -100,6 +109,14 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
     print(_summary(content, target, arguments.precision, arguments.layout))
     print(f"\nBundle: {out}")
+    return 0
+
+
+def _emit(arguments: argparse.Namespace) -> int:
+    from calexnet.export.tensorrt import trtexec
+
+    settings = _engine_settings(arguments)
+    print(trtexec.script(open_bundle(arguments.source), arguments.precision, settings), end="")
     return 0
 
 
