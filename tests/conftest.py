@@ -77,15 +77,19 @@ def small_npz(small_data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> 
 def small_narrow_bundle(
     small_bundle: Path, small_npz: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """`small_bundle` with every narrower precision of onnxruntime; nobody may change it."""
-    from calexnet.export import export_bundle, onnxruntime
+    """`small_bundle` with every narrower build of the CPU's targets; nobody may change it."""
+    from calexnet.export import export_bundle, onnxruntime, tflite
 
     source, folder = small_bundle, tmp_path_factory.mktemp("bundles") / "tints"
-    for precision in onnxruntime.PRECISIONS:
+    builds = [
+        *(("onnxruntime", precision) for precision in onnxruntime.PRECISIONS),
+        *(("tflite", precision) for precision in tflite.PRECISIONS),
+    ]
+    for target, precision in builds:
         export_bundle(
             source,
             folder,
-            target="onnxruntime",
+            target=target,
             precision=precision,
             calib_data=str(small_npz),
             calib_samples=32,

@@ -7,16 +7,22 @@ refused by name before anything is written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
 from calexnet.export.tflite.order import order_at_border
+from calexnet.export.tflite.quantisation import LOWEST
 from calexnet.manifest import GraphRecord, TensorRecord
 
 FOLDER = "tflite"
 #: What builds its files, besides calexnet.
 PACKAGES = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
-PRECISIONS: tuple[str, ...] = ()
+PRECISIONS = ("fp16", "int8")
 
 
 def compile(graphs: PortableGraphs, bundle: Path) -> tuple[GraphRecord, ...]:
@@ -26,23 +32,51 @@ def compile(graphs: PortableGraphs, bundle: Path) -> tuple[GraphRecord, ...]:
         ExportError: An operator is outside the set, or asks for what TFLite does not do.
         RuntimeUnavailableError: onnx or the schema is not installed.
     """
+    return _write(graphs, bundle, FOLDER)
+
+
+def narrow(
+    graphs: PortableGraphs,
+    bundle: Path,
+    attach: Sequence[str],
+    precision: str,
+    images: NDArray[Any],
+) -> tuple[GraphRecord, ...]:
+    """See `calexnet.export.onnxruntime.narrow`: the same numbers, as TFLite writes them."""
+    from calexnet.export.tflite.flatbuffer import require
+
+    require()
+    from calexnet.export.precisions.rejoin import narrow_cascade
+
+    narrower = narrow_cascade(graphs, attach, precision, images)
+    return _write(narrower, bundle, f"{FOLDER}/{precision}")
+
+
+def _write(graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
     from calexnet.export.tflite.flatbuffer import require
 
     require()
     files = [convert(graph.data) for graph in graphs]
-    return tuple(_write(bundle, *pair) for pair in zip(graphs, files, strict=True))
+    return tuple(
+        _write_one(bundle, f"{folder}/{graph.name}.tflite", graph, data)
+        for graph, data in zip(graphs, files, strict=True)
+    )
 
 
-def _write(bundle: Path, graph: PortableGraph, data: bytes) -> GraphRecord:
-    path = f"{FOLDER}/{graph.name}.tflite"
+def _write_one(bundle: Path, path: str, graph: PortableGraph, data: bytes) -> GraphRecord:
     inputs, outputs = map(_as_it_lies, graph.inputs), map(_as_it_lies, graph.outputs)
     return write_graph(bundle, path, data, graph.name, tuple(inputs), tuple(outputs))
 
 
 def _as_it_lies(tensor: TensorRecord) -> TensorRecord:
-    """Return the record of a tensor whose maps are channels last."""
+    """Return the record of a tensor as TFLite has it: maps channels last, integers signed."""
     order = order_at_border(tensor.name, len(tensor.shape))
-    return TensorRecord(tensor.name, tensor.dtype, tuple(tensor.shape[axis] for axis in order))
+    turned = replace(tensor, shape=tuple(tensor.shape[axis] for axis in order))
+    if tensor.dtype == "float16":
+        return replace(turned, dtype="float32")
+    if tensor.dtype == "uint8" and tensor.zero_point is not None:
+        return replace(turned, dtype="int8", zero_point=tensor.zero_point + LOWEST)
+    return turned
 
 
 def convert(data: bytes) -> bytes:
@@ -58,11 +92,15 @@ def convert(data: bytes) -> bytes:
     from calexnet.export.tflite.bypass import bypass
     from calexnet.export.tflite.emitter import Emitter
     from calexnet.export.tflite.fuse import fuse_clamps
+    from calexnet.export.tflite.halves import compute_in_full
+    from calexnet.export.tflite.integers import count_in_integers
     from calexnet.export.tflite.layout import channels_last
     from calexnet.export.tflite.operators import lowering
     from calexnet.export.tflite.prepare import prepare
 
     graph = prepare(data)
+    compute_in_full(graph)
+    count_in_integers(graph)
     channels_last(graph)
     bypass(graph)
     fuse_clamps(graph)

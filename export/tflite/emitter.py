@@ -13,6 +13,7 @@ from calexnet.errors import ExportError
 from calexnet.export.tflite.flatbuffer import FlatModel
 from calexnet.export.tflite.fuse import ACTIVATION
 from calexnet.export.tflite.prepare import constant, dims, refusal
+from calexnet.export.tflite.quantisation import Quantisation, quantisation
 
 
 class Emitter:
@@ -30,7 +31,7 @@ class Emitter:
         assert value is not None
         array = constant(value)
         if value not in self._tensors and array is not None:
-            self._tensors[value] = self._model.constant(value.name or "", array)
+            self._tensors[value] = self.constant(value.name or "", array, quantisation(value))
         return self._tensors[value]
 
     def write(self, value: ir.Value) -> int:
@@ -45,11 +46,16 @@ class Emitter:
     def scratch(self, name: str, shape: Sequence[int], of: ir.Value) -> int:
         """Return a new tensor of `shape` and of the type of a value."""
         assert of.dtype is not None
-        return self._model.tensor(name, shape, of.dtype.numpy().name)
+        return self._model.tensor(name, shape, of.dtype.numpy().name, quantisation(of))
 
-    def constant(self, name: str, array: NDArray[Any]) -> int:
-        """Return a new constant tensor."""
-        return self._model.constant(name, array)
+    def constant(self, name: str, array: NDArray[Any], found: Quantisation | None = None) -> int:
+        """Return a new constant tensor; what is kept in float16 is read as float32."""
+        if array.dtype != np.float16:
+            return self._model.constant(name, array, found)
+        half = self._model.constant(f"{name}.half", array)
+        full = self._model.tensor(name, array.shape, "float32")
+        self.emit("DEQUANTIZE", [half], [full])
+        return full
 
     def numbers(self, name: str, values: Sequence[int]) -> int:
         """Return a new constant tensor of int32: axes, a shape, positions."""

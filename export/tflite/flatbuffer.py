@@ -13,12 +13,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.errors import RuntimeUnavailableError
+from calexnet.export.tflite.quantisation import Quantisation
 
 #: Stands for the batch in the dimensions of a tensor; every file takes any batch.
 BATCH = -1
 
 #: numpy dtype -> the schema's name of it. What ONNX counts in int64 fits into int32 here.
-TYPES = {"float32": "FLOAT32", "int32": "INT32", "int64": "INT32", "uint8": "UINT8", "bool": "BOOL"}
+TYPES = {
+    "bool": "BOOL",
+    "float16": "FLOAT16",
+    "float32": "FLOAT32",
+    "int32": "INT32",
+    "int64": "INT32",
+    "int8": "INT8",
+    "uint8": "UINT8",
+}
+
+#: Operator -> the version that began to count in int8; for DEQUANTIZE, to read float16.
+_NARROW_VERSIONS = {
+    "ADD": 2,
+    "CONCATENATION": 2,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "DEQUANTIZE": 3,
+    "MAX_POOL_2D": 2,
+    "MEAN": 2,
+    "MUL": 2,
+    "PAD": 2,
+    "PADV2": 2,
+    "RELU": 2,
+    "SPLIT_V": 2,
+    "STRIDED_SLICE": 2,
+    "SUB": 2,
+    "TRANSPOSE": 2,
+}
+_NARROW = ("INT8", "FLOAT16")
 
 _IDENTIFIER = b"TFL3"
 _VERSION = 3
@@ -61,28 +90,48 @@ class FlatModel:
         self._buffer_type = _aligned_buffer_type(schema)
         self._size = 0
 
-    def tensor(self, name: str, dims: Sequence[int], dtype: str, buffer: int = 0) -> int:
-        """Add a tensor with `BATCH` where its batch is; return its index."""
+    def tensor(
+        self,
+        name: str,
+        dims: Sequence[int],
+        dtype: str,
+        found: Quantisation | None = None,
+        buffer: int = 0,
+    ) -> int:
+        """Add a tensor with `BATCH` where its batch is; return its index.
+
+        Args:
+            name: Of its own.
+            dims: Its dimensions.
+            dtype: Of numpy.
+            found: What its integers stand for, if it is quantised.
+            buffer: Of its data, if it is constant.
+        """
         tensor = self._schema.TensorT()
         tensor.name, tensor.buffer = name, buffer
         tensor.type = getattr(self._schema.TensorType, TYPES[dtype])
         tensor.shape = np.array([1 if dim == BATCH else dim for dim in dims], np.int32)
         if BATCH in dims:
             tensor.shapeSignature = np.array(dims, np.int32)
+        if found is not None:
+            tensor.quantization = self._quantisation(found)
         self._tensors.append(tensor)
         return len(self._tensors) - 1
 
-    def constant(self, name: str, array: NDArray[Any]) -> int:
-        """Add a constant tensor; return its index.
-
-        None is shared: a quantiser gives each reader's constants their own scale.
-        """
+    def constant(self, name: str, array: NDArray[Any], found: Quantisation | None = None) -> int:
+        """Add a constant tensor; return its index."""
         if array.dtype == np.int64:
             array = array.astype(np.int32)
         data = np.ascontiguousarray(array).tobytes()
         self._buffers.append(self._buffer_type(data))
         self._size += len(data) + _ALIGNMENT
-        return self.tensor(name, array.shape, array.dtype.name, len(self._buffers) - 1)
+        return self.tensor(name, array.shape, array.dtype.name, found, len(self._buffers) - 1)
+
+    def _quantisation(self, found: Quantisation) -> Any:
+        written = self._schema.QuantizationParametersT()
+        written.scale, written.zeroPoint = found.scale, found.zero_point
+        written.quantizedDimension = found.axis
+        return written
 
     def operator(
         self,
@@ -101,8 +150,10 @@ class FlatModel:
             outputs: Likewise.
             options: A name of the schema's ``BuiltinOptions``.
             fields: What to set in them.
-            version: Of the operator.
+            version: Of the operator, on floats.
         """
+        if any(self._is_narrow(index) for index in inputs):
+            version = max(version, _NARROW_VERSIONS.get(code, 1))
         operator = self._schema.OperatorT()
         operator.opcodeIndex = self._codes.setdefault((code, version), len(self._codes))
         operator.inputs = np.array(inputs, np.int32)
@@ -115,6 +166,11 @@ class FlatModel:
                     raise AttributeError(f"{options} has no field {name}")
                 setattr(operator.builtinOptions, name, value)
         self._operators.append(operator)
+
+    def _is_narrow(self, index: int) -> bool:
+        return self._tensors[index].type in [
+            getattr(self._schema.TensorType, name) for name in _NARROW
+        ]
 
     def enumeration(self, kind: str, name: str) -> int:
         """Return the number of a name in one of the schema's enumerations."""

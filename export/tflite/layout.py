@@ -19,7 +19,8 @@ import onnx_ir as ir
 from numpy.typing import ArrayLike, NDArray
 
 from calexnet.export.tflite.order import FIRST, LAST, Permutation, order_at_border
-from calexnet.export.tflite.prepare import constant, refusal
+from calexnet.export.tflite.prepare import add_constant, constant, refusal
+from calexnet.export.tflite.quantisation import note, quantisation
 
 _SUFFIX = {LAST: ".channels_last", FIRST: ".channels_first"}
 
@@ -29,10 +30,11 @@ MAPS = {
     "BatchNormalization",
 }
 ELEMENTWISE = {
-    *("Abs", "Add", "And", "Cast", "Clip", "Div", "Equal", "Exp", "Floor", "Greater"),
+    *("Abs", "Add", "And", "Cast", "Clip", "DequantizeLinear", "Div", "Equal", "Exp", "Floor"),
+    "Greater",
     *("GreaterOrEqual", "HardSigmoid", "HardSwish", "LeakyRelu", "Less", "LessOrEqual", "Log"),
-    *("Max", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "Reciprocal", "Relu", "Sigmoid"),
-    *("Sqrt", "Sub", "Sum", "Tanh", "Where"),
+    *("Max", "Min", "Mul", "Neg", "Not", "Or", "PRelu", "Pow", "QuantizeLinear", "Reciprocal"),
+    *("Relu", "Sigmoid", "Sqrt", "Sub", "Sum", "Tanh", "Where"),
 }
 ONE_AXIS = {"Concat", "LogSoftmax", "Softmax", "Split"}
 REDUCTIONS = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"}
@@ -212,7 +214,9 @@ class _Layout:
         if order == FIRST:
             return value
         if (value, order) not in self.turned:
-            self.turned[value, order] = self._constant(f"{value.name}{_SUFFIX[order]}", array)
+            turned = add_constant(self.graph, f"{value.name}{_SUFFIX[order]}", array)
+            note(turned, quantisation(value))  # channels of weights are the first axis in either
+            self.turned[value, order] = turned
         return self.turned[value, order]
 
     def _turned(self, value: ir.Value, order: Permutation, before: ir.Node) -> ir.Value:
@@ -238,6 +242,7 @@ class _Layout:
         result = ir.Value(type=value.type, shape=ir.Shape([value.shape[axis] for axis in perm]))
         name = f"layout.{value.name}"
         self.lies[result] = order
+        note(result, quantisation(value))
         if moved == sorted(moved):
             return ir.Node("", "Flatten", [value], outputs=[result], name=name)
         attributes = [ir.AttrInt64s("perm", perm)]
@@ -267,14 +272,8 @@ class _Layout:
         if len(node.inputs) <= index:
             node.resize_inputs(index + 1)
         name = f"{node.outputs[0].name}.{node.op_type.lower()}{index}"
-        node.replace_input_with(index, self._constant(name, np.asarray(numbers, np.int64)))
-
-    def _constant(self, name: str, array: NDArray[Any]) -> ir.Value:
-        tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-        type = ir.TensorType(tensor.dtype)
-        value = ir.Value(name=name, const_value=tensor, type=type, shape=ir.Shape(array.shape))
-        self.graph.register_initializer(value)
-        return value
+        value = add_constant(self.graph, name, np.asarray(numbers, np.int64))
+        node.replace_input_with(index, value)
 
 
 def _rank(value: ir.Value | None) -> int:

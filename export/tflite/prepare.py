@@ -46,6 +46,15 @@ def constant(value: ir.Value | None) -> NDArray[Any] | None:
     return value.const_value.numpy()
 
 
+def add_constant(graph: ir.Graph, name: str, array: NDArray[Any]) -> ir.Value:
+    """Return a new constant of `graph`."""
+    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+    type, shape = ir.TensorType(tensor.dtype), ir.Shape(array.shape)
+    value = ir.Value(name=name, const_value=tensor, type=type, shape=shape)
+    graph.register_initializer(value)
+    return value
+
+
 def dims(value: ir.Value) -> tuple[int, ...]:
     """Return the dimensions of `value`, `BATCH` for its batch."""
     assert value.shape is not None
@@ -58,10 +67,9 @@ def _forget_computed_shape(node: ir.Node) -> None:
         return
     wanted = dims(node.outputs[0])
     if wanted.count(BATCH) == 1:
-        name = f"{node.outputs[0].name}.shape"
-        shape = ir.Value(name=name, const_value=ir.tensor(np.array(wanted, np.int64), name=name))
         assert node.graph is not None
-        node.graph.register_initializer(shape)
+        name = f"{node.outputs[0].name}.shape"
+        shape = add_constant(node.graph, name, np.array(wanted, np.int64))
         node.replace_input_with(1, shape)
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from calexnet.export.tflite.emitter import Emitter
 from calexnet.export.tflite.prepare import dims
-
-#: Lowest float32: what a maximum never picks.
-LOWEST = -3.4028234663852886e38
+from calexnet.export.tflite.quantisation import quantisation
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,21 @@ def window_of(node: ir.Node, to: Emitter, kernel: Sequence[int]) -> Window:
     return Window(size, tuple(kernel), strides, dilations, begin, behind, end)
 
 
-def pad(to: Emitter, source: ir.Value, window: Window, name: str, *, value: float = 0.0) -> int:
-    """Return a tensor with `source` inside the window's padding."""
+def pad(
+    to: Emitter, source: ir.Value, window: Window, name: str, filling: NDArray[Any] | None = None
+) -> int:
+    """Return a tensor with `source` inside the window's padding, with 0 unless told otherwise."""
     shape = dims(source)
     (top, bottom), (left, right) = window.padded()
     wide = (shape[0], shape[1] + top + bottom, shape[2] + left + right, shape[3])
     padded = to.scratch(f"{name}.padded", wide, source)
     amounts = to.pairs(f"{name}.pads", [(0, 0), (top, bottom), (left, right), (0, 0)])
-    if value == 0.0:
+    if filling is None:
         to.emit("PAD", [to.read(source), amounts], [padded], "PadOptions")
     else:
         # XNNPACK pads with 0 alone, so this costs a step outside it.
-        filling = to.scalar(f"{name}.filling", value)
-        to.emit("PADV2", [to.read(source), amounts, filling], [padded], "PadV2Options")
+        value = to.constant(f"{name}.filling", filling, quantisation(source))
+        to.emit("PADV2", [to.read(source), amounts, value], [padded], "PadV2Options")
     return padded
 
 

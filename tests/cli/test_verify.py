@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,9 @@ def test_every_build_is_compared_on_the_recorded_test_part(
 
     assert 0 == code
     blocks = capsys.readouterr().out.strip().split("\n\n")
-    assert ["fp32", "fp16", "int8", "int8-symmetric"] == [b.split()[1] for b in blocks]
+    assert ["fp32", "fp16", "int8", "int8-symmetric", "fp16", "int8"] == [
+        b.split()[1] for b in blocks
+    ]
     assert "The reference." in blocks[0]
     assert "Verified against PyTorch on 64 real images" in blocks[0]
     for block in blocks[1:]:
@@ -65,7 +68,7 @@ def test_the_figures_are_those_of_the_runners(
         for precision in ("fp32", "int8")
     }
 
-    verified(small_narrow_bundle, small_npz, "--precision", "int8")
+    verified(small_narrow_bundle, small_npz, "--target", "onnxruntime", "--precision", "int8")
 
     text = capsys.readouterr().out
     assert 1 == text.count("Verified")
@@ -116,16 +119,22 @@ def test_one_that_decides_otherwise_is_a_failed_gate(
     )
 
 
+def without(monkeypatch: pytest.MonkeyPatch, runtime: ModuleType, message: str) -> None:
+    """Let `runtime` be missing, as `message` says."""
+
+    def missing() -> None:
+        raise RuntimeUnavailableError(message)
+
+    monkeypatch.setattr(runtime, "require", missing)
+
+
 def test_a_build_whose_runtime_is_missing_is_skipped_with_the_reason(
     with_tflite: Path,
     small_npz: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def missing() -> None:
-        raise RuntimeUnavailableError("no LiteRT here")
-
-    monkeypatch.setattr(tflite, "require", missing)
+    without(monkeypatch, tflite, "no LiteRT here")
 
     assert 0 == verified(with_tflite, small_npz)
     assert "tflite fp32\nSkipped: no LiteRT here" in capsys.readouterr().out
@@ -137,10 +146,7 @@ def test_without_the_reference_there_is_nothing_to_compare_with(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def missing() -> None:
-        raise RuntimeUnavailableError("ONNX Runtime cannot be used here")
-
-    monkeypatch.setattr(onnxruntime, "require", missing)
+    without(monkeypatch, onnxruntime, "ONNX Runtime cannot be used here")
 
     assert 4 == verified(with_tflite, small_npz)
     assert "ONNX Runtime cannot be used here" in capsys.readouterr().err
@@ -150,7 +156,7 @@ def test_without_the_reference_there_is_nothing_to_compare_with(
     ("more", "message"),
     [
         (["--precision", "int4"], "holds no onnxruntime int4: got onnxruntime fp32, onnxruntime"),
-        (["--target", "tflite"], "holds no tflite: got onnxruntime fp32, onnxruntime fp16"),
+        (["--target", "tensorrt"], "holds no tensorrt: got onnxruntime fp32, onnxruntime fp16"),
         (["--target", "onnxruntime", "--precision", "bf16"], "holds no onnxruntime bf16"),
     ],
 )

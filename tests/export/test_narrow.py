@@ -15,25 +15,34 @@ from calexnet.bundle import open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part
 from calexnet.errors import BundleError, InputError
-from calexnet.export import cli, export_bundle, export_run, narrow, onnxruntime
+from calexnet.export import cli, export_bundle, export_run, narrow, onnxruntime, tflite
 from calexnet.gating import choose_exits, chosen_labels, exit_rates
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from tests.sample_bundle import sample_manifest
 from tests.small_cascade import files_of
 
-PRECISIONS = onnxruntime.PRECISIONS
+FILES = {"onnxruntime": "onnx", "tflite": "tflite"}
+BUILDS = [
+    *(("onnxruntime", precision) for precision in onnxruntime.PRECISIONS),
+    *(("tflite", precision) for precision in tflite.PRECISIONS),
+]
+every_build = pytest.mark.parametrize(("target", "precision"), BUILDS)
 
 
 def content(bundle: Path) -> Manifest:
     return open_bundle(bundle).manifest
 
 
-def build(bundle: Path, precision: str) -> Compiled:
-    return next(b for b in content(bundle).compiled if b.precision == precision)
+def build(bundle: Path, precision: str, target: str = "onnxruntime") -> Compiled:
+    return open_bundle(bundle).compiled(target, precision)
+
+
+def names(bundle: Path) -> list[tuple[str, str]]:
+    return [(b.target, b.precision) for b in content(bundle).compiled]
 
 
 def test_full_precision_stays_the_default(small_narrow_bundle: Path) -> None:
-    assert ["fp32", *PRECISIONS] == [b.precision for b in content(small_narrow_bundle).compiled]
+    assert [("onnxruntime", "fp32"), *BUILDS] == names(small_narrow_bundle)
     assert "fp32" == calexnet.load(small_narrow_bundle).compiled.precision
     assert "int8" == calexnet.load(small_narrow_bundle, precision="int8").compiled.precision
 
@@ -61,20 +70,21 @@ def test_the_full_precision_graphs_and_thresholds_stay_as_they_are(
     }.items() <= after.items()
     assert content(small_bundle).operating_points == content(small_narrow_bundle).operating_points
     assert content(small_bundle).compiled[0] == content(small_narrow_bundle).compiled[0]
-    names = {"segment1.onnx", "segment2.onnx", "segment3.onnx", "plain.onnx"}
-    for precision in PRECISIONS:
-        folder = small_narrow_bundle / "onnxruntime" / precision
-        assert names == {path.name for path in folder.iterdir()}
+    graphs = ("segment1", "segment2", "segment3", "plain")
+    for target, precision in BUILDS:
+        folder = small_narrow_bundle / target / precision
+        files = {f"{graph}.{FILES[target]}" for graph in graphs}
+        assert files == {path.name for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@every_build
 def test_thresholds_are_calibrated_on_the_builds_own_scores(
-    small_narrow_bundle: Path, small_data: Dataset, precision: str
+    small_narrow_bundle: Path, small_data: Dataset, target: str, precision: str
 ) -> None:
     held = content(small_narrow_bundle)
-    found = build(small_narrow_bundle, precision)
+    found = build(small_narrow_bundle, precision, target)
     part = recorded_calibration_part(small_data, held.split)
-    runner = calexnet.load(small_narrow_bundle, precision=precision)
+    runner = calexnet.load(small_narrow_bundle, target=target, precision=precision)
     exits, truth = runner.answers(small_data.images[part]).exits, small_data.labels[part]
 
     assert found.operating_points is not None
@@ -101,11 +111,11 @@ def test_int8_has_other_thresholds_than_the_cascade(small_narrow_bundle: Path) -
         assert np.array_equal(held.operating_point(name, found).table(), runner.thresholds)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@every_build
 def test_the_manifest_says_on_what_it_was_calibrated_and_how_it_compares(
-    small_narrow_bundle: Path, precision: str
+    small_narrow_bundle: Path, target: str, precision: str
 ) -> None:
-    held, found = content(small_narrow_bundle), build(small_narrow_bundle, precision)
+    held, found = content(small_narrow_bundle), build(small_narrow_bundle, precision, target)
 
     assert found.calibration is not None
     part = held.split.parts["calibration"]
@@ -122,12 +132,12 @@ def test_the_manifest_says_on_what_it_was_calibrated_and_how_it_compares(
     assert pytest.approx(found.parity.reference_accuracy, abs=0.1) == found.parity.accuracy
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@every_build
 @pytest.mark.parametrize("batch", [1, 3, 8, 64])
 def test_a_batch_of_any_size_gets_the_answers_of_its_own_segments(
-    small_narrow_bundle: Path, small_data: Dataset, precision: str, batch: int
+    small_narrow_bundle: Path, small_data: Dataset, target: str, precision: str, batch: int
 ) -> None:
-    runner = calexnet.load(small_narrow_bundle, precision=precision, threads=1)
+    runner = calexnet.load(small_narrow_bundle, target=target, precision=precision, threads=1)
     images = small_data.images[:batch]
     exits = runner.answers(images, batch).exits
 
@@ -164,7 +174,7 @@ def test_exporting_again_renews_the_entry(
 
     held = export_bundle(folder, target="onnxruntime", precision="int8", calib_data=str(small_npz))
 
-    assert ["fp32", *PRECISIONS] == [b.precision for b in held.compiled]
+    assert [("onnxruntime", "fp32"), *BUILDS] == [(b.target, b.precision) for b in held.compiled]
     record = build(folder, "int8").calibration
     assert record is not None
     assert record.ranged > 32

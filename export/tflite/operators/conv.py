@@ -7,6 +7,7 @@ import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
 from calexnet.export.tflite.prepare import constant
+from calexnet.export.tflite.quantisation import quantisation
 from calexnet.export.tflite.window import options, pad, window_of
 
 
@@ -36,11 +37,13 @@ def lower(node: ir.Node, to: Emitter) -> None:
     }
     channels, groups = source.shape[3], node.attributes.get_int("group", 1)
     if groups == channels and groups > 1:
-        kernels = to.constant(f"{weight.name}.depthwise", array.transpose(3, 1, 2, 0))
+        turned, found = array.transpose(3, 1, 2, 0), quantisation(weight)
+        kernels = to.constant(f"{weight.name}.depthwise", turned, found and found.along(3))
         code, kind = "DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions"
         fields["depthMultiplier"] = len(array) // groups
     else:
         kernels, code, kind = to.read(weight), "CONV_2D", "Conv2DOptions"
-    inputs = [padded, kernels, to.constant(f"{name}.bias", shift)]
+    summed = quantisation(node.inputs[2]) if bias is not None else None
+    inputs = [padded, kernels, to.constant(f"{name}.bias", shift, summed)]
     version = 2 if window.dilations != (1, 1) and code != "CONV_2D" else 1
     to.emit(code, inputs, [to.write(result)], kind, version, **fields)

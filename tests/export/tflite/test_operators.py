@@ -515,6 +515,16 @@ def test_a_gate() -> None:
     check(onnx_bytes(text, a=np.array([1])), batches=(1, 64))
 
 
+def test_quantising_and_back() -> None:
+    text = """g (float[n,3,4,5] x) => (float[n,3,4,5] y) {
+        q = QuantizeLinear(x, scale, point)
+        y = DequantizeLinear(q, scale, point)
+    }"""
+    scale, point = np.array(0.03, np.float32), np.array(-20, np.int8)
+
+    check(onnx_bytes(text, scale=scale, point=point), tolerance=0.03)
+
+
 def test_every_lowering_is_there_and_has_been_written() -> None:
     """A new operator needs a line above: each name stands in this file."""
     text = Path(__file__).read_text("utf-8")
