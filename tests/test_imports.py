@@ -67,7 +67,7 @@ BUILDS_GRAPHS = {
     "calexnet.export.serialise",
 } | {
     f"calexnet.export.tflite.{name}"
-    for name in ("bypass", "emitter", "fuse", "layout", "prepare", "window")
+    for name in ("bypass", "emitter", "fuse", "halves", "integers", "layout", "prepare", "window")
 }
 
 
