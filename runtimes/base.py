@@ -32,10 +32,12 @@ class Engine(ABC):
 
     Attributes:
         record: What the manifest says of it.
+        provider: The runtime's back end that it is on.
     """
 
     #: Name of the runtime.
     target: ClassVar[str]
+    provider = "cpu"
 
     def __init__(self, record: GraphRecord) -> None:
         self.record = record

@@ -14,17 +14,22 @@ from calexnet.runtimes.host import HostLane
 #: Where a batch's tensors live.
 LANE = HostLane
 
-#: Our names of ONNX Runtime's execution providers.
-PROVIDERS = {"cpu": "CPUExecutionProvider"}
+#: Our names of ONNX Runtime's execution providers; what TensorRT leaves goes to CUDA.
+PROVIDERS = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider",),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
+}
 
 
 class OnnxRuntimeEngine(Engine):
-    """One ONNX graph in an inference session."""
+    """One ONNX graph in an inference session, on one of `PROVIDERS`."""
 
     target = "onnxruntime"
 
-    def __init__(self, record: GraphRecord, session: Any) -> None:
+    def __init__(self, record: GraphRecord, session: Any, provider: str = "cpu") -> None:
         super().__init__(record)
+        self.provider = provider
         self._session = session
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
@@ -80,10 +85,12 @@ def load(
     Raises:
         InputError: Unknown provider.
         BundleError: ONNX Runtime refuses the graph.
+        RuntimeUnavailableError: The provider is not there, or would leave work to the processor.
     """
     import onnxruntime
 
-    if provider is not None and provider not in PROVIDERS:
+    provider = provider or "cpu"
+    if provider not in PROVIDERS:
         raise InputError(
             "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
         )
@@ -93,10 +100,10 @@ def load(
     options.inter_op_num_threads = 1
     # The sessions of a cascade take turns: idle threads of one must not spin against the next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
+    if provider != "cpu":
+        return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
     try:
-        session = onnxruntime.InferenceSession(
-            data, options, providers=[PROVIDERS[provider or "cpu"]]
-        )
+        session = onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS[provider]])
     except Exception as problem:  # onnxruntime's exceptions share no public base
         raise BundleError(
             f"ONNX Runtime {onnxruntime.__version__} refuses {record.file.path}",
@@ -104,6 +111,39 @@ def load(
             fix="Update onnxruntime, or export the bundle again",
         ) from problem
     return OnnxRuntimeEngine(record, session)
+
+
+def _on_gpu(record: GraphRecord, data: bytes, options: Any, provider: str) -> Any:
+    """Return a session of which no operator runs on the processor.
+
+    Left to itself ONNX Runtime falls back to the processor, and says that all is well.
+
+    Raises:
+        RuntimeUnavailableError: The provider is not there, finds no GPU, or lacks an operator.
+    """
+    import onnxruntime
+
+    options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    wanted, problem = PROVIDERS[provider], ""
+    if wanted[0] not in onnxruntime.get_available_providers():
+        problem = f"a build with {', '.join(onnxruntime.get_available_providers())}"
+    else:
+        try:
+            session = onnxruntime.InferenceSession(
+                data, options, providers=[*wanted], enable_fallback=0
+            )
+            if session.get_providers()[0] == wanted[0]:
+                return session
+            problem = f"{', '.join(session.get_providers())} in its place"
+        except Exception as refusal:  # onnxruntime's exceptions share no public base
+            problem = " ".join(str(refusal).split())
+    raise RuntimeUnavailableError(
+        f"ONNX Runtime {onnxruntime.__version__} does not run {record.name} on provider {provider}",
+        got=problem,
+        expected=f"{wanted[0]}, and nothing left to the processor",
+        fix="Check the GPU with nvidia-smi; then run: pip uninstall onnxruntime; pip install "
+        "'onnxruntime-gpu[cuda,cudnn]' (on a Jetson NVIDIA's own wheel); or leave out --provider",
+    )
 
 
 def signature(data: bytes) -> Signature:
@@ -117,7 +157,7 @@ def signature(data: bytes) -> Signature:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(data, options, providers=[PROVIDERS["cpu"]])
+    session = onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS["cpu"]])
     return Signature(
         tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
     )

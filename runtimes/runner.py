@@ -56,6 +56,11 @@ class Runner:
         self._plain_chain = _Chain(steps_of([plain]), self._preprocessing, lane)
 
     @property
+    def provider(self) -> str:
+        """The runtime's back end that the engines are on."""
+        return self._plain.provider
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
         return self.bundle.manifest.classes

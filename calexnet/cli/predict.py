@@ -31,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resize", action="store_true", help="bring image files to size")
     parser.add_argument("--target", help="runtime; the first that works here by default")
     parser.add_argument("--precision", help="the target's first by default")
+    parser.add_argument("--provider", help="the runtime's back end: cpu (default), cuda, tensorrt")
     parser.add_argument("--threads", type=int, help="all cores by default")
     parser.add_argument("--operating-point", help="the bundle's default by default")
 
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.bundle,
         target=arguments.target,
         precision=arguments.precision,
+        provider=arguments.provider,
         threads=arguments.threads,
         operating_point=arguments.operating_point,
     )

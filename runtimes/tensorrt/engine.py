@@ -69,6 +69,7 @@ class TensorRtEngine(Engine):
     """
 
     target = "tensorrt"
+    provider = "cuda"
 
     def __init__(self, record: GraphRecord, engine: Any, log: Any, cuda: Cuda) -> None:
         super().__init__(record)

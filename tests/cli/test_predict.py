@@ -136,6 +136,7 @@ def test_an_image_of_another_size_is_refused_or_brought_to_size(
         (["--data", "SQUARES", "--index", "x"], 2, "error: argument --index: "),
         (["--data", "SQUARES", "--index", "1.5"], 2, "error: argument --index: "),
         (["--data", "SQUARES", "--index", "inf"], 2, "error: argument --index: "),
+        (["--data", "SQUARES", "--provider", "gpu"], 2, "error: unknown provider: got 'gpu'; exp"),
         (["--data", "SQUARES", "--threads", "0"], 2, "error: threads cannot be used: got 0; expec"),
         (["--data", "SQUARES", "--target", "x"], 2, "error: unknown target: got 'x'; expected on"),
         (["--data", "SQUARES", "--operating-point", "x"], 2, "error: unknown operating point: go"),

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
 from calexnet.runtimes import onnxruntime as target
+from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.onnxruntime import OnnxRuntimeEngine
 from tests.onnx_bundle import CLASSES, random_images
 
@@ -87,8 +89,39 @@ def test_bytes_that_are_no_graph_are_refused(bundle: Bundle) -> None:
 def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
     record = bundle.manifest.compiled[0].plain
 
-    with pytest.raises(InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu$"):
+    with pytest.raises(
+        InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu, cuda, tensorrt$"
+    ):
         target.load(record, bundle.read(record.file), provider="gpu", threads=None)
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_gpu_that_is_not_there_is_told_and_nothing_falls_back(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, provider: str, claimed: bool
+) -> None:
+    """GPU builds claim their providers on any machine, and would run on the processor."""
+    record = bundle.manifest.compiled[0].plain
+    wanted = target.PROVIDERS[provider][0]
+    there = onnxruntime.get_available_providers()
+    if wanted in there:
+        pytest.skip("this ONNX Runtime is a build for GPUs")
+    if claimed:
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [wanted, *there])
+
+    with pytest.raises(RuntimeUnavailableError) as caught:
+        target.load(record, bundle.read(record.file), provider=provider, threads=None)
+
+    message = str(caught.value)
+    assert f"does not run plain on provider {provider}: got " in message
+    reason = "fallback to CPU EP has been explicitly disabled" if claimed else "a build with "
+    assert reason in message
+    assert f"expected {wanted}, and nothing left to the processor. Check the GPU" in message
+
+
+def test_an_engine_and_a_runner_say_where_they_are(bundle: Bundle) -> None:
+    assert "cpu" == engine_of(bundle).provider
+    assert "cpu" == load_runner(bundle, "onnxruntime").provider
 
 
 @pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2), (None, 0)])
