@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calexnet import data
 from calexnet.bench import reporting
 from calexnet.bench.energy import EnergyPlan
-from calexnet.bench.measure import BenchPlan, measure
+from calexnet.bench.measure import measure
+from calexnet.bench.plan import BenchPlan
+from calexnet.bench.timing import Load
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.devices import choices, open_device
+from calexnet.errors import MeasurementError
 from calexnet.storage import staged_folder
 
 
@@ -37,8 +41,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", help="all in the bundle that work here by default")
     parser.add_argument("--precision", help="all by default")
     parser.add_argument("--operating-point", help="the bundle's default by default")
-    parser.add_argument("--blocks", type=int, default=20, help="interleaved blocks a cell")
-    parser.add_argument("--cell-seconds", type=float, default=1.0, help="rough time for a cell")
+    parser.add_argument(
+        "--rival",
+        type=Path,
+        action="append",
+        default=[],
+        help="another network to set beside: an .onnx or .tflite file, or a bundle; any number",
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=1.0, help="points of accuracy that may be lost"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=40.0, help="rough time for all that is timed"
+    )
+    parser.add_argument("--blocks", type=int, default=40, help="interleaved blocks")
+    parser.add_argument(
+        "--load",
+        default="closed",
+        metavar="closed | rate:R",
+        help="each call at once after the last, or R calls a second",
+    )
+    parser.add_argument(
+        "--allow-unstable",
+        action="store_true",
+        help="keep the numbers of a throttled, shared or drifting machine, marked as such",
+    )
     parser.add_argument(
         "--all-samples",
         action="store_true",
@@ -56,6 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--cpu-tdp-w", type=float, help="the processor's rated watts, for an estimate beside"
     )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="leave out peak memory, two processes a target"
+    )
     parser.add_argument("--seed", type=int, default=0)
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = parser.parse_args(words)
@@ -70,25 +100,47 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         batches=arguments.batch,
         threads=arguments.threads or tuple(sorted({1, cores})),
         blocks=arguments.blocks,
-        cell_s=arguments.cell_seconds,
+        seconds=arguments.seconds,
         all_samples=arguments.all_samples,
         target=arguments.target,
         precision=arguments.precision,
         operating_point=arguments.operating_point,
+        rivals=tuple(arguments.rival),
+        tolerance=arguments.tolerance / 100,
+        load=Load.parse(arguments.load),
+        memory=not arguments.no_memory,
+        allow_unstable=arguments.allow_unstable,
         seed=arguments.seed,
         command=command,
         energy=EnergyPlan(arguments.energy_windows, arguments.energy_seconds),
         power_csv=arguments.power_csv,
         cpu_tdp_w=arguments.cpu_tdp_w,
     )
-    with staged_folder(arguments.out, marker=reporting.JSON) as stage:
-        report = measure(
-            arguments.bundle, data.load(arguments.data, arguments.data_root), device, plan
-        )
+    out: Path = arguments.out
+    journal = out.with_name(f".{out.name}.journal")
+    with staged_folder(out, marker=reporting.JSON) as stage, _going_on(journal):
+        samples = data.load(arguments.data, arguments.data_root)
+        report = measure(arguments.bundle, samples, device, plan, journal=journal)
         reporting.write(report, stage)
+    journal.unlink()
     print(reporting.summary(report))
-    print(f"\nReport: {arguments.out / reporting.HTML}")
-    return 0
+    print(f"\nReport: {out / reporting.HTML}")
+    return 0 if report.validity.valid or report.validity.allowed else MeasurementError.exit_code
+
+
+@contextlib.contextmanager
+def _going_on(journal: Path) -> Iterator[None]:
+    """Say how a run that is stopped can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal.exists():
+            print(
+                f"\ncalexnet-bench: what was measured is kept in {journal}; the same command goes "
+                "on from there",
+                file=sys.stderr,
+            )
+        raise
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from calexnet.bench.figures import counted, listed, percent, points, ratio, significant
+from calexnet.bench.figures import counted, listed, percent, points, ratio
 from calexnet.bench.results import (
     Accuracy,
-    Alternative,
     AmortisationRow,
     CrossoverRow,
     EnergyRow,
@@ -54,30 +53,6 @@ def headline(
     )
     unused = _unused_exit(operating_points)
     return (*speeds, answered, *one_point_sentences(operating_points), *unused)
-
-
-def alternative_sentences(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
-    """Return which network of several targets or precisions is the fastest, and how right it is."""
-    if len(subjects(alternatives)) < 2:
-        return ()
-    best = min(alternatives, key=lambda row: row.ms)
-    plain = min((row for row in alternatives if row.network == "plain"), key=lambda row: row.ms)
-    sentence = (
-        f"On single images, one thread, the fastest of all is {_named(best)}: "
-        f"{significant(best.ms)} ms, {percent(best.accuracy)} right"
-    )
-    if best.network == "plain":
-        return (f"{sentence}. No cascade is faster than that.",)
-    doubt = "" if best.ratio_high < 1 else ", a difference within the noise"
-    return (
-        f"{sentence}. The fastest plain network is {_named(plain)}: {significant(plain.ms)} ms, "
-        f"{percent(plain.accuracy)} right{doubt}.",
-    )
-
-
-def _named(row: Alternative) -> str:
-    network = "cascade" if row.network == "cascade" else "plain network"
-    return f"the {network} on {row.target} {row.precision}"
 
 
 def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:

@@ -363,7 +363,7 @@ def _compared(plain: Floats | None, ours: Floats | None) -> EnergyComparison | N
     left, right = _spread(plain), _spread(ours)
     assert left is not None
     assert right is not None
-    if not (plain > 0).all():
+    if not ((plain > 0).all() and (ours > 0).all()):
         return EnergyComparison(left, right, None, None, None, "unclear")
     found = statistics.compare(plain, ours, seed=0)
     return EnergyComparison(

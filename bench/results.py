@@ -11,19 +11,54 @@ from typing import Literal
 
 from calexnet.bench.counts import CountRow
 from calexnet.bench.memory import MemoryRow
+from calexnet.bench.rivals import RivalRecord
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 from calexnet.devices.energy import SourceRecord
 
-SCHEMA = 2
+SCHEMA = 3
 
 Verdict = Literal["cascade", "plain", "unclear"]
-Network = Literal["plain", "cascade"]
+#: What can be shipped; the last two are rivals that the user named.
+Kind = Literal["plain", "cascade", "smaller model", "other cascade"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """The lowest and the highest that was seen."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class AmortisationRow:
-    """What an image costs at one batch size (after the paper's table A3.1)."""
+    """What an image costs at one batch size (after the paper's table A3.1).
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        batch: Samples a call.
+        threads: Within an operator.
+        plain_ms: The backbone alone, at the usual pace of the machine.
+        cascade_ms: The cascade on images in their mixed order, likewise.
+        ratio: Cascade over plain, from the same blocks.
+        ratio_low: Lower end of its interval.
+        ratio_high: Upper end.
+        predicted_cascade_ms: From the exit paths' times and the exit rates. Predicted.
+        cascade_low: Lower end of the interval of `cascade_ms`, against the prediction in the same
+            blocks: the prediction holds if it lies inside.
+        cascade_high: Upper end.
+    """
 
     target: str
     precision: str
@@ -35,6 +70,13 @@ class AmortisationRow:
     ratio_low: float
     ratio_high: float
     predicted_cascade_ms: float
+    cascade_low: float
+    cascade_high: float
+
+    @property
+    def prediction_holds(self) -> bool:
+        """Whether the predicted time lies in the interval of the measured one."""
+        return self.cascade_low <= self.predicted_cascade_ms <= self.cascade_high
 
 
 @dataclass(frozen=True)
@@ -48,6 +90,8 @@ class CrossoverRow:
         threads: Within an operator.
         break_even_exit_rate: Share that must leave before the tail, the observed mix among
             branches kept, for both to cost the same; ``None`` if even 1 loses. Predicted.
+        break_even_low: What the lower end of the ratio's interval would give.
+        break_even_high: What the upper end would give.
         observed_exit_rate: Share that does, on the test part. Measured.
         verdict: Who is faster, ``unclear`` if the interval of the ratio holds 1.
     """
@@ -57,6 +101,8 @@ class CrossoverRow:
     batch: int
     threads: int
     break_even_exit_rate: float | None
+    break_even_low: float | None
+    break_even_high: float | None
     observed_exit_rate: float
     verdict: Verdict
 
@@ -142,6 +188,7 @@ class ExitRow:
         latency_ms: Of an image that leaves here, at batch 1 on one thread.
         latency_low: Lower end of its interval.
         latency_high: Upper end.
+        quantiles_ms: Of all calls that were timed: the least, each twentieth, the largest.
         forced: No image leaves here by itself: the gate was forced to time the path.
     """
 
@@ -153,12 +200,17 @@ class ExitRow:
     latency_ms: float
     latency_low: float
     latency_high: float
+    quantiles_ms: tuple[float, ...]
     forced: bool
 
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One segment, or ``plain`` as segment 0, alone at one batch size."""
+    """One segment, or ``plain`` as segment 0, at one batch size.
+
+    A segment's time is that of leaving after it less that of leaving before it: what it adds in
+    the runner, in the order of an app. What the report foretells is made of these.
+    """
 
     target: str
     precision: str
@@ -166,6 +218,175 @@ class SegmentRow:
     batch: int
     threads: int
     ms: float
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """The latency of one call; of the cascade at batch 1 recombined from its exits.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        network: ``plain``, ``cascade`` at the default operating point, ``one file`` (the same in
+            layout `if`), or a rival's name.
+        batch: Samples a call.
+        threads: Within an operator.
+        calls: That were timed.
+        mean_ms: Of all of them; nothing is left out.
+        p50_ms: Half of all calls take at most this; ``None`` where too few calls were timed.
+        p90_ms: Likewise 90 %.
+        p95_ms: Likewise 95 %.
+        p99_ms: Likewise 99 %.
+    """
+
+    target: str
+    precision: str
+    network: str
+    batch: int
+    threads: int
+    calls: int
+    mean_ms: Estimate
+    p50_ms: Estimate | None
+    p90_ms: Estimate | None
+    p95_ms: Estimate | None
+    p99_ms: Estimate | None
+
+
+@dataclass(frozen=True)
+class ForetoldRow:
+    """What an image would cost at another exit rate, the mix among branches kept. Predicted.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        batch: Samples a call.
+        threads: Within an operator.
+        early: Share that leaves before the tail.
+        ms: An image, survivors gathered.
+        low: Lower end of its interval at the machine's usual pace.
+        high: Upper end.
+        running_on_ms: The same if the whole batch goes on while one image has not left.
+        ratio: `ms` over plain's.
+        joules: An image, from the power that the cascade was measured to draw at this batch and
+            thread setting; ``None`` where no sensor was read.
+    """
+
+    target: str
+    precision: str
+    batch: int
+    threads: int
+    early: float
+    ms: float
+    low: float
+    high: float
+    running_on_ms: float
+    ratio: float
+    joules: float | None
+
+
+@dataclass(frozen=True)
+class WorstRow:
+    """Every image late: nobody leaves before the tail, and all heads were in vain.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        batch: Samples a call.
+        threads: Within an operator.
+        ms: An image.
+        ratio: Over plain's, from the same blocks.
+        ratio_low: Lower end of its interval.
+        ratio_high: Upper end.
+    """
+
+    target: str
+    precision: str
+    batch: int
+    threads: int
+    ms: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """Everything that was timed under one name, so that another run can be compared with it.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        network: ``plain``, ``cascade``, ``exit1`` and on (all leave there), ``point NAME`` (the
+            cascade at another operating point), ``one file`` (the cascade in layout `if`), or a
+            rival's name.
+        batch: Samples a call.
+        threads: Within an operator.
+        ms: The mean of an image in each block, as the clock showed it.
+    """
+
+    target: str
+    precision: str
+    network: str
+    batch: int
+    threads: int
+    ms: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the machine was while it was measured.
+
+    Attributes:
+        looks: How often it was looked at between blocks.
+        clocks_mhz: Of each clock, the lowest and highest seen at work.
+        governors: Who chooses each clock.
+        hottest_c: Of any sensor, at any look.
+        slowed_down: Why it was, at any time.
+        foreign: Other processes that used the device.
+        foreign_share: Of the cores' time that other processes used; ``None`` if unknown.
+        steal_share: Of the cores' time that the host of a virtual machine took; ``None`` likewise.
+    """
+
+    looks: int
+    clocks_mhz: dict[str, Span]
+    governors: dict[str, str]
+    hottest_c: float | None
+    slowed_down: tuple[str, ...]
+    foreign: tuple[str, ...]
+    foreign_share: float | None
+    steal_share: float | None
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A rule that the run broke: what was found, and what would have been allowed."""
+
+    rule: str
+    found: str
+    limit: str
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Whether the numbers count.
+
+    Attributes:
+        valid: No rule was broken.
+        allowed: ``--allow-unstable``: the user keeps them whatever they are worth.
+        breaches: Rule by rule.
+        conditions: Of the machine.
+        drift: By threads, how much slower the last quarter of the blocks was than the first.
+        swing: By threads, how much slower the slowest block was than the fastest.
+        effective_blocks: By threads, how many independent blocks tell as much as those timed.
+    """
+
+    valid: bool
+    allowed: bool
+    breaches: tuple[Breach, ...]
+    conditions: Conditions
+    drift: dict[str, float]
+    swing: dict[str, float]
+    effective_blocks: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -190,31 +411,52 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Alternative:
-    """One network that could be shipped, at batch 1 on one thread, all timed in turns.
+    """One network that could be shipped, at batch 1 on one thread, all timed in the same blocks.
 
     Attributes:
-        target: Of the bundle.
-        precision: Of the bundle.
-        network: The backbone alone, or the cascade at the default operating point.
+        name: In words that tell it from the others.
+        kind: The backbone alone, the cascade at one operating point, or a rival.
+        target: Of the bundle, or the rival's runtime.
+        precision: Of the bundle, or of the rival.
+        operating_point: Of a cascade.
         accuracy: On the test part.
-        accuracy_low: Lower end of its interval.
-        accuracy_high: Upper end.
+        drop: Accuracy of the reference, plain at the first precision of the bundle, less this.
         ms: An image.
         ratio: `ms` over that of the fastest plain network of all targets and precisions.
-        ratio_low: Lower end of its interval.
-        ratio_high: Upper end.
+        eligible: Loses at most the tolerance; ``None`` if the interval of `drop` spans it.
     """
 
+    name: str
+    kind: Kind
     target: str
     precision: str
-    network: Network
-    accuracy: float
-    accuracy_low: float
-    accuracy_high: float
+    operating_point: str | None
+    accuracy: Estimate
+    drop: Estimate
     ms: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
+    ratio: Estimate
+    eligible: bool | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to ship, at batch 1 on one thread.
+
+    Attributes:
+        choice: What kind of network, ``unclear`` if the intervals do not decide.
+        name: Of the network, of the likeliest one if it is unclear.
+        tolerance: Share of accuracy that may be lost, 0..1.
+        against: Name of the best network of another kind.
+        ratio: Time of `name` over that of `against`; ``None`` if nothing else keeps the accuracy.
+        reasons: A sentence each, with the numbers that decide.
+    """
+
+    choice: Literal["plain", "cascade", "smaller model", "other cascade", "unclear"]
+    name: str
+    tolerance: float
+    against: str | None
+    ratio: Estimate | None
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -254,7 +496,7 @@ class EnergyComparison:
     Attributes:
         plain: An image on the backbone alone.
         cascade: An image on the cascade.
-        ratio: `cascade` over `plain`; ``None`` where plain lies in the noise above idle.
+        ratio: `cascade` over `plain`; ``None`` where either lies in the noise above idle.
         ratio_low: Lower end of its interval.
         ratio_high: Upper end.
         verdict: Who uses less, ``unclear`` if the interval holds 1.
@@ -433,7 +675,9 @@ class Provenance:
         command: As it was typed.
         started: UTC, ISO 8601.
         seconds: The whole run took.
-        blocks: Interleaved blocks a cell.
+        blocks: Interleaved blocks.
+        clock: What timed a call.
+        load: How calls arrived: ``closed``, or ``rate:R`` calls a second.
         seed: Of the order of images and blocks.
         kinds: For each figure that is not plainly measured, what it is.
         notes: What a reader should know about this run.
@@ -444,6 +688,8 @@ class Provenance:
     started: str
     seconds: float
     blocks: int
+    clock: str
+    load: str
     seed: int
     kinds: dict[str, str]
     notes: tuple[str, ...]
@@ -458,20 +704,27 @@ class Report:
 
     schema: int
     headline: tuple[str, ...]
+    validity: Validity
+    decision: Decision
     bundle: BundleRecord
     data: DataRecord
     device: DeviceRecord
     accuracy: Accuracy
+    alternatives: tuple[Alternative, ...]
+    rivals: tuple[RivalRecord, ...]
     amortisation: tuple[AmortisationRow, ...]
     crossover: tuple[CrossoverRow, ...]
     flips: tuple[Flip, ...]
+    latency: tuple[LatencyRow, ...]
     operating_points: tuple[OperatingPointRow, ...]
     exits: tuple[ExitRow, ...]
+    worst: tuple[WorstRow, ...]
+    foretold: tuple[ForetoldRow, ...]
     segments: tuple[SegmentRow, ...]
     flops: Flops
     energy: tuple[EnergyRow, ...]
-    alternatives: tuple[Alternative, ...]
     provenance: Provenance
+    samples: tuple[SampleRow, ...]
     exit_energy: tuple[ExitEnergyRow, ...] = ()
     energy_crossover: tuple[EnergyCrossoverRow, ...] = ()
     energy_method: EnergyMethod | None = None

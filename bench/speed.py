@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import statistics
-from calexnet.bench.timing import Call, Spent, Task, interleave
+from calexnet.bench.timing import Call, Method, Spent, Task, interleave
 from calexnet.bundle import open_bundle
 from calexnet.gating import NEVER, ExitTable
 from calexnet.runtimes.base import Array
@@ -166,8 +166,7 @@ def print_app_figures() -> None:
 
 
 def _measure(tasks: Mapping[str, Task], blocks: int) -> dict[str, Spent]:
-    rng = np.random.default_rng(0)
-    return interleave(tasks, blocks=blocks, rng=rng)
+    return interleave(tasks, Method(blocks))
 
 
 def _task(run: Callable[[Array], object], rounds: Sequence[Sequence[Array]]) -> Task:

@@ -6,16 +6,15 @@ that is the work of the renderer, which alone knows its format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from calexnet.bench.conclusions import (
     VERDICTS,
-    alternative_sentences,
     flip_sentences,
     one_point_sentences,
-    subjects,
 )
 from calexnet.bench.count_tables import count_tables
 from calexnet.bench.device_tables import device, state
@@ -36,11 +35,15 @@ from calexnet.bench.memory_tables import memory_tables
 from calexnet.bench.results import (
     Alternative,
     AmortisationRow,
+    Breach,
     CrossoverRow,
+    Estimate,
     ExitRow,
+    LatencyRow,
     OperatingPointRow,
     Report,
     SegmentRow,
+    WorstRow,
 )
 from calexnet.bench.table import SETTING, Column, Table, facts, subject_columns, subjects_of
 from calexnet.costs import Macs
@@ -101,12 +104,15 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
     """Return every table of `report`, in the order to be read."""
     return (
         glance(report),
-        *alternatives(report),
+        validity(report),
+        alternatives(report),
         amortisation(report),
         crossover(report),
         operating_points(report),
         accuracy(report),
+        latency(report),
         exits(report),
+        worst(report),
         flops(report),
         stages(report.flops.macs),
         *count_tables(report),
@@ -142,30 +148,32 @@ def glance(report: Report) -> Table[Comparison]:
     return Table("glance", "At a glance", (note,), _COMPARISON, tuple(lines))
 
 
-def alternatives(report: Report) -> tuple[Table[Alternative], ...]:
-    """Return every network that could be shipped side by side; nothing if there is one subject."""
-    if len(subjects(report.alternatives)) < 2:
-        return ()
+def alternatives(report: Report) -> Table[Alternative]:
+    """Return every network that could be shipped side by side."""
     columns: tuple[Column[Alternative], ...] = (
-        *subject_columns(report),
-        Column("Network", lambda row: row.network, "word"),
+        Column("Network", lambda row: row.name, "prose"),
         Column("Time an image, ms", lambda row: significant(row.ms)),
-        Column(
-            "Over the fastest plain, 95 % interval",
-            lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
-        ),
-        Column(
-            "Accuracy, 95 % interval",
-            lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
-        ),
+        Column("Over the fastest plain, 95 % interval", lambda row: _estimate(ratio, row.ratio)),
+        Column("Accuracy, 95 % interval", lambda row: _estimate(percent, row.accuracy)),
+        Column("Loses, points, 95 % interval", lambda row: _estimate(points, row.drop)),
+        Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
     )
+    reference = report.alternatives[0]
     notes = (
-        *alternative_sentences(report.alternatives),
-        "Everything in the bundle that runs here, timed in turns on the same single images, one "
-        "thread; cascades at the default operating point. A cascade that is faster than its own "
-        "plain network may still be slower than another target's.",
+        "Everything in the bundle that runs here and every rival, timed in the same blocks: single "
+        "images, one thread. A cascade that is faster than its own plain network may still be "
+        "slower than another target's.",
+        f"What is lost is against {reference.name}, on the same images; at most "
+        f"{100 * report.decision.tolerance:g} points are allowed.",
     )
-    return (Table("alternatives", "Side by side", notes, columns, report.alternatives),)
+    return Table("alternatives", "Side by side", notes, columns, report.alternatives)
+
+
+_KEEPS = {True: "yes", False: "no", None: "not sure"}
+
+
+def _estimate(show: Callable[[float], str], found: Estimate) -> str:
+    return interval(show, found.value, found.low, found.high)
 
 
 def amortisation(report: Report) -> Table[AmortisationRow]:
@@ -181,12 +189,13 @@ def amortisation(report: Report) -> Table[AmortisationRow]:
             "Prediction error",
             lambda row: signed_percent(row.predicted_cascade_ms / row.cascade_ms - 1),
         ),
+        Column("Within the noise", lambda row: "yes" if row.prediction_holds else "no", "word"),
     )
     notes = (
         "Time an image, in ms: the time of one call, divided by the images in it (the batch). "
         "Plain and cascade were measured in turns; the ratio is cascade over plain.",
-        "The prediction comes from the segments' times and the exit rates. It is there to check "
-        "the cost model: its error is against the measured cascade.",
+        "The prediction comes from the exits' own times and the exit rates. It is there to check "
+        "the cost model: its error is against the cascade on the test images in mixed order.",
     )
     return Table("amortisation", "Time against batch", notes, columns, report.amortisation)
 
@@ -196,7 +205,7 @@ def crossover(report: Report) -> Table[CrossoverRow]:
     columns: tuple[Column[CrossoverRow], ...] = (
         *subject_columns(report),
         *SETTING,
-        Column("Break-even exit rate (predicted)", _break_even, "figure"),
+        Column("Break-even exit rate (predicted), 95 % interval", _break_even, "figure"),
         Column("Observed exit rate", lambda row: percent(row.observed_exit_rate)),
         _VERDICT,
     )
@@ -256,6 +265,71 @@ def accuracy(report: Report) -> Table[tuple[str, str]]:
             ("Images that only the cascade gets right", f"{found.cascade_right_only:,}"),
         ),
     )
+
+
+def validity(report: Report) -> Table[Breach]:
+    """Return the rules that the run broke, and how steady the machine was."""
+    found = report.validity
+    columns: tuple[Column[Breach], ...] = (
+        Column("Rule", lambda row: row.rule, "word"),
+        Column("Found", lambda row: row.found, "prose"),
+        Column("Allowed", lambda row: row.limit or MISSING, "prose"),
+    )
+    seen = found.conditions
+    notes = (
+        "This run broke no rule." if found.valid else "This run broke the rules below.",
+        f"Other processes used {percent(seen.foreign_share)} of the cores' time, the host of a "
+        f"virtual machine took {percent(seen.steal_share)}. The slowest block took "
+        f"{ratio(max(found.swing.values()))} of the fastest; the last quarter of the blocks "
+        f"{ratio(max(found.drift.values(), key=lambda x: abs(x - 1)))} of the first. Ratios come "
+        "from the same blocks, so that such swings cancel out.",
+    )
+    return Table("validity", "May these numbers be used", notes, columns, found.breaches)
+
+
+def latency(report: Report) -> Table[LatencyRow]:
+    """Return the percentiles of one call."""
+    columns: tuple[Column[LatencyRow], ...] = (
+        *subject_columns(report),
+        Column("Network", lambda row: row.network, "word"),
+        *SETTING,
+        Column("Mean, ms, 95 % interval", lambda row: _latency(row.mean_ms)),
+        *(
+            Column(f"{name}, ms", partial(_percentile, name))
+            for name in ("p50", "p90", "p95", "p99")
+        ),
+        Column("Calls", lambda row: f"{row.calls:,}"),
+    )
+    notes = (
+        "Of one call, that is a whole batch, every call counted. Half of all calls take at most "
+        "p50, 99 % at most p99. A percentile that too few calls tell is n/a. For single images the "
+        "cascade's is put together from the calls timed at each exit and the share that leaves "
+        "there; the interval holds the noise of both.",
+    )
+    return Table("latency", "Latency of a call", notes, columns, report.latency)
+
+
+def _percentile(name: str, row: LatencyRow) -> str:
+    return _latency(getattr(row, f"{name}_ms"))
+
+
+def _latency(found: Estimate | None) -> str:
+    return MISSING if found is None else _estimate(significant, found)
+
+
+def worst(report: Report) -> Table[WorstRow]:
+    """Return what the cascade costs if nobody leaves early."""
+    columns: tuple[Column[WorstRow], ...] = (
+        *subject_columns(report),
+        *SETTING,
+        Column("Cascade, nobody leaves early, ms", lambda row: significant(row.ms)),
+        _RATIO,
+    )
+    notes = (
+        "The worst case: every image is late and has paid for all heads. Time an image, and its "
+        "ratio over plain. A run of hard images costs this.",
+    )
+    return Table("worst", "If nobody leaves early", notes, columns, report.worst)
 
 
 def exits(report: Report) -> Table[ExitRow]:
@@ -329,8 +403,9 @@ def segments(report: Report) -> Table[SegmentTimes]:
         *(_segment_column(k, last) for k in sorted({row.segment for row in report.segments})),
     )
     notes = (
-        "Time an image of each segment alone, in ms, with the whole batch in it. In the cascade "
-        "later segments see fewer images, so the segments do not add up to it.",
+        "What each segment adds to an image, in ms, with the whole batch in it: the time of "
+        "leaving after it less that of leaving before it. In the cascade later segments see fewer "
+        "images, so the segments do not add up to it.",
     )
     return Table("segments", "Segment by segment", notes, columns, _side_by_side(report.segments))
 
@@ -384,7 +459,9 @@ def provenance(report: Report) -> Table[tuple[str, str]]:
             ("Command", found.command),
             ("Started", found.started),
             ("Took", f"{significant(found.seconds)} s"),
-            ("Interleaved blocks a cell", str(found.blocks)),
+            ("Interleaved blocks", str(found.blocks)),
+            ("Clock", found.clock),
+            ("Load", found.load),
             ("Seed of the orders", str(found.seed)),
             ("Versions", versions),
             ("Schema of the report", str(report.schema)),
@@ -449,7 +526,9 @@ def _break_even(row: CrossoverRow) -> str:
     rate = row.break_even_exit_rate
     if rate is None:
         return f"{MISSING} (never pays)"
-    return "0.0 % (always pays)" if rate == 0 else percent(rate)
+    low, high = row.break_even_low, row.break_even_high
+    ends = f"({percent(low)} to {'never' if high is None else percent(high)})"
+    return f"0.0 %, always pays {ends}" if rate == 0 else f"{percent(rate)} {ends}"
 
 
 def _point_name(row: OperatingPointRow) -> str:

@@ -1,12 +1,14 @@
 """Interleaved blocks: several tasks timed in turn, in random order, so that drift hits all alike.
 
-Nothing is clipped: a cascade's latency is multimodal by design, and its slow images are real.
+Every call is timed by itself and kept. Nothing is clipped: a cascade's latency is multimodal by
+design, and its slow images are real.
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,27 +16,93 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.devices.pacing import RealTime, Time
+from calexnet.errors import InputError
+
 Floats = NDArray[np.float64]
 
 #: One call of whatever is timed.
 Call = Callable[[], object]
 
 
-@dataclass
-class Spent:
-    """What one task has spent, block by block.
+class Stopwatch(ABC):
+    """What times one call.
 
     Attributes:
-        wall_s: Wall-clock seconds an image.
-        cpu_s: Processor-seconds an image, all threads of this process.
+        name: For the record: ``wall``, or what a device's own events are called.
     """
 
-    wall_s: list[float] = field(default_factory=list)
+    name: str
+
+    @abstractmethod
+    def seconds(self, call: Call) -> float:
+        """Make the call and return how long it took."""
+
+
+class WallClock(Stopwatch):
+    """The time that passes for the caller."""
+
+    name = "wall"
+
+    def seconds(self, call: Call) -> float:
+        """Make the call and return how long it took; what it returned is freed afterwards."""
+        start = time.perf_counter()
+        answer = call()
+        passed = time.perf_counter() - start
+        del answer
+        return passed
+
+
+@dataclass(frozen=True)
+class Load:
+    """How calls arrive: one after the other, or by a clock of their own.
+
+    Attributes:
+        calls_per_s: Their rate; ``None`` = closed, each call begins when the last one has ended.
+    """
+
+    calls_per_s: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Load:
+        """Return what ``closed`` or ``rate:R`` means, with R calls a second.
+
+        Raises:
+            InputError: It means nothing.
+        """
+        kind, _, rate = text.partition(":")
+        try:
+            found = cls(None) if text == "closed" else cls(float(rate))
+        except ValueError:
+            found = cls(0.0)
+        if text != "closed" and (kind != "rate" or not 0 < (found.calls_per_s or 0) < np.inf):
+            raise InputError(
+                "the load cannot be used", got=repr(text), expected="closed, or rate:R calls/s"
+            )
+        return found
+
+    def __str__(self) -> str:
+        """Return what `parse` reads."""
+        return "closed" if self.calls_per_s is None else f"rate:{self.calls_per_s:g}"
+
+
+@dataclass
+class Spent:
+    """What one task has spent.
+
+    Attributes:
+        images: In each block.
+        call_s: Seconds of each call, block by block; under a rate, from when the call was due.
+        cpu_s: Processor-seconds an image, all threads of this process, block by block.
+    """
+
+    images: int
+    call_s: list[Floats] = field(default_factory=list)
     cpu_s: list[float] = field(default_factory=list)
 
     def ms(self) -> Floats:
-        """Return ms an image, block by block."""
-        return np.array(self.wall_s) * 1e3
+        """Return the mean ms an image, block by block."""
+        return np.array([calls.sum() for calls in self.call_s]) * 1e3 / self.images
 
     def mean_cpu_s(self) -> float:
         """Return the mean processor-seconds an image."""
@@ -54,45 +122,117 @@ class Task:
     images: int
 
 
+@dataclass(frozen=True)
+class Work:
+    """Something to time, before it is known how often.
+
+    Attributes:
+        call: The n-th call, from 0; whatever it needs is made ready before it is made.
+        images: That each call answers.
+    """
+
+    call: Callable[[int], Call]
+    images: int
+
+    def calls_in(self, seconds: float, method: Method) -> int:
+        """Return how many calls take about so many seconds, at least one, from a first timing."""
+        first = self.call(0)
+        first()
+        once_s = max(method.stopwatch.seconds(first), 1.0 / (method.load.calls_per_s or np.inf))
+        return max(1, round(seconds / max(once_s, 1e-9)))
+
+    def task(self, calls: int) -> Task:
+        """Return a task of so many calls a block; each block goes on where the last one ended."""
+        return Task(
+            lambda block: [self.call(block * calls + i) for i in range(calls)], calls * self.images
+        )
+
+
+@dataclass(frozen=True)
+class Method:
+    """How tasks are timed.
+
+    Attributes:
+        blocks: How many.
+        seed: Of the order within each block.
+        stopwatch: What times a call.
+        load: How calls arrive.
+        time: The clock by which they arrive.
+    """
+
+    blocks: int
+    seed: int = 0
+    stopwatch: Stopwatch = field(default_factory=WallClock)
+    load: Load = field(default_factory=Load)
+    time: Time = field(default_factory=RealTime)
+
+
+#: The calls of one block, task by task, and the processor-seconds an image.
+Block = dict[str, tuple[list[float], float]]
+
+
 def interleave(
     tasks: Mapping[str, Task],
+    method: Method,
     *,
-    blocks: int,
-    rng: np.random.Generator,
-    after_block: Callable[[], None] = lambda: None,
+    known: Sequence[Block] = (),
+    after_block: Callable[[Block], None] = lambda block: None,
 ) -> dict[str, Spent]:
     """Run every task once a block, in random order, and return what each spent.
 
-    Every task is run once before anything is counted.
+    Every task is run once before anything is counted: all segments, gates and buffers that are used
+    later are warm.
 
     Args:
         tasks: By name.
-        blocks: How many.
-        rng: Of the order.
-        after_block: Called after each block, for progress.
+        method: How.
+        known: Blocks of an earlier run that are taken as they are; only the rest is timed.
+        after_block: Called with each block that was timed, outside what is timed.
     """
-    spent = {name: Spent() for name in tasks}
-    names = list(tasks)
-    for task in tasks.values():
-        for call in task.calls(0):
-            call()
+    spent = {name: Spent(task.images) for name, task in tasks.items()}
+    for block in known:
+        _add(spent, block)
+    if len(known) < method.blocks:
+        for task in tasks.values():
+            for call in task.calls(0):
+                call()
     with no_garbage_collection():
-        for block in range(blocks):
-            for index in rng.permutation(len(names)):
-                name = names[index]
-                _run_once(tasks[name], block, spent[name])
-            after_block()
+        for number in range(len(known), method.blocks):
+            block = _block(tasks, method, number)
+            _add(spent, block)
+            after_block(block)
     return spent
 
 
-def _run_once(task: Task, block: int, spent: Spent) -> None:
-    calls = task.calls(block)
-    cpu, wall = time.process_time(), time.perf_counter()
-    for call in calls:
-        call()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    spent.wall_s.append(wall / task.images)
-    spent.cpu_s.append(cpu / task.images)
+def _block(tasks: Mapping[str, Task], method: Method, number: int) -> Block:
+    names = [*tasks]
+    order = np.random.default_rng([method.seed, number]).permutation(len(names))
+    return {names[i]: _run_once(tasks[names[i]], method, number) for i in order}
+
+
+def _run_once(task: Task, method: Method, number: int) -> tuple[list[float], float]:
+    calls = task.calls(number)
+    cpu = time.process_time()
+    seconds = [*_timed(calls, method)]
+    return seconds, (time.process_time() - cpu) / task.images
+
+
+def _timed(calls: Sequence[Call], method: Method) -> Iterator[float]:
+    """Yield the seconds of each call; one that is late counts from when it was due."""
+    rate, clock = method.load.calls_per_s, method.time
+    start = clock.now() if rate else 0.0
+    for number, call in enumerate(calls):
+        late = 0.0
+        if rate:
+            late = clock.now() - (start + number / rate)
+            clock.sleep(max(0.0, -late))
+        yield max(0.0, late) + method.stopwatch.seconds(call)
+
+
+def _add(spent: Mapping[str, Spent], block: Block) -> None:
+    for name, (seconds, cpu_s) in block.items():
+        spent[name].call_s.append(np.array(seconds))
+        spent[name].cpu_s.append(cpu_s)
 
 
 @contextmanager

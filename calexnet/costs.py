@@ -64,24 +64,6 @@ class SegmentTimes:
     batches: tuple[int, ...]
     call_ms: tuple[tuple[float, ...], ...]
 
-    def call(self, segment: int, samples: NDArray[np.integer]) -> Floats:
-        """Return ms of one call of `segment` (from 0) at each count of samples; 0 at none.
-
-        Between grid points the time is linear in the count.
-
-        Raises:
-            MeasurementError: A count lies beyond the grid, where nothing was measured.
-        """
-        if np.max(samples, initial=0) > self.batches[-1]:
-            raise MeasurementError(
-                "no segment times for this batch",
-                got=f"{np.max(samples)} samples",
-                expected=f"at most {self.batches[-1]}, the largest measured",
-                fix="Measure a larger batch too",
-            )
-        inside = np.interp(samples, self.batches, self.call_ms[segment])
-        return np.asarray(np.where(np.asarray(samples) == 0, 0.0, inside), dtype=np.float64)
-
 
 def binomial(count: int, share: float) -> Floats:
     """Return the probabilities of 0..`count` successes: float64 ``(count + 1,)``."""
@@ -94,19 +76,51 @@ def binomial(count: int, share: float) -> Floats:
     return np.asarray(np.exp(log_ways + k * np.log(share) + (count - k) * np.log1p(-share)))
 
 
-def expected_call_ms(times: SegmentTimes, batch: int, exit_rates: Sequence[float]) -> float:
-    """Return the expected ms of one batch through the cascade, the runner's own work left out.
+def expected_calls(
+    batches: Sequence[int], batch: int, exit_rates: Sequence[float], *, compacted: bool = True
+) -> Floats:
+    """Return how often each segment is called at each grid point, for one batch: ``(exits, grid)``.
 
     The number of samples that reach segment `k` is binomial with the share that no earlier branch
-    let out; an empty segment costs nothing::
+    let out; an empty segment is not called. Between grid points a call counts for both neighbours,
+    so that any cost that is known on the grid is linear in between::
 
-        T(B) = sum_k sum_n P(n | B, 1 - sum_{j<k} rate_j) t_k(n),    t_k(0) = 0
+        cost(B) = sum_k sum_n P(n | B, 1 - sum_{j<k} rate_j) c_k(n),    c_k(0) = 0
+
+    Args:
+        batches: The grid, rising.
+        batch: Samples a call; on the grid if not `compacted`.
+        exit_rates: Share of samples at each exit.
+        compacted: Survivors are gathered; else the whole batch goes on while one survives.
+
+    Raises:
+        MeasurementError: `batch` lies beyond the grid, where nothing was measured.
     """
-    counts = np.arange(batch + 1)
-    total = 0.0
+    if batch > batches[-1]:
+        raise MeasurementError(
+            "no segment times for this batch",
+            got=f"{batch} samples",
+            expected=f"at most {batches[-1]}, the largest measured",
+            fix="Measure a larger batch too",
+        )
+    counts = np.arange(1, batch + 1) if compacted else np.full(batch, batch)
+    places = np.interp(counts, batches, np.arange(len(batches)))
+    lower = np.minimum(places.astype(int), len(batches) - 1)
+    upper = np.minimum(lower + 1, len(batches) - 1)
+    calls = np.zeros((len(exit_rates), len(batches)))
     for segment, left in enumerate(np.cumsum([0.0, *exit_rates[:-1]])):
-        total += float(binomial(batch, 1.0 - left) @ times.call(segment, counts))
-    return total
+        chances = binomial(batch, 1.0 - left)[1:]
+        np.add.at(calls[segment], lower, chances * (1 - (places - lower)))
+        np.add.at(calls[segment], upper, chances * (places - lower))
+    return calls
+
+
+def expected_call_ms(
+    times: SegmentTimes, batch: int, exit_rates: Sequence[float], *, compacted: bool = True
+) -> float:
+    """Return the expected ms of one batch through the cascade; see `expected_calls`."""
+    calls = expected_calls(times.batches, batch, exit_rates, compacted=compacted)
+    return float((calls * np.array(times.call_ms)).sum())
 
 
 def exit_profile(early: float, mix: Sequence[float]) -> tuple[float, ...]:
@@ -119,47 +133,68 @@ def exit_profile(early: float, mix: Sequence[float]) -> tuple[float, ...]:
     return (*(early * share for share in shares), 1.0 - early)
 
 
+@dataclass(frozen=True)
+class Profiles:
+    """Exit profiles from nobody leaving early to everyone, the observed mix kept, at one batch.
+
+    Attributes:
+        early: Share that leaves before the tail, rising; the observed one is among them.
+        calls: What each profile calls: float64 ``(profiles, exits, grid)``, see `expected_calls`.
+        observed: Place of the observed share.
+    """
+
+    early: Floats
+    calls: Floats
+    observed: int
+
+    def expected_ms(self, call_ms: Floats) -> Floats:
+        """Return the expected ms of one call for each profile, from ms ``(exits, grid)``."""
+        return np.asarray(np.tensordot(self.calls, call_ms, 2))
+
+
+def profiles(
+    batches: Sequence[int], batch: int, exit_rates: Sequence[float], steps: int = 200
+) -> Profiles:
+    """Return profiles in `steps` equal steps of the early share, and the observed one."""
+    mix = exit_rates[:-1]
+    observed = min(float(sum(mix)), 1.0)
+    early = np.unique(np.append(np.linspace(0.0, 1.0, steps + 1), observed))
+    calls = [
+        expected_calls(
+            batches, batch, exit_rates if share == observed else exit_profile(float(share), mix)
+        )
+        for share in early
+    ]
+    return Profiles(early, np.array(calls), int(np.searchsorted(early, observed)))
+
+
 def break_even_exit_rate(
-    times: SegmentTimes,
-    batch: int,
-    exit_rates: Sequence[float],
-    *,
-    plain_call_ms: float,
-    cascade_call_ms: float,
+    found: Profiles, call_ms: Floats, *, plain_call_ms: float, cascade_call_ms: float
 ) -> float | None:
     """Return the early-exit share at which cascade and plain cost the same, None if none does.
 
     The prediction is moved by a constant so that it meets the measured cascade at the observed
-    rates: what the runner adds between segments is in no segment's time. So the observed rate lies
-    beyond the break-even rate exactly when the cascade measured faster.
+    rates: what gathering survivors costs is in no segment's time. So the observed rate lies beyond
+    the break-even rate exactly when the cascade measured faster.
 
     Args:
-        times: Segment times on this device.
-        batch: Samples a call.
-        exit_rates: The observed shares, the tail's last; their mix among branches is kept.
+        found: The exit profiles at this batch.
+        call_ms: Of every segment over the grid: ``(exits, grid)``.
         plain_call_ms: Measured ms of one plain call.
-        cascade_call_ms: Measured ms of one cascade call at `exit_rates`.
+        cascade_call_ms: Measured ms of one cascade call at the observed rates.
     """
-    handing_over_ms = cascade_call_ms - expected_call_ms(times, batch, exit_rates)
-    mix = exit_rates[:-1]
-    observed = float(sum(mix))
-
-    def loss_ms(early: float) -> float:
-        profile = exit_profile(early, mix) if early != observed else exit_rates
-        return expected_call_ms(times, batch, profile) + handing_over_ms - plain_call_ms
-
-    grid = np.unique(np.append(np.linspace(0.0, 1.0, 201), observed))
-    losses = np.array([loss_ms(float(early)) for early in grid])
+    expected = found.expected_ms(call_ms)
+    losses = expected - expected[found.observed] + cascade_call_ms - plain_call_ms
     if cascade_call_ms < plain_call_ms:
         # It pays at the observed rate, so the question is since when; beyond, uneven segment times
         # may make more exits cost more again.
-        losses = np.where(grid > observed, np.minimum(losses, 0.0), losses)
+        losses[found.observed + 1 :] = np.minimum(losses[found.observed + 1 :], 0.0)
     losing = np.flatnonzero(losses > 0)
     if len(losing) == 0:
         return 0.0
     last = int(losing[-1])
-    if last == len(grid) - 1:
+    if last == len(losses) - 1:
         return None
     # Linear between the last losing point and the first that wins from there on.
     part = losses[last] / (losses[last] - losses[last + 1])
-    return float(grid[last] + part * (grid[last + 1] - grid[last]))
+    return float(found.early[last] + part * (found.early[last + 1] - found.early[last]))

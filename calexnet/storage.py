@@ -54,7 +54,7 @@ def staged_folder(destination: Path, *, marker: str) -> Iterator[Path]:
     Raises:
         StorageError: The place is taken, or the system refused to write.
     """
-    with _explained(destination):
+    with explained(destination):
         destination = Path(os.path.realpath(destination))  # a link stays, what it names is replaced
         _refuse_foreign(destination, marker)
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def staged_file(destination: Path) -> Iterator[Path]:
     Raises:
         StorageError: The system refused to write, or `destination` is a folder.
     """
-    with _explained(destination):
+    with explained(destination):
         if destination.is_dir():
             raise StorageError(
                 "cannot write the file", got=f"{destination}, a folder", expected="a file name"
@@ -105,7 +105,7 @@ def _refuse_foreign(destination: Path, marker: str) -> None:
 
 
 @contextlib.contextmanager
-def _explained(destination: Path) -> Iterator[None]:
+def explained(destination: Path) -> Iterator[None]:
     """Turn the system's refusals into one message; what was there before is untouched."""
     try:
         yield

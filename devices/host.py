@@ -66,11 +66,51 @@ def unreadable(system: System, now: DeviceState) -> dict[str, str]:
     return missing
 
 
+@dataclass(frozen=True)
+class ProcessorTimes:
+    """Seconds since start that the cores of this process were used, all cores together.
+
+    Attributes:
+        cores: That this process may use.
+        busy_s: By anyone on this machine, this process too.
+        steal_s: Taken away by what hosts this virtual machine.
+    """
+
+    cores: int
+    busy_s: float
+    steal_s: float
+
+
+def processor_times(system: System) -> ProcessorTimes | None:
+    """Return how the cores of this process were used so far, None where the system does not say."""
+    if system.tree is not None:  # a recording stands still
+        return None
+    mine = _own_cores()
+    ticks_s = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
+    busy = steal = 0.0
+    seen = 0
+    for line in (system.text("/proc/stat") or "").splitlines():
+        name, *counts = line.split()
+        if (
+            name.startswith("cpu")
+            and name[3:].isdigit()
+            and (mine is None or int(name[3:]) in mine)
+        ):
+            user, nice, kernel, _idle, _wait, hard, soft, stolen = map(int, counts[:8])
+            busy += (user + nice + kernel + hard + soft) * ticks_s
+            steal += stolen * ticks_s
+            seen += 1
+    return ProcessorTimes(seen, busy, steal) if seen else None
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    mine = _own_cores()
+    return (os.cpu_count() or 1) if mine is None else len(mine)
+
+
+def _own_cores() -> set[int] | None:
+    return set(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def _model(system: System) -> str:

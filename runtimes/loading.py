@@ -55,17 +55,14 @@ def _choose(
 ) -> tuple[Any, Compiled]:
     """Return the runtime's module and what was compiled for it: the first that works here."""
     if target is not None:
-        module = runtime(target)
+        runtime(target)  # an unknown one is told before the bundle is asked
         compiled = bundle.compiled(target, precision, layout)
-        _require(module, bundle, compiled)
-        return module, compiled
+        return require_build(bundle, compiled), compiled
     problems: list[CalexnetError] = []
     for build in bundle.manifest.compiled:
         if precision in (None, build.precision) and build.layout == layout:
             try:
-                module = runtime(build.target)
-                _require(module, bundle, build)
-                return module, build
+                return require_build(bundle, build), build
             except (InputError, RuntimeUnavailableError) as problem:  # unknown, or not for here
                 problems.append(problem)
     if problems:
@@ -78,12 +75,19 @@ def _choose(
     )
 
 
-def _require(module: Any, bundle: Bundle, build: Compiled) -> None:
-    """Do nothing if the runtime works here, and takes what was built."""
+def require_build(bundle: Bundle, build: Compiled) -> Any:
+    """Return the module that runs `build`, if its runtime works here and takes what was built.
+
+    Raises:
+        InputError: There is no such runtime.
+        RuntimeUnavailableError: It does not work here, or the engines were built elsewhere.
+    """
+    module = runtime(build.target)
     module.require()
     if build.fingerprint is not None:
         words = f"calexnet-export {bundle.folder} --target {build.target}"
         module.check(build.fingerprint, f"{words} --precision {build.precision}")
+    return module
 
 
 def runtime_packages(target: str) -> tuple[str, ...]:

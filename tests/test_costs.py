@@ -19,6 +19,8 @@ from calexnet.costs import (
     break_even_exit_rate,
     exit_profile,
     expected_call_ms,
+    expected_calls,
+    profiles,
 )
 
 MACS = Macs(stages=(100, 200, 300), branches=(10, 20), gates=(1, 2))
@@ -72,9 +74,32 @@ def test_macs_without_branches_are_the_plain_network() -> None:
 
 
 def test_the_time_of_a_call_is_measured_interpolated_or_nothing_for_no_samples() -> None:
-    times = SegmentTimes((1, 3), ((9.0, 9.0), (2.0, 5.0)))
+    """Grid 1 and 3: two samples count for both neighbours by half, four for nothing."""
+    everyone = {batch: expected_calls((1, 3), batch, (0.0, 1.0))[1].tolist() for batch in (1, 2, 3)}
 
-    assert [0.0, 2.0, 3.5, 5.0] == times.call(1, np.arange(4)).tolist()
+    assert {1: [1.0, 0.0], 2: [0.5, 0.5], 3: [0.0, 1.0]} == everyone
+    assert [0.0, 0.0] == expected_calls((1, 3), 3, (1.0, 0.0))[1].tolist()
+
+
+def test_without_gathering_the_whole_batch_goes_on_while_one_survives() -> None:
+    """Half leave: of two samples at least one survives in 3 of 4 cases."""
+    times = SegmentTimes((1, 2), ((3.0, 4.0), (10.0, 12.0)))
+
+    found = expected_call_ms(times, 2, (0.5, 0.5), compacted=False)
+
+    assert pytest.approx(4 + 0.75 * 12) == found
+
+
+@given(st.integers(1, 40), st.floats(0, 1))
+def test_gathering_never_calls_with_more_samples(batch: int, early: float) -> None:
+    grid = tuple(range(1, batch + 1))
+    samples = [
+        expected_calls(grid, batch, (early, 1 - early), compacted=compacted)[1] @ np.array(grid)
+        for compacted in (True, False)
+    ]
+
+    assert pytest.approx(batch * (1 - early)) == samples[0]
+    assert samples[0] <= samples[1] + 1e-9
 
 
 @pytest.mark.parametrize("share", [0.0, 1e-9, 0.3, 0.5, 1.0 - 1e-9, 1.0])
@@ -145,6 +170,13 @@ def test_an_exit_profile_keeps_the_mix_among_branches(
     assert pytest.approx(expected) == exit_profile(early, mix)
 
 
+def break_even(
+    times: SegmentTimes, batch: int, exit_rates: Sequence[float], **measured: float
+) -> float | None:
+    found = profiles(times.batches, batch, exit_rates)
+    return break_even_exit_rate(found, np.array(times.call_ms), **measured)
+
+
 @pytest.mark.parametrize("observed", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(
     ("head_ms", "overhead_ms", "expected"),
@@ -164,7 +196,7 @@ def test_one_exit_at_batch_one_breaks_even_where_the_rest_pays_for_head_and_over
     stage_ms, rest_ms = 5.0, 8.0
     times = SegmentTimes((1,), ((stage_ms + head_ms,), (rest_ms,)))
 
-    found = break_even_exit_rate(
+    found = break_even(
         times,
         1,
         (observed, 1 - observed),
@@ -182,9 +214,7 @@ def test_the_predicted_costs_are_equal_at_the_break_even_rate(
     device: tuple[SegmentTimes, int, tuple[float, ...]], plain_ms: float, cascade_ms: float
 ) -> None:
     times, batch, observed = device
-    found = break_even_exit_rate(
-        times, batch, observed, plain_call_ms=plain_ms, cascade_call_ms=cascade_ms
-    )
+    found = break_even(times, batch, observed, plain_call_ms=plain_ms, cascade_call_ms=cascade_ms)
 
     def loss_ms(early: float) -> float:
         moved = cascade_ms - expected_call_ms(times, batch, observed)
@@ -211,9 +241,7 @@ def test_the_observed_rate_lies_beyond_the_break_even_rate_when_the_cascade_meas
     times, batch, observed = device
     assume(abs(plain_ms - cascade_ms) > 1e-6)
 
-    found = break_even_exit_rate(
-        times, batch, observed, plain_call_ms=plain_ms, cascade_call_ms=cascade_ms
-    )
+    found = break_even(times, batch, observed, plain_call_ms=plain_ms, cascade_call_ms=cascade_ms)
 
     beyond = found is not None and sum(observed[:-1]) >= found
     assert (cascade_ms < plain_ms) == beyond
@@ -227,7 +255,7 @@ def test_a_measurement_next_to_break_even_is_judged_by_itself_and_not_by_its_nei
     times = SegmentTimes((1, 4), ((0.0, 0.0), (9.0, 9.0)))
     early = 0.9025
 
-    found = break_even_exit_rate(
+    found = break_even(
         times, 4, (early, 1 - early), plain_call_ms=5.0, cascade_call_ms=5.0 - faster_ms
     )
 
@@ -243,6 +271,6 @@ def test_a_cascade_that_measured_faster_has_broken_even_though_more_exits_would_
     """
     times = SegmentTimes((1, 2), ((0.5, 0.5), (10.0, 4.0)))
 
-    found = break_even_exit_rate(times, 2, (0.0, 1.0), plain_call_ms=5.0, cascade_call_ms=4.5)
+    found = break_even(times, 2, (0.0, 1.0), plain_call_ms=5.0, cascade_call_ms=4.5)
 
     assert 0.0 == found

@@ -106,7 +106,7 @@ def test_the_bench_command_writes_a_report(board: Path) -> None:
     words = ["bundle", "--data", "squares.npz", "--out", "report", "--batch", "1,2"]
     words += ["--threads", "1", "--blocks", "2"]
 
-    shown = run(board, code, *words, "--cell-seconds", "0.001")
+    shown = run(board, code, *words, "--seconds", "0.01", "--allow-unstable")
 
     assert shown.endswith("\nReport: report/report.html\n")
     document = json.loads((board / "report/report.json").read_text("utf-8"))

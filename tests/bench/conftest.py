@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.bench.measure import BenchPlan, measure
+from calexnet.bench.measure import measure
+from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.devices.cpu import CpuDevice
 from tests.onnx_bundle import sample_data, write_bundle
@@ -14,7 +15,7 @@ from tests.onnx_bundle import sample_data, write_bundle
 #: So wide a tail that leaving early pays.
 WIDTH = 1024
 
-PLAN = BenchPlan(batches=(1, 3), threads=(1, 2), blocks=5, cell_s=0.01, command="calexnet-bench x")
+PLAN = BenchPlan(batches=(1, 3), threads=(1, 2), blocks=6, seconds=0.5, command="calexnet-bench x", memory=False)
 
 
 @pytest.fixture(scope="session")

@@ -10,20 +10,31 @@ from calexnet.bench.results import (
     Accuracy,
     Alternative,
     AmortisationRow,
+    Breach,
     BundleRecord,
+    Conditions,
     CrossoverRow,
     DataRecord,
+    Decision,
     EnergyMethod,
     EnergyRow,
+    Estimate,
     ExitEnergyRow,
     ExitRow,
     Flip,
     Flops,
+    ForetoldRow,
+    LatencyRow,
     OperatingPointRow,
     Provenance,
     Report,
+    SampleRow,
     SegmentRow,
+    Span,
+    Validity,
+    WorstRow,
 )
+from calexnet.bench.rivals import RivalRecord
 from calexnet.costs import Macs
 from calexnet.devices.base import Clock, DeviceRecord, DeviceState
 
@@ -31,18 +42,18 @@ HOSTILE = 'cats <script>alert("1")</script> & | `dogs`'
 SUBJECT = ("onnxruntime", "fp32")
 
 AMORTISATION = (
-    AmortisationRow(*SUBJECT, 1, 1, 20.0, 12.0, 0.6, 0.58, 0.62, 11.4),
-    AmortisationRow(*SUBJECT, 2, 1, 18.0, 13.5, 0.75, 0.72, 0.78, 13.5),
-    AmortisationRow(*SUBJECT, 4, 1, 16.0, 15.84, 0.99, 0.96, 1.02, 15.0),
-    AmortisationRow(*SUBJECT, 8, 1, 15.0, 18.0, 1.2, 1.15, 1.25, 17.1),
-    AmortisationRow(*SUBJECT, 1, 4, 8.0, 6.0, 0.75, 0.7, 0.8, 6.06),
+    AmortisationRow(*SUBJECT, 1, 1, 20.0, 12.0, 0.6, 0.58, 0.62, 11.4, 11.2, 12.8),
+    AmortisationRow(*SUBJECT, 2, 1, 18.0, 13.5, 0.75, 0.72, 0.78, 13.5, 12.9, 14.1),
+    AmortisationRow(*SUBJECT, 4, 1, 16.0, 15.84, 0.99, 0.96, 1.02, 15.0, 15.2, 16.4),
+    AmortisationRow(*SUBJECT, 8, 1, 15.0, 18.0, 1.2, 1.15, 1.25, 17.1, 17.0, 19.0),
+    AmortisationRow(*SUBJECT, 1, 4, 8.0, 6.0, 0.75, 0.7, 0.8, 6.06, 5.8, 6.2),
 )
 CROSSOVER = (
-    CrossoverRow(*SUBJECT, 1, 1, 0.25, 0.625, "cascade"),
-    CrossoverRow(*SUBJECT, 2, 1, 0.5, 0.625, "cascade"),
-    CrossoverRow(*SUBJECT, 4, 1, 0.6, 0.625, "unclear"),
-    CrossoverRow(*SUBJECT, 8, 1, None, 0.625, "plain"),
-    CrossoverRow(*SUBJECT, 1, 4, 0.0, 0.625, "cascade"),
+    CrossoverRow(*SUBJECT, 1, 1, 0.25, 0.2, 0.31, 0.625, "cascade"),
+    CrossoverRow(*SUBJECT, 2, 1, 0.5, 0.45, 0.56, 0.625, "cascade"),
+    CrossoverRow(*SUBJECT, 4, 1, 0.6, 0.55, 0.66, 0.625, "unclear"),
+    CrossoverRow(*SUBJECT, 8, 1, None, 0.98, None, 0.625, "plain"),
+    CrossoverRow(*SUBJECT, 1, 4, 0.0, 0.0, 0.04, 0.625, "cascade"),
 )
 POINTS = (
     OperatingPointRow(
@@ -62,19 +73,100 @@ POINTS = (
     ),
 )  # fmt: skip
 EXITS = (
-    ExitRow(*SUBJECT, 1, 0.625, 0.961, 6.5, 6.4, 6.7, False),
-    ExitRow(*SUBJECT, 2, 0.0, None, 13.2, 13.0, 13.5, True),
-    ExitRow(*SUBJECT, 3, 0.375, 0.812, 22.4, 22.0, 22.9, False),
+    ExitRow(*SUBJECT, 1, 0.625, 0.961, 6.5, 6.4, 6.7, (6.1, 6.4, 6.5, 6.7, 9.9), False),
+    ExitRow(*SUBJECT, 2, 0.0, None, 13.2, 13.0, 13.5, (12.8, 13.0, 13.2, 13.4, 15.0), True),
+    ExitRow(*SUBJECT, 3, 0.375, 0.812, 22.4, 22.0, 22.9, (21.0, 22.0, 22.4, 22.9, 31.0), False),
 )
 ALTERNATIVES = (
-    Alternative(*SUBJECT, "plain", 0.913, 0.9, 0.925, 20.0, 1.0, 1.0, 1.0),
-    Alternative(*SUBJECT, "cascade", 0.905, 0.891, 0.918, 12.4, 0.62, 0.6, 0.64),
+    Alternative(
+        "plain on onnxruntime fp32", "plain", *SUBJECT, None,
+        Estimate(0.913, 0.9, 0.925), Estimate(0.0, 0.0, 0.0), 20.0, Estimate(1.0, 1.0, 1.0), True,
+    ),
+    Alternative(
+        "the cascade on onnxruntime fp32, margin-0.02", "cascade", *SUBJECT, "margin-0.02",
+        Estimate(0.905, 0.891, 0.918), Estimate(0.008, 0.003, 0.013), 12.4,
+        Estimate(0.62, 0.6, 0.64), True,
+    ),
+    Alternative(
+        "the cascade on onnxruntime fp32, margin-0.1", "cascade", *SUBJECT, "margin-0.1",
+        Estimate(0.88, 0.865, 0.894), Estimate(0.033, 0.025, 0.041), 9.0,
+        Estimate(0.45, 0.43, 0.47), False,
+    ),
+    Alternative(
+        f"net {HOSTILE}.onnx", "smaller model", "onnxruntime", "", None,
+        Estimate(0.897, 0.883, 0.91), Estimate(0.016, 0.008, 0.024), 7.0,
+        Estimate(0.35, 0.34, 0.36), None,
+    ),
+)  # fmt: skip
+RIVALS = (
+    RivalRecord(
+        f"net {HOSTILE}.onnx", "smaller model", "/models/net.onnx", "ef" * 32, "onnxruntime",
+        None, None, "float32 (n, 3, 32, 32), normalised", "logits (n, 10)", None, "not counted",
+    ),
+)  # fmt: skip
+DECISION = Decision(
+    "cascade", "the cascade on onnxruntime fp32, margin-0.02", 0.02, "plain on onnxruntime fp32",
+    Estimate(0.62, 0.6, 0.64),
+    (
+        "The cascade on onnxruntime fp32, margin-0.02 takes 12.4 ms an image.",
+        f"Whether net {HOSTILE}.onnx keeps the accuracy is not sure.",
+    ),
+)  # fmt: skip
+VALIDITY = Validity(
+    valid=False,
+    allowed=True,
+    breaches=(
+        Breach("foreign load", f"other processes used {HOSTILE}", "none"),
+        Breach("throttling", "the device was slowed down: it got too hot", ""),
+    ),
+    conditions=Conditions(
+        12, {"cpu0-3": Span(2200.0, 2400.0)}, {"cpu0-3": "schedutil"}, 71.5,
+        ("it got too hot",), (HOSTILE,), 0.02, None,
+    ),
+    drift={"1": 1.02, "4": 0.97},
+    swing={"1": 1.31, "4": 1.12},
+    effective_blocks={"1": 21.5, "4": 40.0},
+)  # fmt: skip
+LATENCY = (
+    LatencyRow(
+        *SUBJECT, "plain", 1, 1, 120, Estimate(20.4, 20.0, 20.8), Estimate(20.0, 19.8, 20.2),
+        Estimate(21.0, 20.6, 21.9), Estimate(22.5, 21.4, 25.0), None,
+    ),
+    LatencyRow(
+        *SUBJECT, "cascade", 1, 1, 360, Estimate(12.6, 12.1, 13.1), Estimate(6.6, 6.5, 6.8),
+        Estimate(22.6, 22.3, 23.1), Estimate(23.0, 22.6, 24.0), None,
+    ),
+    LatencyRow(*SUBJECT, "plain", 8, 1, 5, Estimate(120.0, 118.0, 122.0), None, None, None, None),
+)  # fmt: skip
+WORST = (
+    WorstRow(*SUBJECT, 1, 1, 22.4, 1.12, 1.1, 1.14),
+    WorstRow(*SUBJECT, 8, 1, 19.5, 1.3, 1.25, 1.35),
+)
+FORETOLD = tuple(
+    ForetoldRow(*SUBJECT, batch, 1, early, ms, 0.97 * ms, 1.03 * ms, 1.1 * ms, ms / plain, None)
+    for batch, plain, late in ((1, 20.0, 22.75), (8, 15.0, 19.5))
+    for early in (0.0, 0.5, 1.0)
+    for ms in (late - early * (late - 6.25),)
+)
+SAMPLES = (
+    SampleRow(*SUBJECT, "plain", 1, 1, (20.1, 19.9, 20.0)),
+    SampleRow(*SUBJECT, "cascade", 1, 1, (12.0, 12.1, 11.9)),
 )
 SEGMENTS = (
     SegmentRow(*SUBJECT, 0, 1, 1, 20.0),
     SegmentRow(*SUBJECT, 1, 1, 1, 6.25),
     SegmentRow(*SUBJECT, 2, 1, 1, 7.0),
     SegmentRow(*SUBJECT, 3, 1, 1, 9.5),
+    *(
+        SegmentRow(*SUBJECT, segment, batch, threads, ms)
+        for batch, threads, cells in (
+            (2, 1, (18.0, 5.6, 6.3, 8.6)),
+            (4, 1, (16.0, 5.0, 5.6, 7.6)),
+            (8, 1, (15.0, 5.0, 6.0, 8.5)),
+            (1, 4, (8.0, 2.6, 2.8, 3.8)),
+        )
+        for segment, ms in enumerate(cells)
+    ),
 )
 NO_SENSOR = "no energy counter is readable: /sys/class/powercap is missing"
 
@@ -87,6 +179,8 @@ def sample_report(**changes: Any) -> Report:
             "At batch 1 on 1 thread the cascade takes 38 % less time for 0.8 points of accuracy.",
             "From batch 8 on plain is faster.",
         ),
+        validity=VALIDITY,
+        decision=DECISION,
         bundle=BundleRecord(
             "/runs/<script>&\"'/bundle", "ab" * 32, "resnet18", ("layer1", "layer2"),
             "pool-linear", "margin-0.02", "calexnet",
@@ -113,12 +207,19 @@ def sample_report(**changes: Any) -> Report:
             EnergyRow(*SUBJECT, 8, 1, None, None, NO_SENSOR, 0.0152, 0.0181),
         ),
         alternatives=ALTERNATIVES,
+        rivals=RIVALS,
+        latency=LATENCY,
+        worst=WORST,
+        foretold=FORETOLD,
+        samples=SAMPLES,
         provenance=Provenance(
             {"numpy": "2.3.5", "onnxruntime": "1.23.2"},
             'calexnet-bench "<script>&" --data photos',
             "2026-01-02T03:04:05Z",
             312.4,
             9,
+            "wall",
+            "closed",
             7,
             {"amortisation.predicted_cascade_ms": "predicted", "flops": HOSTILE},
             ("Another process used the processor during 2 of 9 blocks & more.",),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -22,7 +23,8 @@ from tests.bench.conftest import WIDTH
 from tests.onnx_bundle import LOOSE, STRICT, sample_data
 
 COMMAND = [sys.executable, "-Im", "calexnet.bench.cli"]
-TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--cell-seconds", "0.001"]
+TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--seconds", "0.01"]
+TINY += ["--allow-unstable", "--no-memory"]
 FILES = ["report.html", "report.json", "report.md"]
 
 
@@ -110,10 +112,13 @@ def test_one_thread_and_all_cores_are_measured_by_default(words: list[str], tmp_
         (["--target", "toaster"], 2, "error: unknown target: got 'toaster'; expected one of onnx"),
         (["--precision", "int4"], 2, "holds nothing at precision 'int4': expected fp32"),
         (["--operating-point", "x"], 2, "error: unknown operating point: got 'x'; expected one o"),
-        (["--blocks", "0"], 2, "blocks"),
-        (["--cell-seconds", "-1"], 2, "cell"),
-        (["--cell-seconds", "nan"], 2, "cell"),
-        (["--cell-seconds", "inf"], 2, "cell"),
+        (["--blocks", "1"], 2, "error: blocks cannot be used: got 1; expected at least 2"),
+        (["--seconds", "-1"], 2, "error: seconds cannot be used: got -1.0; expected over 0"),
+        (["--seconds", "nan"], 2, "seconds"),
+        (["--seconds", "inf"], 2, "seconds"),
+        (["--tolerance", "-1"], 2, "error: the tolerance cannot be used: got -0.01; expected a s"),
+        (["--rival", "x.onnx"], 2, "error: there is no such rival: got x.onnx; expected an .onnx"),
+        (["--load", "open"], 2, "error: the load cannot be used: got 'open'; expected closed, or"),
         (["--seed", "-1"], 2, "seed"),
         (["--data", "digits"], 2, "error: the images of digits do not fit this cascade: got (32,"),
     ],
@@ -189,8 +194,8 @@ def test_a_run_that_ends_while_it_writes_leaves_the_earlier_report_whole(
 
     assert code == cli.main(words)
     assert message in failure(capsys)
-    assert earlier == texts(tmp_path)
-    assert ["out"] == [path.name for path in tmp_path.iterdir()]
+    assert earlier.items() <= texts(tmp_path).items()
+    assert {"out", ".out.journal"} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_a_file_that_may_not_grow_leaves_the_earlier_report_whole(
@@ -208,14 +213,14 @@ def test_a_file_that_may_not_grow_leaves_the_earlier_report_whole(
     assert 2 == done.returncode
     assert "calexnet-bench: error: cannot write" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
-    assert earlier == texts(tmp_path)
+    assert earlier.items() <= texts(tmp_path).items()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     words: list[str], earlier: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    long = [*words, "--cell-seconds", "600"]
+    long = [*words, "--seconds", "600"]
     with subprocess.Popen(
         [*COMMAND, *long],
         stderr=subprocess.PIPE,
@@ -225,7 +230,7 @@ def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     ) as process:
         try:
             for _ in range(600):
-                if list(tmp_path.glob(".out.*.partial")):
+                if list(tmp_path.glob(".out.journal")):
                     break
                 time.sleep(0.05)
             time.sleep(0.3)
@@ -237,8 +242,52 @@ def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     assert 130 == process.returncode
     assert "calexnet-bench: stopped; nothing was left half written" == shown.splitlines()[-1]
     assert "Traceback" not in shown
-    assert earlier == texts(tmp_path)
-    assert ["out"] == [path.name for path in tmp_path.iterdir()]
+    assert "what was measured is kept in" in shown
+    assert earlier.keys() | {".out.journal"} == texts(tmp_path).keys()
+    assert earlier.items() <= texts(tmp_path).items()
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(report: Any) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("calexnet.bench.html.render", stop)
+        assert 130 == cli.main(words)
+    kept = [json.loads(line) for line in (tmp_path / ".out.journal").read_text().splitlines()]
+
+    assert 0 == cli.main(words)
+
+    found = reporting.read(tmp_path / "out" / reporting.JSON)
+    blocks = [line["block"] for line in kept if "block" in line]
+    assert 2 == len(blocks)
+    (plain,) = (row for row in found.samples if (row.network, row.batch) == ("plain", 1))
+    (calls,) = (line["calls"] for line in kept if "calls" in line)
+    name = "onnxruntime fp32 plain@1"
+    expected = [1e3 * sum(block[name][0]) / calls[name] for block in blocks]
+    assert pytest.approx(expected) == list(plain.ms)
+    assert "2 blocks were measured in an earlier run that was cut short." in found.provenance.notes
+    assert not (tmp_path / ".out.journal").exists()
+
+
+def test_numbers_that_do_not_count_end_with_their_own_exit_code(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("calexnet.bench.validity.FOREIGN_LIMIT", -1.0)
+    words = [word for word in words if word != "--allow-unstable"]
+
+    assert 3 == cli.main(words)
+    assert "INVALID: this run broke the rules below" in capsys.readouterr().out
+    assert 0 == cli.main([*words, "--allow-unstable"])
+    assert "Unstable run, kept as asked: " in capsys.readouterr().out
+    found = reporting.read(tmp_path / "out" / reporting.JSON).validity
+    assert (False, True) == (found.valid, found.allowed)
+    assert "foreign load" in [breach.rule for breach in found.breaches]
 
 
 def test_somebody_elses_folder_is_not_replaced(

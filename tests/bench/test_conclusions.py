@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from calexnet.bench.conclusions import (
-    alternative_sentences,
     flip_sentences,
     flips,
     headline,
     one_point_sentences,
 )
-from calexnet.bench.results import Alternative, Flip, Network
+from calexnet.bench.results import Flip
 from tests.bench.sample_report import (
-    ALTERNATIVES,
     AMORTISATION,
     CROSSOVER,
     POINTS,
@@ -79,30 +77,6 @@ def test_the_headline_warns_of_an_exit_that_nobody_takes() -> None:
     idle = replace(default, exit_rates=(0.0, rest, *default.exit_rates[2:-1], 1 - rest))
     sentences = headline(AMORTISATION, CROSSOVER, (idle,), sample_report().accuracy)
     assert sentences[-1].startswith("No image leaves at exit 1, yet")
-
-
-def beside(ms: float, network: Network = "cascade", high: float = 0.9) -> Alternative:
-    return Alternative("tflite", "fp32", network, 0.9, 0.88, 0.92, ms, ms / 20, 0.1, high)
-
-
-def test_the_fastest_network_of_several_targets_is_named_with_its_rival() -> None:
-    assert alternative_sentences((*ALTERNATIVES, beside(9.0))) == (
-        "On single images, one thread, the fastest of all is the cascade on tflite fp32: 9.00 ms, "
-        "90.0 % right. The fastest plain network is the plain network on onnxruntime fp32: "
-        "20.0 ms, 91.3 % right.",
-    )
-    (doubtful,) = alternative_sentences((*ALTERNATIVES, beside(9.0, high=1.1)))
-    assert doubtful.endswith("91.3 % right, a difference within the noise.")
-
-
-def test_a_plain_network_that_beats_every_cascade_is_said_so() -> None:
-    (sentence,) = alternative_sentences((*ALTERNATIVES, beside(9.0, "plain")))
-    assert sentence.startswith("On single images, one thread, the fastest of all is the plain netw")
-    assert sentence.endswith("90.0 % right. No cascade is faster than that.")
-
-
-def test_one_target_alone_has_no_rival() -> None:
-    assert alternative_sentences(ALTERNATIVES) == ()
 
 
 def test_an_exit_is_unused_only_if_no_target_uses_it() -> None:

@@ -138,6 +138,7 @@ def test_one_figure_by_hand() -> None:
         "1.200 (1.150 to 1.250)",
         "17.1",
         "-5.0 %",
+        "yes",
     ]
 
 

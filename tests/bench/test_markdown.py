@@ -46,6 +46,7 @@ def test_figures_of_the_report_are_there() -> None:
         "0.600 (0.580 to 0.620)",
         "11.4",
         "-5.0 %",
+        "yes",
     ]
 
 

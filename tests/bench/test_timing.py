@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
-from calexnet.bench.timing import Spent, Task, interleave
+from calexnet.bench.timing import Block, Load, Method, Spent, Stopwatch, Task, Work, interleave
+from calexnet.devices.pacing import Action, Pulse, Time
+from calexnet.errors import InputError
 
 
 @dataclass
@@ -46,14 +47,14 @@ def run(
     tasks: dict[str, Task],
     blocks: int = 4,
     seed: int = 0,
-    after_block: Callable[[], None] = lambda: None,
+    after_block: Callable[[Block], None] = lambda block: None,
 ) -> dict[str, Spent]:
-    return interleave(
-        tasks,
-        blocks=blocks,
-        rng=np.random.default_rng(seed),
-        after_block=after_block,
-    )
+    return interleave(tasks, Method(blocks, seed), after_block=after_block)
+
+
+def walls(spent: Spent) -> list[float]:
+    """Return the only call of each block."""
+    return [float(calls) for (calls,) in spent.call_s]
 
 
 def steady(world: World, name: str, wall_s: float = 1.0) -> Task:
@@ -69,7 +70,7 @@ def test_each_block_counts_its_own_calls_an_image_and_nothing_else(world: World)
 
     spent = run(world, {"a": Task(calls, images=4)}, blocks=3)["a"]
 
-    assert [0.125, 0.25, 0.375] == spent.wall_s
+    assert [[0.5], [0.5] * 2, [0.5] * 3] == [calls.tolist() for calls in spent.call_s]
     assert [0.0625, 0.125, 0.1875] == spent.cpu_s
     assert [125.0, 250.0, 375.0] == spent.ms().tolist()
     assert 0.125 == spent.mean_cpu_s()
@@ -82,7 +83,7 @@ def test_every_task_runs_once_uncounted_and_then_once_a_block_in_random_order(
     ends: list[int] = []
 
     tasks = {name: steady(world, name, index + 1.0) for index, name in enumerate(names)}
-    spent = run(world, tasks, blocks, after_block=lambda: ends.append(len(world.log)))
+    spent = run(world, tasks, blocks, after_block=lambda block: ends.append(len(world.log)))
 
     assert names == world.log[:3]
     orders = ["".join(world.log[i : i + 3]) for i in range(3, len(world.log), 3)]
@@ -90,7 +91,7 @@ def test_every_task_runs_once_uncounted_and_then_once_a_block_in_random_order(
     assert {"abc"} == {"".join(sorted(order)) for order in orders}
     assert 6 == len(Counter(orders)), "every order occurs"
     assert [3 + 3 * (block + 1) for block in range(blocks)] == ends
-    assert [[i + 1.0] * blocks for i in range(3)] == [spent[name].wall_s for name in names]
+    assert [[i + 1.0] * blocks for i in range(3)] == [walls(spent[name]) for name in names]
 
 
 def test_the_order_follows_from_the_seed(world: World) -> None:
@@ -107,7 +108,7 @@ def test_nothing_is_clipped(world: World) -> None:
     """A cascade's slow images are real."""
     task = Task(lambda block: [lambda: world.spend("a", 1e6 if block == 2 else 1.0)], 1)
 
-    assert [1.0, 1.0, 1e6, 1.0] == run(world, {"a": task})["a"].wall_s
+    assert [1.0, 1.0, 1e6, 1.0] == walls(run(world, {"a": task})["a"])
 
 
 def test_no_garbage_is_collected_while_anything_is_counted(world: World) -> None:
@@ -133,3 +134,127 @@ def test_garbage_collection_is_on_again_after_a_call_that_fails(
         run(world, {"a": Task(lambda block: [fail], 1)})
 
     assert gc.isenabled()
+
+
+def test_what_a_call_returns_is_freed_after_its_time(world: World) -> None:
+    class Answer:
+        def __del__(self) -> None:
+            world.wall_s += 64.0
+
+    assert [0.0] * 4 == walls(run(world, {"a": Task(lambda block: [Answer], 1)})["a"])
+
+
+class Steps(Stopwatch):
+    """Counts calls and says that each took a second."""
+
+    name = "steps"
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def seconds(self, call: Callable[[], object]) -> float:
+        call()
+        self.calls += 1
+        return 1.0
+
+
+def test_another_clock_may_time_the_calls() -> None:
+    steps = Steps()
+    task = Task(lambda block: [lambda: None] * 3, 3)
+
+    spent = interleave({"a": task}, Method(2, stopwatch=steps))["a"]
+
+    assert [1000.0, 1000.0] == spent.ms().tolist()
+    assert 6 == steps.calls
+
+
+def test_blocks_that_are_known_are_not_timed_again(world: World) -> None:
+    known: list[Block] = [{"a": ([7.0], 0.5)}, {"a": ([8.0], 0.5)}]
+    more: list[Block] = []
+
+    spent = interleave({"a": steady(world, "a")}, Method(4), known=known, after_block=more.append)[
+        "a"
+    ]
+
+    assert [7.0, 8.0, 1.0, 1.0] == walls(spent)
+    assert [{"a": ([1.0], 0.0)}] * 2 == more
+    world.log.clear()
+    interleave({"a": steady(world, "a")}, Method(2), known=known)
+    assert [] == world.log
+
+
+def test_the_order_of_a_block_does_not_depend_on_those_before(world: World) -> None:
+    tasks = {name: steady(world, name) for name in "abcdef"}
+    blocks: list[Block] = []
+    interleave(tasks, Method(4), after_block=blocks.append)
+    whole = world.log[-12:]
+
+    interleave(tasks, Method(4), known=blocks[:2])
+
+    assert whole == world.log[-12:]
+
+
+def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None:
+    walked: list[int] = []
+
+    def call(number: int) -> Callable[[], None]:
+        walked.append(number)
+        return lambda: world.spend("a", 0.25)
+
+    work = Work(call, images=8)
+
+    assert [1, 1, 4, 10] == [work.calls_in(s, Method(2)) for s in (0.0, 0.1, 1.0, 2.5)]
+    assert 20 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1e6)))
+    assert 5 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1.0)))
+    walked.clear()
+    task = work.task(3)
+    assert 24 == task.images
+    task.calls(0), task.calls(2)
+    assert [0, 1, 2, 6, 7, 8] == walked
+
+
+class Ticking(Time):
+    """The world's clock, by which sleep passes at once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def now(self) -> float:
+        return self.world.wall_s
+
+    def sleep(self, seconds: float) -> None:
+        self.world.wall_s += seconds
+
+    def start(self, action: Action) -> Pulse:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ([0.25, 0.25, 0.25], [0.25, 0.25, 0.25]),
+        # Due at 0, 1 and 2 s: the first ends at 2.5, the second at 2.75, the third at 3.
+        ([2.5, 0.25, 0.25], [2.5, 1.75, 1.0]),
+    ],
+)
+def test_under_a_rate_a_call_counts_from_when_it_was_due(
+    world: World, costs: list[float], expected: list[float]
+) -> None:
+    task = Task(lambda block: [lambda s=s: world.spend("a", s) for s in costs], 3)  # type: ignore[misc]
+
+    method = Method(2, load=Load(calls_per_s=1.0), time=Ticking(world))
+    spent = interleave({"a": task}, method)["a"]
+
+    assert [expected] * 2 == [calls.tolist() for calls in spent.call_s]
+
+
+@pytest.mark.parametrize(("text", "rate"), [("closed", None), ("rate:30", 30.0), ("rate:.5", 0.5)])
+def test_a_load_is_read_and_written(text: str, rate: float | None) -> None:
+    assert Load(rate) == Load.parse(text) == Load.parse(str(Load(rate)))
+
+
+@pytest.mark.parametrize("text", ["", "open", "rate", "rate:", "rate:0", "rate:-1", "rate:x", "30"])
+def test_a_load_that_means_nothing_is_refused(text: str) -> None:
+    message = "^the load cannot be used: got .*; expected closed, or rate:R calls/s$"
+    with pytest.raises(InputError, match=message):
+        Load.parse(text)

@@ -19,8 +19,9 @@ from tests.gpu_stand_in import ask, build_nvml
 from tests.onnx_bundle import sample_data
 from tests.synthetic_power import HastyTime
 
-SETTINGS = {"batch": "1", "threads": "1", "blocks": "2", "cell-seconds": "0.001"}
+SETTINGS = {"batch": "1", "threads": "1", "blocks": "2", "seconds": "0.01"}
 QUICK = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
+QUICK += ["--allow-unstable", "--no-memory"]
 
 
 @pytest.fixture

@@ -1,0 +1,84 @@
+"""What a run has measured so far, kept on disk, so that a run that was cut short can go on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from calexnet.bench.timing import Block
+from calexnet.storage import explained, staged_file
+
+
+class Journal:
+    """Blocks by group, a line each, as they are measured. Nothing is kept without a path.
+
+    Attributes:
+        resumed: How many blocks an earlier run left.
+    """
+
+    def __init__(self, path: Path | None, lines: list[dict[str, Any]]) -> None:
+        self._path = path
+        self._calls: dict[str, dict[str, int]] = {}
+        self._blocks: dict[str, list[Block]] = {}
+        for line in lines:
+            if "calls" in line:
+                self._calls[line["group"]] = line["calls"]
+            else:
+                block = {name: (seconds, cpu_s) for name, (seconds, cpu_s) in line["block"].items()}
+                self._blocks.setdefault(line["group"], []).append(block)
+        self.resumed = sum(map(len, self._blocks.values()))
+
+    @classmethod
+    def open(cls, path: Path | None, identity: Mapping[str, object]) -> Journal:
+        """Return the journal at `path`; one of another run, or a damaged one, is begun anew.
+
+        Args:
+            path: May not be there yet.
+            identity: What tells this run from others; JSON types.
+        """
+        head = json.loads(json.dumps(identity))
+        lines = [] if path is None else _read(path)
+        if not lines or lines[0] != head:
+            lines = [head]
+        if path is not None:  # also without the last line, should it have been cut
+            with staged_file(path) as file:
+                file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+        return cls(path, lines[1:])
+
+    def calls(self, group: str) -> dict[str, int] | None:
+        """Return how many calls a block has of each task, None if the group was not begun."""
+        return self._calls.get(group)
+
+    def blocks(self, group: str) -> list[Block]:
+        """Return the blocks of a group that an earlier run left."""
+        return self._blocks.get(group, [])
+
+    def begin(self, group: str, calls: Mapping[str, int]) -> None:
+        """Note how many calls a block of a group has, if that is not known."""
+        if group not in self._calls:
+            self._calls[group] = dict(calls)
+            self._write({"group": group, "calls": self._calls[group]})
+
+    def add(self, group: str, block: Block) -> None:
+        """Keep a block."""
+        self._write({"group": group, "block": block})
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        if self._path is not None:
+            with explained(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+def _read(path: Path) -> list[Any]:
+    """Return the lines of a journal up to the first that was not written whole."""
+    lines: list[Any] = []
+    try:
+        for text in path.read_text("utf-8").splitlines(keepends=True):
+            if not text.endswith("\n"):
+                break
+            lines.append(json.loads(text))
+    except (OSError, ValueError):
+        pass
+    return lines

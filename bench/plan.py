@@ -1,0 +1,99 @@
+"""What to measure, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.statistics import MIN_BLOCKS
+from calexnet.bench.timing import Load
+from calexnet.errors import InputError
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """What to measure.
+
+    Attributes:
+        batches: Batch sizes for the tables.
+        threads: Thread settings.
+        blocks: Interleaved blocks.
+        seconds: Rough time for all that is timed; a slow network takes at least a call a block.
+        all_samples: Measure on every sample; the user vouches that none was trained on.
+        target: ``None`` = all that work here.
+        precision: ``None`` = all.
+        operating_point: ``None`` = the bundle's default.
+        rivals: Other networks to set beside: files, or bundles.
+        tolerance: Share of accuracy that what is shipped may lose, 0..1.
+        load: How calls arrive.
+        memory: Measure peak memory, in processes of their own.
+        allow_unstable: Keep the numbers of a run that breaks the rules.
+        seed: Of the order of images and blocks.
+        command: For the record.
+        energy: How energy is measured.
+        power_csv: An external meter's log to measure it with.
+        cpu_tdp_w: The processor's rated power, for an estimate beside.
+    """
+
+    batches: tuple[int, ...]
+    threads: tuple[int, ...]
+    blocks: int = 40
+    seconds: float = 40.0
+    all_samples: bool = False
+    target: str | None = None
+    precision: str | None = None
+    operating_point: str | None = None
+    rivals: tuple[Path, ...] = ()
+    tolerance: float = 0.01
+    load: Load = field(default_factory=Load)
+    memory: bool = True
+    allow_unstable: bool = False
+    seed: int = 0
+    command: str = ""
+    energy: EnergyPlan = field(default_factory=EnergyPlan)
+    power_csv: Path | None = None
+    cpu_tdp_w: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check that there is something to measure.
+
+        Raises:
+            InputError: There is not.
+        """
+        for name, sizes in (("batches", self.batches), ("threads", self.threads)):
+            if min(sizes, default=0) < 1:
+                raise InputError(f"{name} cannot be used", got=sizes, expected="numbers from 1 up")
+        if self.blocks < MIN_BLOCKS:
+            raise InputError(
+                "blocks cannot be used", got=self.blocks, expected=f"at least {MIN_BLOCKS}"
+            )
+        if not 0 < self.seconds < np.inf:
+            raise InputError("seconds cannot be used", got=self.seconds, expected="over 0")
+        if not 0 <= self.tolerance <= 1:
+            raise InputError(
+                "the tolerance cannot be used", got=self.tolerance, expected="a share, 0 to 1"
+            )
+        if self.seed < 0:
+            raise InputError("the seed cannot be used", got=self.seed, expected="at least 0")
+        if self.energy.windows != 0 and self.energy.windows < MIN_BLOCKS:
+            raise InputError(
+                "energy windows cannot be used",
+                got=self.energy.windows,
+                expected=f"0 = none, or at least {MIN_BLOCKS}",
+            )
+        if not 0 < self.energy.window_s < np.inf:
+            raise InputError(
+                "energy seconds cannot be used", got=self.energy.window_s, expected="over 0"
+            )
+        if self.cpu_tdp_w is not None and not 0 < self.cpu_tdp_w < np.inf:
+            raise InputError("the rated power cannot be used", got=self.cpu_tdp_w, expected="watts")
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The batch sizes to time: those asked for, and powers of two for survivors."""
+        most = max(self.batches)
+        powers = {2**k for k in range(most.bit_length()) if 2**k <= most}
+        return tuple(sorted(powers | set(self.batches)))

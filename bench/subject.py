@@ -1,0 +1,494 @@
+"""One subject of a report, a target at a precision: what is timed of it, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.bench import latency, prediction, results, statistics
+from calexnet.bench.blocks import Blocks
+from calexnet.bench.energy_rows import (
+    EnergyCell,
+    EnergyExits,
+    EnergySection,
+    measure_energy,
+)
+from calexnet.bench.energy_rows import Subject as Names
+from calexnet.bench.plan import BenchPlan
+from calexnet.bench.prediction import Grid, cascade_at, path_at, plain_at
+from calexnet.bench.timing import Call, Spent, Work
+from calexnet.bundle import Bundle
+from calexnet.calibration import OperatingPoint
+from calexnet.devices.base import Device
+from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates, forcing
+from calexnet.manifest import IF, Compiled
+from calexnet.progress import track
+from calexnet.runtimes.base import Array
+from calexnet.runtimes.runner import Runner
+
+#: Returns the runner of a build on so many threads.
+Load = Callable[[Compiled, int], Runner]
+
+#: Name of the cascade as one graph, layout `if`, on single images.
+ONE_FILE = "one file@1"
+
+_ANSWER_BATCH = 64
+#: Images that are made ready for one window of energy, at most.
+_WINDOW_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Images:
+    """The test part, and the order in which it is walked through.
+
+    Attributes:
+        images: As the cascade takes them.
+        truth: int64 ``(n,)``.
+        order: A permutation.
+    """
+
+    images: Array
+    truth: NDArray[np.int64]
+    order: NDArray[np.intp]
+
+    def batch(self, number: int, size: int) -> Array:
+        """Return the batch of this number; plain and cascade get the same ones, in mixed order."""
+        return self.of(self.order, number, size)
+
+    def of(self, rows: NDArray[np.intp], number: int, size: int) -> Array:
+        """Return the batch of this number of the images at `rows`, which are walked in turn."""
+        chosen = rows[np.arange(number * size, (number + 1) * size) % len(rows)]
+        return np.ascontiguousarray(self.images[chosen])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All that was timed on one thread setting."""
+
+    blocks: Blocks
+    spent: Mapping[str, Spent]
+
+
+@dataclass(frozen=True)
+class Exits:
+    """What an operating point does on the test images."""
+
+    taken: NDArray[np.int32]
+    rates: tuple[float, ...]
+    labels: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Found:
+    """All rows about one subject."""
+
+    accuracy: results.Accuracy
+    amortisation: list[results.AmortisationRow]
+    crossover: list[results.CrossoverRow]
+    latency: list[results.LatencyRow]
+    operating_points: list[results.OperatingPointRow]
+    exits: list[results.ExitRow]
+    worst: list[results.WorstRow]
+    segments: list[results.SegmentRow]
+    flops: results.Flops
+
+
+class Subject:
+    """A target at a precision.
+
+    Attributes:
+        names: Of target and precision, as rows begin.
+        prefix: Of its tasks' names.
+        point: The operating point that tables are about.
+        points: All of them.
+    """
+
+    def __init__(
+        self, bundle: Bundle, build: Compiled, test: Images, plan: BenchPlan, load: Load
+    ) -> None:
+        self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
+        self.names: Names = {"target": build.target, "precision": build.precision}
+        self.prefix = f"{build.target} {build.precision} "
+        self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}
+        self.runner = self.runners[1]
+        beside = _one_file(bundle, build)
+        self.one_file = {} if beside is None else {t: load(beside, t) for t in self.runners}
+        self.point = bundle.manifest.operating_point(plan.operating_point, build)
+        self.points = bundle.manifest.points_of(build)
+
+    # What it answers.
+
+    def answer(self) -> None:
+        """Ask every exit and plain about every test image."""
+        starts = range(0, len(self.test.images), _ANSWER_BATCH)
+        tables, labels = [], []
+        for start in track(starts, f"{self.prefix}answering the test part, batches", len(starts)):
+            some = self.test.images[start : start + _ANSWER_BATCH]
+            tables.append(self.runner.ask_every_exit(some))
+            labels.append(self.runner.plain(some).labels)
+        self.table = ExitTable(
+            np.concatenate([table.labels for table in tables], axis=1),
+            np.concatenate([table.scores for table in tables], axis=1),
+        )
+        self.plain_labels = np.concatenate(labels)
+        self.exits = self.at(self.point)
+
+    def at(self, point: OperatingPoint) -> Exits:
+        """Return what an operating point does."""
+        taken = choose_exits(self.table, point.table())
+        rates = tuple(float(rate) for rate in exit_rates(taken, len(self.table.labels)))
+        return Exits(taken, rates, chosen_labels(self.table, taken))
+
+    # What is timed of it.
+
+    def work(self, threads: int, batches: Sequence[int]) -> dict[str, Work]:
+        """Return what is timed on one thread setting, by name."""
+        runner = self.runners[threads]
+        found: dict[str, Work] = {}
+        for batch in batches:
+            found[plain_at(batch)] = self._walk(runner.plain, batch)
+            found[cascade_at(batch)] = self._walk(runner, batch)
+            for number in range(1, len(self.exits.rates) + 1):
+                found[path_at(number, batch)] = self._path(runner, number, batch)
+        if threads in self.one_file:
+            found[ONE_FILE] = self._walk(self.one_file[threads], 1)
+        if threads == 1:
+            for point in self.points:
+                found[point_at(point)] = self._walk(runner.with_thresholds(point.table()), 1)
+        return {self.prefix + name: work for name, work in found.items()}
+
+    def _walk(self, run: Callable[[Array], object], batch: int) -> Work:
+        return Work(lambda number: partial(run, self.test.batch(number, batch)), batch)
+
+    def _path(self, runner: Runner, number: int, batch: int) -> Work:
+        """Return calls on images that leave at exit `number`, by themselves or else forced."""
+        rows = np.flatnonzero(self.exits.taken == number)
+        if len(rows) == 0:
+            rows = self.test.order
+            runner = runner.with_thresholds(forcing(runner.thresholds.shape, number))
+
+        def call(turn: int) -> Call:
+            return partial(runner, self.test.of(rows, turn, batch))
+
+        return Work(call, batch)
+
+    # What comes of it.
+
+    def found(self, timings: Mapping[int, Timing]) -> Found:
+        """Return the rows that all that was timed comes to."""
+        points = [self._point_row(point, timings[1].blocks) for point in self.points]
+        cells = [(threads, batch) for threads in self.plan.threads for batch in self.plan.batches]
+        grids = {threads: self.grid(threads, timing) for threads, timing in timings.items()}
+        return Found(
+            accuracy=self._accuracy(),
+            amortisation=[self._amortisation(grids[t], t, batch) for t, batch in cells],
+            crossover=[self._crossover(grids[t], t, batch) for t, batch in cells],
+            latency=[row for t, b in cells for row in self._latency(timings[t], t, b)],
+            operating_points=points,
+            exits=[self._exit_row(n, timings[1]) for n in range(1, len(self.exits.rates) + 1)],
+            worst=[self._worst(grids[t], t, batch) for t, batch in cells],
+            segments=[row for t in self.plan.threads for row in self._segments(grids[t], t)],
+            flops=self._flops(points),
+        )
+
+    def grid(self, threads: int, timing: Timing) -> Grid:
+        """Return what predictions on one thread setting are made of."""
+        batches = self.plan.grid if threads in self.plan.threads else (1,)
+        return Grid(timing.blocks, self.prefix, batches, self.exits.rates)
+
+    def _accuracy(self) -> results.Accuracy:
+        truth = self.test.truth
+        plain_right, ours_right = self.plain_labels == truth, self.exits.labels == truth
+        change = statistics.paired_change(plain_right, ours_right)
+        return results.Accuracy(
+            **self.names,
+            samples=len(truth),
+            plain=float(plain_right.mean()),
+            cascade=float(ours_right.mean()),
+            change=change.value,
+            change_low=change.low,
+            change_high=change.high,
+            plain_right_only=int((plain_right & ~ours_right).sum()),
+            cascade_right_only=int((~plain_right & ours_right).sum()),
+        )
+
+    def _amortisation(self, grid: Grid, threads: int, batch: int) -> results.AmortisationRow:
+        cost = self._compared(grid.blocks, batch)
+        error = grid.over(cascade_at(batch), batch)
+        return results.AmortisationRow(
+            **self.names,
+            batch=batch,
+            threads=threads,
+            plain_ms=cost.plain,
+            cascade_ms=cost.ours,
+            ratio=cost.ratio.value,
+            ratio_low=cost.ratio.low,
+            ratio_high=cost.ratio.high,
+            predicted_cascade_ms=cost.ours * error.value,
+            # If the prediction is off by more than this, it is not for noise.
+            cascade_low=cost.ours * (1 - (error.value - error.low)),
+            cascade_high=cost.ours * (1 + (error.high - error.value)),
+        )
+
+    def _crossover(self, grid: Grid, threads: int, batch: int) -> results.CrossoverRow:
+        rate, low, high = grid.break_even(batch)
+        return results.CrossoverRow(
+            **self.names,
+            batch=batch,
+            threads=threads,
+            break_even_exit_rate=rate,
+            break_even_low=low,
+            break_even_high=high,
+            observed_exit_rate=float(sum(self.exits.rates[:-1])),
+            verdict=self._compared(grid.blocks, batch).verdict,
+        )
+
+    def _compared(self, blocks: Blocks, batch: int) -> statistics.Comparison:
+        return blocks.compare(self.prefix + plain_at(batch), self.prefix + cascade_at(batch))
+
+    def _latency(self, timing: Timing, threads: int, batch: int) -> list[results.LatencyRow]:
+        """Return plain's and the cascade's; single images recombined from the exits they take."""
+        names = {"plain": plain_at(batch), "cascade": cascade_at(batch)}
+        strata = {name: [self._stratum(timing, at, 1.0)] for name, at in names.items()}
+        if batch == 1:
+            strata["cascade"] = [
+                self._stratum(timing, path_at(number, 1), share)
+                for number, share in enumerate(self.exits.rates, start=1)
+            ]
+        return [
+            latency_row(
+                latency.mixture(parts, len(self.test.truth), timing.blocks.pace, self.plan.seed),
+                self.names["target"],
+                self.names["precision"],
+                name,
+                batch,
+                threads,
+            )
+            for name, parts in strata.items()
+        ]
+
+    def _stratum(self, timing: Timing, name: str, share: float) -> latency.Stratum:
+        return latency.Stratum(share, [s * 1e3 for s in timing.spent[self.prefix + name].call_s])
+
+    def _worst(self, grid: Grid, threads: int, batch: int) -> results.WorstRow:
+        ratio = grid.worst(batch)
+        return results.WorstRow(
+            **self.names,
+            batch=batch,
+            threads=threads,
+            ms=grid.blocks.ms(self.prefix + path_at(len(self.exits.rates), batch)),
+            ratio=ratio.value,
+            ratio_low=ratio.low,
+            ratio_high=ratio.high,
+        )
+
+    def _segments(self, grid: Grid, threads: int) -> list[results.SegmentRow]:
+        plain = [grid.blocks.ms(self.prefix + plain_at(batch)) for batch in grid.batches]
+        own = grid.segment_ms() / np.array(grid.batches)
+        return [
+            results.SegmentRow(
+                **self.names, segment=segment, batch=batch, threads=threads, ms=float(ms)
+            )
+            for place, batch in enumerate(grid.batches)
+            for segment, ms in enumerate([plain[place], *own[:, place]])
+        ]
+
+    def foretold(
+        self, timings: Mapping[int, Timing], watts: Mapping[tuple[int, int], float]
+    ) -> list[results.ForetoldRow]:
+        """Return what images would cost at other exit rates.
+
+        Args:
+            timings: By threads.
+            watts: That the cascade was measured to draw, by threads and batch.
+        """
+        return [
+            self._foretold(self.grid(threads, timings[threads]), threads, batch, early, watts)
+            for threads in self.plan.threads
+            for batch in self.plan.batches
+            for early in prediction.EARLY
+        ]
+
+    def _foretold(
+        self,
+        grid: Grid,
+        threads: int,
+        batch: int,
+        early: float,
+        watts: Mapping[tuple[int, int], float],
+    ) -> results.ForetoldRow:
+        rates = prediction.profile(early, self.exits.rates)
+        found = grid.foretold(batch, rates)
+        running_on = grid.foretold(batch, rates, compacted=False)
+        watt = watts.get((threads, batch))
+        return results.ForetoldRow(
+            **self.names,
+            batch=batch,
+            threads=threads,
+            early=early,
+            ms=found.value,
+            low=found.low,
+            high=found.high,
+            running_on_ms=running_on.value,
+            ratio=found.value / grid.blocks.ms(self.prefix + plain_at(batch)),
+            joules=None if watt is None else watt * found.value / 1e3,
+        )
+
+    def _point_row(self, point: OperatingPoint, blocks: Blocks) -> results.OperatingPointRow:
+        exits = self.at(point)
+        right = exits.labels == self.test.truth
+        accuracy = statistics.share(int(right.sum()), len(right))
+        change = statistics.paired_change(self.plain_labels == self.test.truth, right)
+        cost = blocks.compare(self.prefix + plain_at(1), self.prefix + point_at(point))
+        return results.OperatingPointRow(
+            **self.names,
+            name=point.name,
+            setting=point.setting,
+            default=point.name == self.point.name,
+            accuracy=accuracy.value,
+            accuracy_low=accuracy.low,
+            accuracy_high=accuracy.high,
+            change=change.value,
+            change_low=change.low,
+            change_high=change.high,
+            exit_rates=exits.rates,
+            macs=self.macs.expected(exits.rates),
+            macs_own_head=self.macs.expected(exits.rates, own_head_only=True),
+            macs_ratio=self.macs.expected(exits.rates) / self.macs.plain,
+            batch=1,
+            threads=1,
+            plain_ms=cost.plain,
+            ms=cost.ours,
+            ratio=cost.ratio.value,
+            ratio_low=cost.ratio.low,
+            ratio_high=cost.ratio.high,
+            verdict=cost.verdict,
+        )
+
+    def _exit_row(self, number: int, timing: Timing) -> results.ExitRow:
+        leaving = self.exits.taken == number
+        right = self.exits.labels[leaving] == self.test.truth[leaving]
+        name = self.prefix + path_at(number, 1)
+        usual = timing.blocks.interval(name)
+        return results.ExitRow(
+            **self.names,
+            exit=number,
+            rate=self.exits.rates[number - 1],
+            accuracy=float(right.mean()) if len(right) else None,
+            latency_ms=usual.value,
+            latency_low=usual.low,
+            latency_high=usual.high,
+            quantiles_ms=latency.quantiles([s * 1e3 for s in timing.spent[name].call_s]),
+            forced=len(right) == 0,
+        )
+
+    def _flops(self, points: Sequence[results.OperatingPointRow]) -> results.Flops:
+        default = next(point for point in points if point.default)
+        cascade = self.macs.expected(self.exits.rates)
+        return results.Flops(
+            macs=self.macs,
+            plain=2.0 * self.macs.plain,
+            cascade=2.0 * cascade,
+            cascade_own_head=2.0 * self.macs.expected(self.exits.rates, own_head_only=True),
+            saved=1.0 - cascade / self.macs.plain,
+            time_saved=1.0 - default.ratio,
+        )
+
+    # What it uses.
+
+    def samples(self, timings: Mapping[int, Timing]) -> list[results.SampleRow]:
+        """Return everything that was timed, as the clock showed it."""
+        return [
+            results.SampleRow(
+                **self.names,
+                network=network,
+                batch=int(batch),
+                threads=threads,
+                ms=tuple(float(ms) for ms in spent.ms()),
+            )
+            for threads, timing in timings.items()
+            for name, spent in timing.spent.items()
+            if name.startswith(self.prefix)
+            for network, _, batch in [name[len(self.prefix) :].rpartition("@")]
+        ]
+
+    def energy(
+        self, device: Device, timings: Mapping[int, Timing], rng: np.random.Generator
+    ) -> EnergySection:
+        """Measure the energy of what was timed, in windows of their own."""
+        calls = self._calls_a_window(1)
+        paths = [
+            self._path(self.runner, number, 1) for number in range(1, len(self.exits.rates) + 1)
+        ]
+        return measure_energy(
+            device,
+            self.plan.energy,
+            [
+                self._energy_cell(timings[threads], threads, batch)
+                for threads in self.plan.threads
+                for batch in self.plan.batches
+            ],
+            EnergyExits(self.exits.rates, tuple(path.task(calls) for path in paths)),
+            subject=self.names,
+            rng=rng,
+            power_csv=self.plan.power_csv,
+            cpu_tdp_w=self.plan.cpu_tdp_w,
+        )
+
+    def _energy_cell(self, timing: Timing, threads: int, batch: int) -> EnergyCell:
+        runner, calls = self.runners[threads], self._calls_a_window(batch)
+        return EnergyCell(
+            batch,
+            threads,
+            self._walk(runner.plain, batch).task(calls),
+            self._walk(runner, batch).task(calls),
+            timing.spent[self.prefix + plain_at(batch)].mean_cpu_s(),
+            timing.spent[self.prefix + cascade_at(batch)].mean_cpu_s(),
+        )
+
+    def _calls_a_window(self, batch: int) -> int:
+        """Return how many different calls a window repeats: the whole test part, if it fits."""
+        images = self.test.images
+        batch_bytes = batch * int(images[0].nbytes)
+        return max(1, min(-(-len(images) // batch), _WINDOW_BYTES // batch_bytes))
+
+
+def latency_row(
+    found: latency.Latency, target: str, precision: str, network: str, batch: int, threads: int
+) -> results.LatencyRow:
+    """Return a report's row of a latency."""
+    percentiles = {
+        f"p{percent}_ms": None if interval is None else _estimate(interval)
+        for percent, interval in found.percentiles.items()
+    }
+    return results.LatencyRow(
+        target=target,
+        precision=precision,
+        network=network,
+        batch=batch,
+        threads=threads,
+        calls=found.calls,
+        mean_ms=_estimate(found.mean),
+        **percentiles,
+    )
+
+
+def _estimate(interval: statistics.Interval) -> results.Estimate:
+    return results.Estimate(interval.value, interval.low, interval.high)
+
+
+def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:
+    """Return the same cascade in layout `if`, where the bundle holds it."""
+    for other in bundle.manifest.compiled:
+        if (other.target, other.precision, other.layout) == (build.target, build.precision, IF):
+            return other
+    return None
+
+
+def point_at(point: OperatingPoint) -> str:
+    """Return the name of the cascade at an operating point, on single images."""
+    return f"point {point.name}@1"

@@ -1,0 +1,146 @@
+"""What to ship, case by case."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calexnet.bench.decision import decide, eligible, sentence
+from calexnet.bench.results import Alternative, Decision, Estimate, Kind
+from tests.bench.sample_report import VALIDITY
+
+TOLERANCE = 0.01
+NOISE = 0.05
+
+
+def network(kind: Kind, ms: float, drop: float = 0.0, unsure: float = 0.0) -> Alternative:
+    loss = Estimate(drop, drop - unsure, drop + unsure)
+    return Alternative(
+        name=f"the {kind} at {ms:g}",
+        kind=kind,
+        target="onnxruntime",
+        precision="fp32",
+        operating_point=None,
+        accuracy=Estimate(0.9 - drop, 0.8, 1.0),
+        drop=loss,
+        ms=ms,
+        ratio=Estimate(ms / 20, ms / 20, ms / 20),
+        eligible=eligible(loss, TOLERANCE),
+    )
+
+
+def found(*networks: Alternative) -> Decision:
+    times = {one.name: one.ms for one in networks}
+
+    def ratio(over: str, under: str) -> Estimate:
+        value = times[over] / times[under]
+        return Estimate(value, value * (1 - NOISE), value * (1 + NOISE))
+
+    return decide(networks, ratio, TOLERANCE)
+
+
+PLAIN = network("plain", 20.0)
+
+
+@pytest.mark.parametrize(
+    ("others", "choice", "name"),
+    [
+        ([network("cascade", 12.0)], "cascade", "the cascade at 12"),
+        ([network("cascade", 30.0)], "plain", "the plain at 20"),
+        ([network("cascade", 19.5)], "unclear", "the cascade at 19.5"),
+        ([network("cascade", 12.0, drop=0.05)], "plain", "the plain at 20"),
+        ([network("cascade", 12.0, drop=0.008, unsure=0.004)], "unclear", "the plain at 20"),
+        ([network("cascade", 30.0, drop=0.008, unsure=0.004)], "plain", "the plain at 20"),
+        (
+            [network("cascade", 12.0), network("smaller model", 8.0)],
+            "smaller model",
+            "the smaller model at 8",
+        ),
+        (
+            [network("cascade", 12.0), network("smaller model", 8.0, drop=0.03)],
+            "cascade",
+            "the cascade at 12",
+        ),
+        # Two operating points are of one kind: which of them is no doubt about what to ship.
+        ([network("cascade", 12.0), network("cascade", 12.1)], "cascade", "the cascade at 12"),
+        ([network("plain", 11.9), network("cascade", 12.0)], "unclear", "the plain at 11.9"),
+    ],
+)
+def test_the_fastest_that_keeps_the_accuracy_is_shipped_if_it_is_clear(
+    others: list[Alternative], choice: str, name: str
+) -> None:
+    decision = found(PLAIN, *others)
+
+    assert (choice, name) == (decision.choice, decision.name)
+
+
+def test_the_reasons_hold_the_numbers_that_decide() -> None:
+    lossy, doubtful = network("cascade", 9.0, 0.05), network("smaller model", 8.0, 0.012, 0.004)
+
+    decision = found(PLAIN, network("cascade", 12.0, 0.002), lossy, doubtful)
+
+    assert (
+        "The cascade at 12 takes 12.0 ms an image and loses +0.2 (+0.2 to +0.2) points; less than "
+        "the plain at 20 at 20.0 ms (ratio 0.600 (0.570 to 0.630)).",
+        "The smaller model at 8 would be faster still, 8.00 against 12.0 ms, but whether it keeps "
+        "the accuracy is not sure: it loses +1.2 (+0.8 to +1.6) points, where 1 point are allowed. "
+        "More test images would tell.",
+        "The cascade at 9 is faster at 9.00 ms, but loses +5.0 points, more than 1 point.",
+    ) == decision.reasons
+    assert "the plain at 20" == decision.against
+
+
+def test_a_network_alone_of_its_kind_wins_without_a_ratio() -> None:
+    decision = found(PLAIN)
+
+    assert ("plain", None, None) == (decision.choice, decision.against, decision.ratio)
+    assert decision.reasons[0].endswith("no network of another kind keeps the accuracy.")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(-0.01, 0.01, True), (0.0, 0.011, None), (0.011, 0.02, False), (0.01, 0.02, None)],
+)
+def test_a_network_keeps_the_accuracy_only_if_the_interval_does(
+    low: float, high: float, expected: bool | None
+) -> None:
+    assert expected is eligible(Estimate((low + high) / 2, low, high), TOLERANCE)
+
+
+def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:
+    decision = found(PLAIN, network("cascade", 12.0))
+    invalid = replace(VALIDITY, allowed=False)
+
+    said = "Ship the cascade: the cascade at 12, the fastest for at most 1 point of accuracy."
+    assert said == sentence(decision, replace(VALIDITY, valid=True))
+    assert f"Unstable run, kept as asked: {said}" == sentence(decision, VALIDITY)
+    assert "INVALID: this run broke the rules below, so it decides nothing." == sentence(
+        decision, invalid
+    )
+
+
+KINDS = st.sampled_from(("plain", "cascade", "smaller model"))
+NETWORKS = st.builds(
+    network, KINDS, st.floats(1, 100), st.floats(-0.05, 0.05), st.floats(0.0, 0.02)
+)
+
+
+@given(st.lists(NETWORKS, max_size=6))
+def test_what_is_shipped_keeps_the_accuracy_and_is_clearly_the_fastest(
+    others: list[Alternative],
+) -> None:
+    unique = {one.name: one for one in (*others, PLAIN)}
+    rows = (PLAIN, *(one for one in unique.values() if one is not PLAIN))
+
+    decision = found(*rows)
+
+    best = unique[decision.name]
+    assert best.eligible
+    if decision.choice != "unclear":
+        assert decision.choice == best.kind
+        for one in rows:
+            assert one.eligible is False or one.kind == best.kind or best.ms < one.ms

@@ -1,0 +1,97 @@
+"""Every rule is broken by what it is there for, and by nothing else."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from calexnet.bench.blocks import Blocks, told_apart
+from calexnet.bench.results import Conditions, Span, Validity
+from calexnet.bench.validity import judge
+from tests.bench import noise
+
+CALM = Conditions(
+    looks=9,
+    clocks_mhz={"cpu0-3": Span(2300.0, 2400.0)},
+    governors={"cpu0-3": "performance"},
+    hottest_c=55.0,
+    slowed_down=(),
+    foreign=(),
+    foreign_share=0.03,
+    steal_share=0.0,
+)
+
+
+def steady(factor: np.ndarray | float = 1.0) -> Blocks:
+    series = noise.run({"a": 1.0, "b": 2.0, "c": 3.0}, 40, 0.0, np.random.default_rng(0))
+    return told_apart({name: ms * factor for name, ms in series.items()})
+
+
+def judged(conditions: Conditions = CALM, blocks: Blocks | None = None) -> Validity:
+    return judge(conditions, {1: blocks or steady()}, allowed=False)
+
+
+def test_a_calm_machine_breaks_no_rule() -> None:
+    found = judged()
+
+    assert (True, ()) == (found.valid, found.breaches)
+    assert CALM is found.conditions
+    assert {"1"} == set(found.drift) == set(found.swing) == set(found.effective_blocks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "words"),
+    [
+        ({"slowed_down": ("too hot",)}, "throttling", "the device was slowed down: too hot"),
+        ({"foreign": ("python 7",)}, "foreign load", "other processes used the device: python 7"),
+        ({"foreign_share": 0.11}, "foreign load", "other processes used 11.0 % of the cores' time"),
+        ({"steal_share": 0.03}, "stolen time", "the host took away 3.0 % of the cores' time"),
+        ({"clocks_mhz": {"gpu": Span(600, 900)}}, "clocks", "gpu moved: 600 to 900 MHz"),
+    ],
+)
+def test_each_disturbance_is_caught(changes: dict[str, Any], rule: str, words: str) -> None:
+    found = judged(replace(CALM, **changes))
+
+    assert not found.valid
+    assert [(rule, words)] == [(breach.rule, breach.found) for breach in found.breaches]
+
+
+def test_what_cannot_be_read_breaks_no_rule() -> None:
+    unknown = replace(CALM, foreign_share=None, steal_share=None, clocks_mhz={}, hottest_c=None)
+
+    assert judged(unknown).valid
+
+
+@pytest.mark.parametrize("end", [1.25, 0.8])
+def test_a_drift_is_caught(end: float) -> None:
+    found = judged(blocks=steady(np.linspace(1.0, end, 40)))
+
+    assert "drift" in [breach.rule for breach in found.breaches]
+    drift = next(breach for breach in found.breaches if breach.rule == "drift")
+    assert drift.found.endswith("against the first, with 1 thread")
+    assert "within 10.0 %" == drift.limit
+
+
+def test_a_small_drift_is_let_pass() -> None:
+    assert "drift" not in [b.rule for b in judged(blocks=steady(np.linspace(1, 1.05, 40))).breaches]
+
+
+def test_a_machine_that_changes_its_pace_too_slowly_is_caught() -> None:
+    halves = np.repeat([1.0, 2.0, 1.0], [14, 13, 13])
+
+    found = judged(blocks=steady(halves))
+
+    assert ["unsteady pace"] == [breach.rule for breach in found.breaches]
+    assert "40 blocks tell as much as" in found.breaches[0].found
+
+
+def test_a_run_that_is_allowed_is_still_not_valid() -> None:
+    broken = replace(CALM, foreign_share=0.5)
+
+    found = judge(broken, {1: steady()}, allowed=True)
+
+    assert (False, True) == (found.valid, found.allowed)
