@@ -32,7 +32,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
 from calexnet.devices.base import Device, DeviceState
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.manifest import IF, SEGMENTS, Compiled
+from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner, require_build, runtime_packages
 from calexnet.runtimes.runner import Runner

@@ -259,6 +259,8 @@ class Subject:
                 self._stratum(timing, path_at(number, 1), share)
                 for number, share in enumerate(self.exits.rates, start=1)
             ]
+            if self.one_file:
+                strata["one file"] = [self._stratum(timing, ONE_FILE, 1.0)]
         return [
             latency_row(
                 latency.mixture(parts, len(self.test.truth), timing.blocks.pace, self.plan.seed),

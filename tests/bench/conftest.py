@@ -15,7 +15,9 @@ from tests.onnx_bundle import sample_data, write_bundle
 #: So wide a tail that leaving early pays.
 WIDTH = 1024
 
-PLAN = BenchPlan(batches=(1, 3), threads=(1, 2), blocks=6, seconds=0.5, command="calexnet-bench x", memory=False)
+PLAN = BenchPlan(
+    batches=(1, 3), threads=(1, 2), blocks=6, seconds=0.5, command="calexnet-bench x", memory=False
+)
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from calexnet.devices.cpu import CpuDevice
 from calexnet.devices.energy import SourceRecord
 from calexnet.devices.sampling import Sensor
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
-from calexnet.export import export_bundle
+from calexnet.export import export_bundle, export_if
 from calexnet.runtimes import load
 from tests.bench.conftest import PLAN, WIDTH
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
@@ -408,6 +408,19 @@ def both(bench_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     folder = tmp_path_factory.mktemp("both") / "bundle"
     export_bundle(bench_bundle, folder, target="tflite")
     return folder, quick(folder)
+
+
+def test_the_cascade_as_one_file_is_timed_beside(bench_bundle: Path, tmp_path: Path) -> None:
+    export_if(bench_bundle, tmp_path / "both")
+
+    found = quick(tmp_path / "both")
+
+    assert ["plain", "cascade", "one file"] == [row.network for row in found.latency]
+    (one_file,) = (row for row in found.alternatives if row.name.endswith("one file"))
+    (default,) = (row for row in found.alternatives if row.name.endswith(f", {USUAL}"))
+    assert (default.accuracy, default.operating_point) == (one_file.accuracy, USUAL)
+    assert one_file.ms > 0
+    assert {("onnxruntime", "fp32")} == {(r.target, r.precision) for r in found.amortisation}
 
 
 SUBJECTS = [("onnxruntime", "fp32"), ("tflite", "fp32")]
