@@ -96,6 +96,18 @@ class Blocks:
         part = max(1, len(self.pace) // 4)
         return float(np.exp(np.median(self.pace[-part:]) - np.median(self.pace[:part])))
 
+    def settling(self, name: str) -> tuple[float, float]:
+        """Return how much slower a task's second half was than its first, the pace taken out.
+
+        Beside it stands the standard error of its logarithm, from how far its blocks lie apart within each half.
+        """
+        rest = self.rests[self._place(name)]
+        early, late = np.array_split(rest, 2)
+        own = np.concatenate([early - np.median(early), late - np.median(late)])
+        spread = float(np.subtract(*np.quantile(own, (0.75, 0.25)))) / 1.349
+        error = spread * np.sqrt(np.pi / 2 * (1 / len(early) + 1 / len(late)))
+        return float(np.exp(np.median(late) - np.median(early))), float(error)
+
     def effective(self) -> float:
         """Return how many blocks there would be if the machine's pace forgot itself in each."""
         return statistics.effective_blocks(self.pace)

@@ -47,9 +47,9 @@ def points(change: float) -> str:
     return f"{_tidy(100 * change):+.1f}"
 
 
-def ratio(value: float) -> str:
-    """Return cascade over plain; three decimals, as the interval is often that narrow."""
-    return f"{value:.3f}"
+def ratio(value: float | None) -> str:
+    """Return cascade over plain, or a score; three decimals, as intervals are often so narrow."""
+    return MISSING if value is None else f"{value:.3f}"
 
 
 def interval(show: Callable[[float], str], middle: float, low: float, high: float) -> str:

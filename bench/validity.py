@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.figures import counted, listed, percent, signed_percent, significant
 from calexnet.bench.results import Breach, Conditions, Validity
@@ -15,6 +17,9 @@ STEAL_LIMIT = 0.02
 #: By how much a clock may move while there is work, and the pace from first to last blocks.
 CLOCK_LIMIT = 0.10
 DRIFT_LIMIT = 0.10
+#: By how much a task may go on settling from its first half to its second, the pace taken out;
+#: and how many standard errors make that more than chance among hundreds of tasks.
+SETTLING_LIMIT, SETTLING_ERRORS = 0.10, 5.0
 #: Fewest blocks, after what the pace remembers from one to the next, that a figure can rest on.
 EFFECTIVE_LIMIT = 5
 
@@ -81,4 +86,19 @@ def _of_the_pace(blocks: Mapping[int, Blocks]) -> Iterator[Breach]:
                 f"the machine's pace changed so slowly {where} that "
                 f"{len(found.pace)} blocks tell as much as {found.effective():.1f}",
                 f"at least {EFFECTIVE_LIMIT}",
+            )
+        yield from _of_the_tasks(found, where)
+
+
+def _of_the_tasks(found: Blocks, where: str) -> Iterator[Breach]:
+    """Yield what had not settled: a warm-up that went on, or buffers that grew."""
+    for name in found.names:
+        change, error = found.settling(name)
+        size = abs(np.log(change))
+        if size > np.log1p(SETTLING_LIMIT) and size > SETTLING_ERRORS * error:
+            yield Breach(
+                "not settled",
+                f"{name} took {signed_percent(change - 1)} in the second half of the blocks "
+                f"against the first, {where}",
+                f"within {percent(SETTLING_LIMIT)}",
             )

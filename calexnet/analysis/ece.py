@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
-from calexnet.bench.figures import MISSING
+from calexnet.bench.figures import ratio
 from calexnet.bench.table import Column, Table
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Cell
@@ -176,18 +176,15 @@ def _known(cell: Cell, exit: int) -> tuple[Floats, Bools]:
 
 
 def _table(rows: Sequence[Row]) -> Table[Row]:
-    def shown(value: float | None) -> str:
-        return MISSING if value is None else f"{value:.3f}"
-
     columns: tuple[Column[Row], ...] = (
         Column("Recipe", lambda row: row.recipe, "word"),
         Column("Exit", lambda row: str(row.exit)),
-        Column("Accuracy", lambda row: shown(row.accuracy)),
-        Column("Mean score", lambda row: shown(row.score)),
-        Column("ECE", lambda row: shown(row.ece)),
-        Column("ECE, adaptive", lambda row: shown(row.ece_adaptive)),
-        Column("AUROC, right", lambda row: shown(row.auroc_right)),
-        Column("AUROC, should leave", lambda row: shown(row.auroc_leave)),
+        Column("Accuracy", lambda row: ratio(row.accuracy)),
+        Column("Mean score", lambda row: ratio(row.score)),
+        Column("ECE", lambda row: ratio(row.ece)),
+        Column("ECE, adaptive", lambda row: ratio(row.ece_adaptive)),
+        Column("AUROC, right", lambda row: ratio(row.auroc_right)),
+        Column("AUROC, should leave", lambda row: ratio(row.auroc_leave)),
         Column("Seeds", lambda row: str(row.seeds)),
     )
     notes = (

@@ -24,7 +24,7 @@ from calexnet.analysis import operating
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
-from calexnet.bench.figures import MISSING, percent, significant
+from calexnet.bench.figures import percent, ratio, significant
 from calexnet.bench.table import Column, Table
 from calexnet.sweep import results
 from calexnet.sweep.results import Cell
@@ -157,16 +157,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _table(rows: Sequence[Row]) -> Table[Row]:
-    def shown(value: float | None) -> str:
-        return MISSING if value is None else f"{value:.3f}"
-
     columns: tuple[Column[Row], ...] = (
         Column("Recipe", lambda row: row.recipe, "word"),
         Column("Exit", lambda row: str(row.exit)),
         Column("FLOPs saved", lambda row: percent(row.saved)),
         Column("Images that reach it", lambda row: percent(row.reached)),
-        Column("KL, nats", lambda row: shown(row.kl)),
-        Column("Gini", lambda row: shown(row.gini)),
+        Column("KL, nats", lambda row: ratio(row.kl)),
+        Column("Gini", lambda row: ratio(row.gini)),
         Column("Effective training images", lambda row: significant(row.effective_samples)),
         Column("Share of all", lambda row: percent(row.effective_share)),
         Column("Seeds", lambda row: str(row.seeds)),

@@ -89,6 +89,34 @@ def test_a_machine_that_changes_its_pace_too_slowly_is_caught() -> None:
     assert "40 blocks tell as much as" in found.breaches[0].found
 
 
+def test_a_task_that_had_not_settled_is_caught_and_named() -> None:
+    series = noise.run(dict.fromkeys("abcdef", 1.0), 40, 0.0, np.random.default_rng(1))
+    series["b"] = series["b"] * np.linspace(1.5, 1.0, 40)
+
+    found = judged(blocks=told_apart(series))
+
+    (breach,) = found.breaches
+    assert "not settled" == breach.rule
+    assert breach.found.startswith("b took -")
+
+
+def test_noise_alone_is_not_taken_for_settling() -> None:
+    rng = np.random.default_rng(2)
+    names = [f"task {number}" for number in range(200)]
+    series = {name: rng.lognormal(0.0, 0.2, 40) for name in names}
+
+    assert () == judged(blocks=told_apart(series)).breaches
+
+
+def test_a_bimodal_task_is_settled_and_keeps_every_call() -> None:
+    """A cascade whose blocks are a mix of short and long ones."""
+    rng = np.random.default_rng(3)
+    series = noise.run(dict.fromkeys("abcdef", 1.0), 40, 0.0, rng)
+    series["b"] = np.where(rng.random(40) < 0.5, 1.0, 4.0)
+
+    assert judged(blocks=told_apart(series)).valid
+
+
 def test_a_run_that_is_allowed_is_still_not_valid() -> None:
     broken = replace(CALM, foreign_share=0.5)
 
