@@ -99,7 +99,8 @@ class Blocks:
     def settling(self, name: str) -> tuple[float, float]:
         """Return how much slower a task's second half was than its first, the pace taken out.
 
-        Beside it stands the standard error of its logarithm, from how far its blocks lie apart within each half.
+        Beside it stands the standard error of its logarithm, from how far its blocks lie apart
+        within each half.
         """
         rest = self.rests[self._place(name)]
         early, late = np.array_split(rest, 2)

@@ -112,7 +112,7 @@ def test_a_bimodal_task_is_settled_and_keeps_every_call() -> None:
     """A cascade whose blocks are a mix of short and long ones."""
     rng = np.random.default_rng(3)
     series = noise.run(dict.fromkeys("abcdef", 1.0), 40, 0.0, rng)
-    series["b"] = np.where(rng.random(40) < 0.5, 1.0, 4.0)
+    series["b"] = np.where(rng.random(40) < 0.75, 1.0, 4.0)
 
     assert judged(blocks=told_apart(series)).valid
 
