@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calexnet import data
-from calexnet.bench import reporting
+from calexnet.bench import gates, reporting
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.measure import measure
+from calexnet.bench.metrics import METRICS
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.timing import Load
 from calexnet.cli import arguments as kinds
@@ -67,6 +68,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="keep the numbers of a throttled, shared or drifting machine, marked as such",
     )
     parser.add_argument(
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="GATE",
+        help='end with exit code 1 if this is true, for example "p95_ms>8" or "top1_drop>0.5"; '
+        "any number",
+    )
+    parser.add_argument(
         "--all-samples",
         action="store_true",
         help="use all images: you vouch that none was trained or calibrated on",
@@ -94,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, command: str) -> int:
+    asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
     device = open_device(arguments.device)
     cores = device.describe().cores
     plan = BenchPlan(
@@ -124,8 +134,11 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         reporting.write(report, stage)
     journal.unlink()
     print(reporting.summary(report))
+    failed = gates.report(gates.check(asked, report, METRICS))
     print(f"\nReport: {out / reporting.HTML}")
-    return 0 if report.validity.valid or report.validity.allowed else MeasurementError.exit_code
+    # What an invalid run says of a gate is not worth its exit code.
+    counts = report.validity.valid or report.validity.allowed
+    return failed if counts else MeasurementError.exit_code
 
 
 @contextlib.contextmanager
