@@ -8,7 +8,9 @@ from pathlib import Path
 from calexnet import schema
 from calexnet.bench import html, markdown
 from calexnet.bench.conclusions import subjects
-from calexnet.bench.results import AmortisationRow, CrossoverRow, Report
+from calexnet.bench.results import SCHEMA, AmortisationRow, CrossoverRow, Report
+from calexnet.errors import InputError
+from calexnet.schema import SchemaError
 
 JSON, MARKDOWN, HTML = "report.json", "report.md", "report.html"
 
@@ -26,6 +28,26 @@ def write(report: Report, folder: Path) -> None:
 def read(path: Path) -> Report:
     """Return the report in a ``report.json``."""
     return schema.decode(Report, json.loads(path.read_bytes()))
+
+
+def open_report(path: Path) -> Report:
+    """Return the report in a file, or in a folder.
+
+    Raises:
+        InputError: There is none, it is damaged, or of another version.
+    """
+    file = path / JSON if path.is_dir() else path
+    try:
+        document = json.loads(file.read_bytes())
+        if isinstance(document, dict) and document.get("schema", SCHEMA) != SCHEMA:
+            raise SchemaError(f"schema {document['schema']}, and this version reads {SCHEMA}")
+        return schema.decode(Report, document)
+    except (OSError, ValueError, RecursionError) as problem:
+        raise InputError(
+            f"cannot read {file} as a bench report",
+            got=problem,
+            expected="what this version of calexnet-bench wrote",
+        ) from problem
 
 
 def summary(report: Report) -> str:

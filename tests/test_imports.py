@@ -174,6 +174,7 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
         "calexnet.cli sweep",
         "calexnet.cli analyse",
         "calexnet.cli analyse summary",
+        "calexnet.cli compare",
         "calexnet.cli doctor",
         "calexnet.export.cli",
         "calexnet.bench.cli",
@@ -206,8 +207,11 @@ def test_imports_go_one_way(name: str) -> None:
         if area not in ("", "cli"):
             assert set() == below(ever, *(set(FOLDERS) - {"calexnet"}), "calexnet.cli")
     if area in ("", "cli"):
-        about_machines = {"calexnet.devices"} if name == "calexnet.cli.doctor" else set()
-        others = {"calexnet.export", "calexnet.bench", "calexnet.devices"} - about_machines
+        what_it_is_for = {
+            "calexnet.cli.doctor": {"calexnet.devices"},
+            "calexnet.cli.compare": {"calexnet.bench"},
+        }.get(name, set())
+        others = {"calexnet.export", "calexnet.bench", "calexnet.devices"} - what_it_is_for
         assert set() == below(ever, *others)
     if area == "":
         assert set() == below(at_once, "calexnet.runtimes")

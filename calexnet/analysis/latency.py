@@ -12,8 +12,6 @@ from calexnet.analysis.artefact import Artefact
 from calexnet.bench import reporting, tables
 from calexnet.bench.conclusions import by_setting, setting_name
 from calexnet.bench.results import Report
-from calexnet.errors import InputError
-from calexnet.schema import SchemaError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return both tables and a figure for each."""
-    report = read(arguments.results)
+    report = reporting.open_report(arguments.results)
     return Artefact(
         "latency",
         (tables.amortisation(report), tables.crossover(report)),
@@ -44,23 +42,6 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
             _BREAK_EVEN: lambda figure: _draw_break_even(figure, report),
         },
     )
-
-
-def read(path: Path) -> Report:
-    """Return the report in a file, or in a folder.
-
-    Raises:
-        InputError: There is none, or it is damaged.
-    """
-    file = path / reporting.JSON if path.is_dir() else path
-    try:
-        return reporting.read(file)
-    except (OSError, ValueError, SchemaError) as problem:
-        raise InputError(
-            f"cannot read {file} as a bench report",
-            got=problem,
-            expected="what calexnet-bench wrote",
-        ) from problem
 
 
 _RATIO = (

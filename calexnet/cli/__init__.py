@@ -17,6 +17,7 @@ COMMANDS = {
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
     "analyse": "calexnet.cli.analyse",
+    "compare": "calexnet.cli.compare",
     "doctor": "calexnet.cli.doctor",
 }
 

@@ -12,6 +12,7 @@ import pytest
 
 from calexnet.bench import html, markdown, reporting
 from calexnet.bench.results import SCHEMA, Report
+from calexnet.errors import InputError
 from tests.bench.sample_report import sample_report
 
 
@@ -32,6 +33,34 @@ def test_what_is_written_reads_back_as_it_was(report: Report, tmp_path: Path, ki
     assert markdown.render(wanted) == (tmp_path / reporting.MARKDOWN).read_text("utf-8")
     assert html.render(wanted) == (tmp_path / reporting.HTML).read_text("utf-8")
     assert ["report.html", "report.json", "report.md"] == sorted(p.name for p in tmp_path.iterdir())
+
+
+def test_a_report_is_opened_by_its_folder_or_its_file(tmp_path: Path) -> None:
+    reporting.write(sample_report(), tmp_path)
+
+    assert sample_report() == reporting.open_report(tmp_path)
+    assert sample_report() == reporting.open_report(tmp_path / reporting.JSON)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{}", "schema is missing"),
+        ('{"schema": 1}', f"schema 1, and this version reads {SCHEMA}"),
+        ("[]", r"the document: expected an object, got \[\]"),
+        ("{", "Expecting property name"),
+        (None, r"\[Errno 2\] No such file or directory: "),
+    ],
+)
+def test_what_is_no_report_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:
+    if text is not None:
+        (tmp_path / reporting.JSON).write_text(text)
+
+    expected = (
+        rf"^cannot read .*report\.json as a bench report: got {problem}.*; expected what this "
+    )
+    with pytest.raises(InputError, match=expected):
+        reporting.open_report(tmp_path / reporting.JSON)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
