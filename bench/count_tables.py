@@ -11,7 +11,7 @@ from calexnet.counts import OperatorCount
 
 def count_tables(report: Report) -> tuple[Table[CountRow], ...]:
     """Return what every graph holds, for one image; nothing where no graph was counted."""
-    if not report.counts:
+    if not any(row.counts for row in report.counts):
         return ()
     last = len(report.bundle.attach) + 1
     columns: tuple[Column[CountRow], ...] = (
