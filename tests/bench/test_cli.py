@@ -290,6 +290,34 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     assert "foreign load" in [breach.rule for breach in found.breaches]
 
 
+def test_a_failed_gate_is_exit_code_1_and_leaves_a_report(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates = ["--fail-if", "mean_ms>0", "--fail-if", "top1<0", "--fail-if", "cascade_mj>1e9"]
+
+    assert 1 == cli.main([*words, *gates, "--energy-windows", "0"])
+
+    assert [f"out/{name}" for name in FILES] == sorted(texts(tmp_path))
+    lines = capsys.readouterr().out.splitlines()
+    failed, passed, unknown = lines[-5:-2]
+    assert failed.startswith("FAILED  mean_ms>0: mean_ms is ")
+    assert passed.startswith("passed  top1<0: top1 is ")
+    assert unknown.startswith("FAILED  cascade_mj>1e9: n/a, ")
+
+
+def test_gates_that_hold_change_nothing(words: list[str]) -> None:
+    assert 0 == cli.main([*words, "--fail-if", "mean_ms>1e9", "--fail-if", "early_pct<0"])
+
+
+def test_a_gate_is_read_before_anything_is_measured(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == cli.main([*words, "--fail-if", "speed>1"])
+
+    assert {} == texts(tmp_path)
+    assert "error: unknown metric: got 'speed'; expected one of mean_ms, " in failure(capsys)
+
+
 def test_somebody_elses_folder_is_not_replaced(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
