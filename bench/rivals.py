@@ -33,6 +33,7 @@ from calexnet.runtimes.classifier import Classifier, open_classifier
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.tflite_macs import count_macs
 
 #: Of a bundle; a file holds a plain one.
 Network = Literal["plain", "cascade"]
@@ -233,15 +234,18 @@ def _of_file(
 
 def _macs(classifier: Classifier, path: Path) -> tuple[int | None, str | None]:
     """Return the MACs of a file for one image, or why they are not known."""
-    if classifier.engine.target != "onnxruntime":
-        return None, "they are counted in ONNX graphs"
+    data = path.read_bytes()
     try:
-        counts = count(path.read_bytes())
+        if classifier.engine.target == "tflite":
+            macs, uncounted = count_macs(data)
+        else:
+            counts = count(data)
+            macs, uncounted = counts.macs, counts.uncounted
     except (ExportError, RuntimeUnavailableError) as problem:
         return None, str(problem)
-    if counts.uncounted:
-        return None, f"it holds {', '.join(counts.uncounted)}, whose work is not counted"
-    return counts.macs // (classifier.batch or 1), None
+    if uncounted:
+        return None, f"it holds {', '.join(uncounted)}, whose work is not counted"
+    return macs // (classifier.batch or 1), None
 
 
 def _of_bundle(

@@ -110,12 +110,12 @@ def require() -> None:
     Raises:
         RuntimeUnavailableError: Neither package is installed, new enough and fit for this numpy.
     """
-    _interpreter_module()
+    interpreter_module()
 
 
 def packages() -> tuple[str, ...]:
     """Return the packages that run engines here."""
-    return (_interpreter_module()[0],)
+    return (interpreter_module()[0],)
 
 
 def load(
@@ -133,7 +133,7 @@ def load(
         InputError: Unknown provider.
         BundleError: The runtime refuses the file.
     """
-    package, module = _interpreter_module()
+    package, module = interpreter_module()
     if provider is not None and provider not in PROVIDERS:
         raise InputError(
             "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
@@ -166,7 +166,7 @@ def signature(data: bytes) -> Signature:
         ValueError: The runtime refuses the file.
         RuntimeError: Likewise.
     """
-    _, module = _interpreter_module()
+    _, module = interpreter_module()
     interpreter = module.Interpreter(model_content=data)
     names = {index: name for name, index in named_outputs(interpreter).items()}
     return Signature(
@@ -207,7 +207,7 @@ def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:
             )
 
 
-def _interpreter_module() -> tuple[str, Any]:
+def interpreter_module() -> tuple[str, Any]:
     """Return the package that runs engines here, and its module."""
     problems = []
     for package, (name, oldest) in PACKAGES.items():

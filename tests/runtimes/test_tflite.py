@@ -219,8 +219,8 @@ def test_int8_weights_on_floats_are_refused_for_the_old_runtime_alone(
     record = bundle.compiled("tflite", None).plain
     data = with_int8_weights(bundle.read(record.file))
     target.load(record, data, provider=None, threads=1)
-    _, module = target._interpreter_module()
-    monkeypatch.setattr(target, "_interpreter_module", lambda: ("tflite-runtime", module))
+    _, module = target.interpreter_module()
+    monkeypatch.setattr(target, "interpreter_module", lambda: ("tflite-runtime", module))
 
     target.load(record, bundle.read(record.file), provider=None, threads=1)
     with pytest.raises(
@@ -255,7 +255,7 @@ def test_threads_are_passed_on(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
 ) -> None:
     asked = []
-    package, module = target._interpreter_module()
+    package, module = target.interpreter_module()
     stub = ModuleType("stub")
 
     def interpreter(**options: Any) -> Any:
@@ -263,7 +263,7 @@ def test_threads_are_passed_on(
         return module.Interpreter(**options)
 
     stub.Interpreter = interpreter  # type: ignore[attr-defined]
-    monkeypatch.setattr(target, "_interpreter_module", lambda: (package, stub))
+    monkeypatch.setattr(target, "interpreter_module", lambda: (package, stub))
 
     engine_of(bundle, threads=threads)
 
