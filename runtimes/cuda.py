@@ -5,6 +5,7 @@ Every call is checked, and every address is a plain number, as TensorRT takes it
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 from weakref import finalize
@@ -54,6 +55,7 @@ class Cuda:
     def __init__(self, api: Any) -> None:
         self._api = api
         self._kinds = api.cudaMemcpyKind
+        self._marks: list[Any] | None = None
 
     def devices(self) -> int:
         """Return how many GPUs there are; without a driver, or with an old one, an error."""
@@ -106,17 +108,27 @@ class Cuda:
         """Wait until all that the stream was given is done."""
         self._call("cudaStreamSynchronize", stream.handle)
 
-    def event(self) -> Any:
-        """Return a new mark for `record`."""
-        return self._call("cudaEventCreate")
+    def mark(self, stream: Stream) -> None:
+        """Let the GPU note the time when it comes to this place of the stream, if anybody asks."""
+        if self._marks is not None:
+            event = self._call("cudaEventCreate")
+            self._call("cudaEventRecord", event, stream.handle)
+            self._marks.append(event)
 
-    def record(self, event: Any, stream: Stream) -> None:
-        """Let the GPU note the time when it comes to this place of the stream."""
-        self._call("cudaEventRecord", event, stream.handle)
+    def span_ms(self, call: Callable[[], object]) -> float:
+        """Make a call that waits for the GPU; return the ms between its first and last `mark`.
 
-    def elapsed_ms(self, start: Any, end: Any) -> float:
-        """Return the GPU's own time between two recorded events that have been waited for."""
-        return float(self._call("cudaEventElapsedTime", start, end))
+        By the GPU's own clock. For one thread at a time.
+        """
+        marks: list[Any] = []
+        self._marks = marks
+        try:
+            call()
+            return float(self._call("cudaEventElapsedTime", marks[0], marks[-1]))
+        finally:
+            self._marks = None
+            for event in marks:
+                self._call("cudaEventDestroy", event)
 
     def _copy(self, target: int, source: int, size: int, kind: str, stream: Stream) -> None:
         self._call(

@@ -60,6 +60,7 @@ class Cuda:
         self.streams: dict[int, list[Callable[[], None]]] = {}
         self._room, self._driver = room, driver
         self._clock_ms = 0.0
+        self.events = 0
 
     def cudaGetDeviceCount(self) -> tuple[Any, ...]:  # noqa: N802
         return (Status.SUCCESS, 1) if self._driver else (Status.INSUFFICIENT_DRIVER, None)
@@ -122,7 +123,12 @@ class Cuda:
         return (Status.SUCCESS,)
 
     def cudaEventCreate(self) -> tuple[Any, ...]:  # noqa: N802
+        self.events += 1
         return Status.SUCCESS, {}
+
+    def cudaEventDestroy(self, event: dict[str, float]) -> tuple[Any, ...]:  # noqa: N802
+        self.events -= 1
+        return (Status.SUCCESS,)
 
     def cudaEventRecord(self, event: dict[str, float], stream: int) -> tuple[Any, ...]:  # noqa: N802
         self.streams[stream].append(lambda: event.update(ms=self._clock_ms))

@@ -126,6 +126,7 @@ class _Rig:
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     def _chunk(self, rows: int, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        self._cuda.mark(self._stream)
         for name, array in feeds.items():
             self._cuda.copy_in(self._buffers[name].address, array, self._stream)
         addresses = {name: buffer.address for name, buffer in self._buffers.items()}
@@ -135,5 +136,6 @@ class _Rig:
             tensor = self._tensors[name]
             answers.append(np.empty(tensor.shape_for(rows), tensor.dtype))
             self._cuda.copy_out(answers[-1], addresses[name], self._stream)
+        self._cuda.mark(self._stream)
         self._cuda.wait(self._stream)
         return answers

@@ -71,6 +71,7 @@ class TensorRtLane(Lane):
         self.rows = len(images)
         image = self._tensors["image"]
         image.made()
+        self._cuda.mark(self._stream)
         self._cuda.copy_in(image.address, images, self._stream)
 
     def _run(self, segment: int, probabilities: bool) -> Answer:
@@ -86,6 +87,7 @@ class TensorRtLane(Lane):
         answer = {name: mine.answer[name][: self.rows] for name in asked}
         for name, array in answer.items():
             self._cuda.copy_out(array, addresses[name], self._stream)
+        self._cuda.mark(self._stream)
         self._cuda.wait(self._stream)
         self._kept = step.keeps
         return Answer(

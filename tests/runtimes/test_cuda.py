@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -44,16 +45,33 @@ def test_memory_goes_with_its_buffer(api: tensorrt_stand_in.Cuda) -> None:
     assert 0 == api.used
 
 
-def test_events_tell_the_gpus_own_time(api: tensorrt_stand_in.Cuda) -> None:
+def test_the_gpus_own_clock_runs_from_the_first_mark_to_the_last(
+    api: tensorrt_stand_in.Cuda,
+) -> None:
     cuda = Cuda(api)
-    stream, start, end = Stream(cuda), cuda.event(), cuda.event()
+    stream = Stream(cuda)
 
-    cuda.record(start, stream)
-    api.streams[stream.handle].append(lambda: api.spend(2.5))
-    cuda.record(end, stream)
-    cuda.wait(stream)
+    def call() -> None:
+        for ms in (2.5, 1.0, 4.0):
+            cuda.mark(stream)
+            api.streams[stream.handle].append(partial(api.spend, ms))
+        cuda.wait(stream)
 
-    assert 2.5 == cuda.elapsed_ms(start, end)
+    assert 3.5 == cuda.span_ms(call)
+    assert 0 == api.events
+
+
+def test_nothing_is_marked_when_nobody_asks(api: tensorrt_stand_in.Cuda) -> None:
+    cuda = Cuda(api)
+    stream = Stream(cuda)
+
+    cuda.mark(stream)
+    with pytest.raises(ZeroDivisionError):
+        cuda.span_ms(lambda: 1 / 0)
+    cuda.mark(stream)
+
+    assert 0 == api.events
+    assert [] == api.streams[stream.handle]
 
 
 CALLS: list[Callable[[Cuda, Stream], object]] = [
@@ -64,9 +82,10 @@ CALLS: list[Callable[[Cuda, Stream], object]] = [
     lambda cuda, stream: cuda.copy_out(np.zeros(3, np.float32), 4096, stream),
     lambda cuda, stream: cuda.copy_within(4096, 8192, 12, stream),
     lambda cuda, stream: cuda.wait(stream),
-    lambda cuda, _: cuda.event(),
-    lambda cuda, stream: cuda.record(0, stream),
-    lambda cuda, _: cuda.elapsed_ms(0, 0),
+    lambda cuda, stream: cuda.span_ms(lambda: cuda.mark(stream)),
+    lambda cuda, stream: cuda._call("cudaEventRecord", 0, stream.handle),
+    lambda cuda, _: cuda._call("cudaEventElapsedTime", 0, 0),
+    lambda cuda, _: cuda._call("cudaEventDestroy", 0),
 ]
 
 
