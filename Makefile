@@ -3,6 +3,8 @@
 # make bench  what calexnet itself costs, against plain and against the limit
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB)
+# make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
+#                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint tensorrt wheels clean
+.PHONY: demo test bench lint tensorrt hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -34,6 +36,13 @@ lint: $(READY)
 
 tensorrt: $(READY)
 	.ci/tensorrt $(BIN)/python
+
+# No $(READY): a board has a calexnet of its own, without torch.
+BUNDLE ?= bundles/digits
+DATA ?= digits.npz
+CALEXNET_PYTHON ?= $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
+hardware-check:
+	$(CALEXNET_PYTHON) -Im calexnet.bench.hardware_check $(BUNDLE) --data $(DATA) --out hardware-check.json
 
 wheels: $(READY)
 	.ci/wheels $(BIN)/python

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     samples = data.load(arguments.data, arguments.data_root)
     builds = _builds(bundle, arguments.target, arguments.precision)
     reference = load_runner(bundle, *REFERENCE)
-    images, truth = _images(bundle, samples, arguments.all_samples)
+    images, truth = recorded_images(bundle, samples, arguments.all_samples)
     side = Side(" ".join(REFERENCE), reference.answers(images), reference.thresholds)
     failed = [build for build in builds if not _verify(bundle, build, side, images, truth)]
     if failed:
@@ -75,7 +75,19 @@ def _builds(bundle: Bundle, target: str | None, precision: str | None) -> list[C
     return found
 
 
-def _images(bundle: Bundle, samples: Dataset, everything: bool) -> tuple[Any, NDArray[np.int64]]:
+def recorded_images(
+    bundle: Bundle, samples: Dataset, everything: bool
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the recorded test part of `samples` as the bundle's graphs take it, and its labels.
+
+    Args:
+        bundle: Whose split counts.
+        samples: Labelled images.
+        everything: Take all of them.
+
+    Raises:
+        InputError: The samples do not fit, or the test part is unknown.
+    """
     content = bundle.manifest
     samples.check_fits(content.preprocessing.image_shape, content.classes)
     rows = np.arange(len(samples))
@@ -103,18 +115,27 @@ def _verify(
     except RuntimeUnavailableError as missing:
         print(f"Skipped: {missing}")
         return True
-    parity = _parity(bundle, runner, reference, images, truth)
+    parity = parity_with(reference, bundle, runner, images, truth)
     print(*parity_lines(parity), sep="\n")
     return build.precision != FULL or parity.is_rounding
 
 
-def _parity(
+def parity_with(
+    reference: Side,
     bundle: Bundle,
     runner: Runner,
-    reference: Side,
     images: NDArray[Any],
     truth: NDArray[np.int64],
 ) -> Parity:
+    """Return how a build of `bundle` compares with `reference`, which answered these images.
+
+    Args:
+        reference: What the build is derived from.
+        bundle: The build's.
+        runner: Of the build.
+        images: As the build takes them.
+        truth: Their labels.
+    """
     found = Side(runner.compiled.name, runner.answers(images), runner.thresholds)
     tables = [point.table() for point in bundle.manifest.operating_points]
     return compare(reference, found, truth, tables)

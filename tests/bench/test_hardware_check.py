@@ -1,0 +1,75 @@
+"""What a machine sends in: what was built, answered and measured there, and what could not be."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from calexnet import schema
+from calexnet.bench import hardware_check
+from calexnet.bench.hardware_check import HardwareCheck
+from calexnet.data import npz
+from tests.onnx_bundle import sample_data, write_bundle
+from tests.small_cascade import files_of
+
+QUICK = ["--", "--batch", "1,2", "--energy-windows", "0", "--no-memory", "--allow-unstable"]
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> tuple[Path, Path]:
+    """A bundle and its images."""
+    write_bundle(tmp_path / "bundle")
+    npz.save(sample_data(), tmp_path / "squares.npz")
+    return tmp_path / "bundle", tmp_path / "squares.npz"
+
+
+def check(given: tuple[Path, Path], out: Path, *words: str) -> HardwareCheck:
+    bundle, images = given
+    options = ["--data", str(images), "--out", str(out)]
+    assert 0 == hardware_check.main([str(bundle), *options, *QUICK, *words])
+    document: Any = json.loads(out.read_bytes())
+    found: HardwareCheck = schema.decode(HardwareCheck, document)
+    return found
+
+
+def test_what_is_missing_is_told_beside_what_was_measured(
+    given: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    before = files_of(given[0])
+
+    found = check(given, tmp_path / "found.json", "--blocks", "10", "--seconds", "0.5")
+
+    assert before == files_of(given[0])
+    built, reference = found.builds
+    assert ("tensorrt", "fp32", None, None) == (
+        built.target,
+        built.precision,
+        built.parity,
+        built.build_s,
+    )
+    assert (built.problem or "").startswith("TensorRT cannot be used here: got import of tensorrt")
+    assert ("onnxruntime", "cpu", None) == (
+        reference.target,
+        reference.provider,
+        reference.problem,
+    )
+    assert reference.parity is not None
+    assert 0 == reference.parity.label_flips
+    assert found.report is not None
+    assert None is found.report_problem
+    assert {"headline", "amortisation", "device"} <= set(found.report)
+    assert (tmp_path / "found-report" / "report.html").is_file()
+
+
+def test_a_measurement_that_fails_is_told(given: tuple[Path, Path], tmp_path: Path) -> None:
+    found = check(given, tmp_path / "found.json", "--target", "toaster")
+
+    assert found.report is None
+    assert "calexnet-bench ended with 2: calexnet-bench: error: " in (found.report_problem or "")
+    assert "toaster" in (found.report_problem or "")
