@@ -15,7 +15,7 @@ import calexnet
 from calexnet import checkpoint
 from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
-from calexnet.export import export_if, export_run
+from calexnet.export import export_bundle, export_if, export_run
 from calexnet.gating import choose_exits, chosen_labels
 from calexnet.manifest import IF
 from calexnet.methods.fitting import Optimisation
@@ -110,6 +110,56 @@ def test_the_one_graph_of_layout_if_does_too(
         export_if(runner.bundle.folder)
 
     compare(cascade, calexnet.load(runner.bundle.folder, layout=IF), small_data.images[:24])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnxruntime", "tflite"])
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize(
+    ("method", "head", "score"), [("ztw", "native", "softmax"), ("boostnet", "linear", "entropy")]
+)
+def test_states_stay_in_full_beside_narrow_features(
+    make: Make,
+    small_data: Dataset,
+    small_npz: Path,
+    tmp_path: Path,
+    method: str,
+    head: str,
+    score: str,
+    target: str,
+    precision: str,
+) -> None:
+    _, full = make(method, head, score)
+    bundle = tmp_path / "bundle"
+    options = {"target": target, "precision": precision}
+    export_bundle(full.bundle.folder, bundle, **options, calib_data=str(small_npz))
+    runner = calexnet.load(bundle, target=target, precision=precision, threads=1)
+
+    assert carried(full) == carried(runner)
+    for engine in runner.engines:
+        for tensor in (*engine.record.inputs, *engine.record.outputs):
+            if "state" in tensor.name:
+                assert ("float32", None) == (tensor.dtype, tensor.scale)
+            elif tensor.name in ATTACH and precision == "int8":
+                assert tensor.dtype in ("int8", "uint8")
+                assert tensor.scale is not None
+    table = runner.ask_every_exit(small_data.images)
+    near = full.ask_every_exit(small_data.images)
+    assert (table.labels == near.labels).mean() > 0.9
+    assert np.abs(table.scores - near.scores).mean() < 0.02
+    for batch in (1, 3, 8, 64):
+        check_chain(runner, small_data.images[-batch:])
+
+
+def check_chain(runner: Runner, images: NDArray[np.uint8]) -> None:
+    """Check that the chain decides by what its own exits say, where about half leave each time."""
+    table = runner.ask_every_exit(images)
+    halves = np.median(table.scores[:-1], axis=1, keepdims=True) + np.float32(2e-5)
+    thresholds = np.repeat(halves, 4, axis=1).astype(np.float32)
+    result = runner.with_thresholds(thresholds)(images)
+    exits = choose_exits(table, thresholds)
+    assert exits.tolist() == result.exits.tolist()
+    assert chosen_labels(table, exits).tolist() == result.labels.tolist()
 
 
 def compare(cascade: Cascade, runner: Runner, images: NDArray[np.uint8]) -> None:
