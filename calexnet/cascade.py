@@ -99,15 +99,25 @@ class Cascade:
 
     def answer(self, images: NDArray[np.uint8]) -> ExitTable:
         """Return every exit's labels and scores, likewise."""
-        found = [answer.labels_and_scores() for answer in self.ask(images)]
-        labels = torch.stack([labels for labels, _ in found]).numpy().astype(np.int32)
-        return ExitTable(labels, torch.stack([scores for _, scores in found]).numpy())
+        return exit_table(self.ask(images))
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return every exit's softmax, float32 ``(exits, n, classes)``, likewise."""
-        logits = torch.stack([answer.logits for answer in self.ask(images)])
-        softmax: NDArray[np.float32] = torch.softmax(logits, 2).numpy()
-        return softmax
+        return softmax(self.ask(images))
+
+
+def exit_table(said: Sequence[Answer]) -> ExitTable:
+    """Return labels and scores of what every exit says."""
+    found = [answer.labels_and_scores() for answer in said]
+    labels = torch.stack([labels for labels, _ in found]).numpy().astype(np.int32)
+    return ExitTable(labels, torch.stack([scores for _, scores in found]).numpy())
+
+
+def softmax(said: Sequence[Answer]) -> NDArray[np.float32]:
+    """Return the softmax of what every exit says, float32 ``(exits, n, classes)``."""
+    probabilities: NDArray[np.float32]
+    probabilities = torch.softmax(torch.stack([answer.logits for answer in said]), 2).numpy()
+    return probabilities
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class Preprocessing:
         channels_first = images.transpose(0, 3, 1, 2).astype(np.float32)
         return np.asarray(channels_first * scale + shift, dtype=np.float32)
 
+    def as_input(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return raw images ``(n, H, W, C)`` as an engine takes them."""
+        return images if self.input == "uint8" else self.normalise(images)
+
     def restore(self, normalised: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Return the uint8 images ``(n, H, W, C)`` that `normalise` made float32 of."""
         scale, shift = self.scale_and_shift()

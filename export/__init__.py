@@ -39,6 +39,7 @@ def export_run(
     precision: str = "fp32",
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
@@ -56,6 +57,7 @@ def export_run(
             if it has a name of its own.
         calib_samples: How many of them activations' ranges are found on; thresholds are calibrated
             on all.
+        data_root: Folder that named data sets lie in; by default what ``CALEXNET_DATA`` names.
         engines: How to build, for targets that build engines for one GPU.
 
     Returns:
@@ -74,6 +76,7 @@ def export_run(
         precision=precision,
         calib_data=calib_data,
         calib_samples=calib_samples,
+        data_root=None if data_root is None else Path(data_root),
         engines=engines,
     )
 
@@ -86,6 +89,7 @@ def export_bundle(
     precision: str = "fp32",
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
 ) -> Manifest:
     """Compile the portable graphs in the bundle `source` for one more target or precision.
@@ -97,8 +101,10 @@ def export_bundle(
         out: Where the bundle with that target goes, ``None`` = in the place of `source`.
         target: One of `TARGETS`.
         precision: See `export_run`.
-        calib_data: Likewise.
-        calib_samples: Likewise.
+        calib_data: Likewise; at full precision too, to compare the build's decisions with those of
+            the portable graphs.
+        calib_samples: See `export_run`.
+        data_root: Likewise.
         engines: Likewise. Engines at a narrow precision are built from the bundle's ONNX graphs at
             that precision, which must be there.
 
@@ -117,6 +123,7 @@ def export_bundle(
         precision=precision,
         calib_data=calib_data,
         calib_samples=calib_samples,
+        data_root=None if data_root is None else Path(data_root),
         engines=engines,
     )
 

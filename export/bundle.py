@@ -12,12 +12,14 @@ from calexnet import checkpoint, flops, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, InputError
-from calexnet.export import calibration, narrow, portable, segments, verify
-from calexnet.export.engines import build_engines, builds_engines, refuse_options
+from calexnet.export import calibration, portable, segments, verify
+from calexnet.export.engines import builds_engines, refuse_options
+from calexnet.export.parity import NOT_YET
 from calexnet.export.sealing import seal
 from calexnet.export.serialise import serialise
 from calexnet.export.settings import EngineSettings
 from calexnet.export.targets import (
+    build_target,
     compile_target,
     refuse_unknown,
     versions,
@@ -37,7 +39,6 @@ from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
-_NOT_YET = "not verified yet"
 #: What makes the portable graphs.
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
 
@@ -51,18 +52,25 @@ def export_run(
     precision: str = FULL,
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    data_root: Path | None = None,
     engines: EngineSettings | None = None,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
     refuse_unknown(target, precision)
     refuse_options(target, engines, calib_data)
     _refuse_narrow_engines(run, out, target, precision)
+    if precision == FULL and calib_data is not None:
+        raise InputError(
+            f"--calib-data is not for a run at {FULL}",
+            expected="a narrow --precision, or a bundle as the source",
+            fix="Leave it out: the run brings the samples that it is verified on",
+        )
     cascade, source = checkpoint.load(run)
     samples = None
     if precision != FULL:
         spec = cascade.spec
         samples = calibration.load(
-            calib_data, spec.split, spec.preprocessing, spec.classes, calib_samples
+            calib_data, spec.split, spec.preprocessing, spec.classes, calib_samples, data_root
         )
     return export_cascade(
         cascade,
@@ -115,42 +123,32 @@ def export_cascade(
         engines: How to build, for targets that build engines.
     """
     earlier = _earlier(out, source, input)
-    known = earlier if (target, precision) != (portable.TARGET, portable.PRECISION) else None
-    named = ([] if known else [portable.TARGET]) + ([] if samples else [target])
-    wanted = tuple(dict.fromkeys(named))
-    steps = 2 * len(wanted) + (0 if known else 2) + (1 if samples else 0)
+    is_portable = (target, precision) == (portable.TARGET, portable.PRECISION)
+    translates = earlier is None or is_portable
+    steps = 4 * translates + 2 * (not is_portable)
     with (
         Progress("exporting, steps", steps) as progress,
         staged_folder(out, marker=MANIFEST) as stage,
     ):
         if earlier is not None:
             shutil.copytree(out, stage, dirs_exist_ok=True)
-        if known is not None:
-            graphs, content = portable.read(known), known.manifest
-        else:
+            content = earlier.manifest
+        if translates:
             progress.advance(0, note="translating")
             graphs = serialise(segments.build(cascade, raw_input=input == "uint8"))
             progress.advance(note="counting")
             content = _content(cascade, source, input, earlier)
+            progress.advance(note="compiling")
+            build = compile_target(graphs, stage, portable.TARGET, reason=NOT_YET)
+            progress.advance(note="verifying")
+            content = _with_verified(cascade, stage, content, build)
             progress.advance()
-        for name in wanted:
-            progress.advance(0, note=f"compiling for {name}")
-            if builds_engines(name):
-                bundle = Bundle(stage, content, sha256="")
-                build = build_engines(bundle, name, FULL, engines, reason=_NOT_YET)
-            else:
-                build = compile_target(graphs, stage, name, reason=_NOT_YET)
-            progress.advance(note=f"verifying {name}")
-            if build.parity_reason == _NOT_YET:
-                build = _verified(cascade, stage, content, build)
-            content = with_build(content, build)
-            content = with_versions(content, name)
-            progress.advance()
-        if samples is not None:
-            progress.advance(0, note=f"narrowing to {precision}")
+        if not is_portable:
+            progress.advance(0, note=f"compiling for {target} {precision}")
             bundle = Bundle(stage, content, sha256="")
-            build = narrow.narrow_build(bundle, target, precision, samples)
-            content = with_versions(with_build(content, build), target)
+            build = build_target(bundle, target, precision, samples, engines, reason=NOT_YET)
+            progress.advance(note=f"verifying {target} {precision}")
+            content = _with_verified(cascade, stage, content, build)
             progress.advance()
         seal(stage, content)
     return content
@@ -215,11 +213,14 @@ def _branches(cascade: Cascade) -> tuple[BranchRecord, ...]:
     )
 
 
-def _verified(cascade: Cascade, stage: Path, content: Manifest, build: Compiled) -> Compiled:
-    """Return `build` with the parity that its runtime shows on the cascade's own samples."""
-    bundle = Bundle(stage, with_build(content, build), sha256="")
-    runner = load_runner(bundle, build.target, build.precision)
-    return replace(build, parity=verify.verify(cascade, runner), parity_reason=None)
+def _with_verified(cascade: Cascade, stage: Path, content: Manifest, build: Compiled) -> Manifest:
+    """Return `content` with `build`, whose runtime is compared with PyTorch if nothing was yet."""
+    found = with_versions(with_build(content, build), build.target)
+    if build.parity_reason != NOT_YET:
+        return found
+    runner = load_runner(Bundle(stage, found, sha256=""), build.target, build.precision)
+    parity = verify.verify(cascade, runner)
+    return with_build(found, replace(build, parity=parity, parity_reason=None))
 
 
 def _provenance(source: str) -> Provenance:

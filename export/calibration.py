@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ def load(
     preprocessing: Preprocessing,
     classes: tuple[str, ...],
     ranged: int | None = None,
+    root: Path | None = None,
 ) -> Calibration:
     """Return the calibration samples of `source`.
 
@@ -48,12 +50,13 @@ def load(
         preprocessing: Gives the images' shape.
         classes: Names in label order.
         ranged: How many samples to find ranges on; ``None`` = `RANGED`, or all if fewer.
+        root: Where named sets lie.
 
     Raises:
         InputError: No or unknown source, images or classes that do not fit, another set than was
             recorded, or too few samples.
     """
-    samples = data.load(_source(source, split))
+    samples = data.load(_source(source, split), root)
     samples.check_fits(preprocessing.image_shape, classes)
     part = recorded_calibration_part(samples, split)
     wanted = min(RANGED, len(part)) if ranged is None else ranged

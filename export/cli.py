@@ -52,9 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--calib-data",
-        help="real samples for a narrow precision: digits, a folder of images, or an .npz file; "
-        "the set of the run by default, where that has a name of its own",
+        help=f"real samples for a narrow precision, or to verify a bundle's new target on: "
+        f"{kinds.SOURCES}; for a narrow precision the run's own set by default, if it has a name",
     )
+    kinds.data_root(parser)
     parser.add_argument(
         "--calib-samples",
         type=int,
@@ -95,6 +96,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "precision": arguments.precision,
         "calib_data": arguments.calib_data,
         "calib_samples": arguments.calib_samples,
+        "data_root": arguments.data_root,
         "engines": _engine_settings(arguments),
     }
     if arguments.layout == IF:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle, open_bundle
-from calexnet.errors import ParityError
 from calexnet.export import portable
+from calexnet.export.parity import refuse_beyond_rounding, side
 from calexnet.export.sealing import seal
 from calexnet.export.targets import UNVERIFIED, with_versions
 from calexnet.manifest import FULL, IF, MANIFEST, Compiled, Manifest, with_build
-from calexnet.parity import Parity, Side, compare
+from calexnet.parity import compare
 from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
@@ -75,12 +75,12 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
     images, labels = _samples(bundle, run)
     parts = load_runner(bundle, build.target, build.precision)
     parity = compare(
-        Side(parts.compiled.name, parts.answers(images), parts.thresholds),
-        Side(build.name, runner.answers(images), runner.thresholds),
+        side(parts, images),
+        side(runner, images),
         labels,
         [point.table() for point in bundle.manifest.points_of(build)],
     )
-    _refuse_other_answers(parity)
+    refuse_beyond_rounding(parity, "layout if", "the segments")
     return replace(build, parity=parity, parity_reason=None)
 
 
@@ -88,15 +88,5 @@ def _samples(bundle: Bundle, run: Path) -> tuple[NDArray[Any], NDArray[np.int64]
     from calexnet import checkpoint
 
     samples = checkpoint.load(run)[0].samples
-    images, preprocessing = samples.images[:_PARITY], bundle.manifest.preprocessing
-    raw = preprocessing.input == "uint8"
-    return images if raw else preprocessing.normalise(images), samples.labels[:_PARITY]
-
-
-def _refuse_other_answers(parity: Parity) -> None:
-    if not parity.is_rounding:
-        raise ParityError(
-            "layout if decides otherwise than the segments that it is made of",
-            expected="differences that rounding explains",
-            fix="This is a fault of the export; please report it with the bundle",
-        )
+    images = bundle.manifest.preprocessing.as_input(samples.images[:_PARITY])
+    return images, samples.labels[:_PARITY]

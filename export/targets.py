@@ -15,16 +15,18 @@ from pathlib import Path
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, calibration, narrow, portable
+from calexnet.export.calibration import Calibration
 from calexnet.export.engines import build_engines, builds_engines, refuse_options
+from calexnet.export.parity import verified
 from calexnet.export.portable import PortableGraphs
 from calexnet.export.sealing import seal
 from calexnet.export.settings import EngineSettings
-from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
+from calexnet.manifest import FULL, MANIFEST, SEGMENTS, Compiled, Manifest, with_build
 from calexnet.progress import Progress
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
-UNVERIFIED = "compiled from a bundle, which holds no images to verify on"
+UNVERIFIED = "compiled from a bundle, and no real images were given to verify on"
 
 
 def refuse_unknown(target: str, precision: str = portable.PRECISION) -> None:
@@ -54,6 +56,7 @@ def export_bundle(
     precision: str = portable.PRECISION,
     calib_data: str | None = None,
     calib_samples: int | None = None,
+    data_root: Path | None = None,
     engines: EngineSettings | None = None,
 ) -> Manifest:
     """See `calexnet.export.export_bundle`."""
@@ -68,29 +71,50 @@ def export_bundle(
             "another precision",
             fix="To renew it export the run that the bundle comes from",
         )
+    # Graphs that are not there are refused before anything is written.
+    portable.portable_build(bundle, precision if builds_engines(target) else portable.PRECISION)
     samples = None
-    if builds_engines(target):
-        portable.portable_build(bundle, precision)  # is refused before anything is written
-    elif precision != portable.PRECISION:
+    if calib_data is not None or (precision != portable.PRECISION and not builds_engines(target)):
         samples = calibration.load(
-            calib_data, held.split, held.preprocessing, held.classes, calib_samples
+            calib_data, held.split, held.preprocessing, held.classes, calib_samples, data_root
         )
     with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
         progress.advance(0, note="compiling")
         shutil.copytree(source, stage, dirs_exist_ok=True)
         staged = replace(bundle, folder=stage)
-        if builds_engines(target):
-            build = build_engines(staged, target, precision, engines, reason=UNVERIFIED)
-        elif samples is None:
-            build = compile_target(portable.read(bundle), stage, target, reason=UNVERIFIED)
-        else:
-            build = narrow.narrow_build(staged, target, precision, samples)
+        build = build_target(staged, target, precision, samples, engines, reason=UNVERIFIED)
+        progress.advance(note="verifying" if samples else "loading")
+        build = _checked(staged, build, samples)
         content = with_versions(with_build(held, build), target)
-        progress.advance(note="loading")
-        _load_once(Bundle(stage, content, sha256=""), build)
         seal(stage, content)
         progress.advance()
     return content
+
+
+def build_target(
+    bundle: Bundle,
+    target: str,
+    precision: str,
+    samples: Calibration | None,
+    engines: EngineSettings | None,
+    *,
+    reason: str,
+) -> Compiled:
+    """Write what `target` needs into the folder of `bundle`; return the manifest's entry.
+
+    Args:
+        bundle: With the portable graphs; its folder is being written.
+        target: One of `TARGETS`.
+        precision: One that the target has.
+        samples: Real ones, for a precision that is not full.
+        engines: How to build, for targets that build engines.
+        reason: Why nothing is known of its parity yet.
+    """
+    if builds_engines(target):
+        return build_engines(bundle, target, precision, engines, reason=reason)
+    if precision == portable.PRECISION or samples is None:
+        return compile_target(portable.read(bundle), bundle.folder, target, reason=reason)
+    return narrow.narrow_build(bundle, target, precision, samples)
 
 
 def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: str) -> Compiled:
@@ -103,7 +127,7 @@ def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: 
         reason: Why nothing is known of its parity yet.
     """
     *segments, plain = import_module(TARGETS[target]).compile(graphs, stage)
-    return Compiled(target, "fp32", "segments", tuple(segments), plain, None, reason)
+    return Compiled(target, FULL, SEGMENTS, tuple(segments), plain, None, reason)
 
 
 def with_versions(content: Manifest, target: str) -> Manifest:
@@ -118,7 +142,13 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return {name: metadata.version(name) for name in packages}
 
 
-def _load_once(bundle: Bundle, build: Compiled) -> None:
-    """Let the runtime, if it is here, read what was compiled for it."""
+def _checked(bundle: Bundle, build: Compiled, samples: Calibration | None) -> Compiled:
+    """Return `build` after its runtime, if it is here, has read it and answered for `samples`."""
+    if build.parity is not None:
+        return build
     with contextlib.suppress(RuntimeUnavailableError):
-        load_runner(bundle, build.target, build.precision, threads=1)
+        if samples is not None:
+            return verified(bundle, build, samples)
+        held = replace(bundle, manifest=with_build(bundle.manifest, build))
+        load_runner(held, build.target, build.precision, threads=1)
+    return build

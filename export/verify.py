@@ -38,9 +38,7 @@ def verify(cascade: Cascade, runner: Runner) -> Parity:
     Raises:
         ParityError: A difference that rounding does not explain; the message says where.
     """
-    raw = cascade.samples.images
-    preprocessing = cascade.spec.preprocessing
-    images = raw if runner.preprocessing.input == "uint8" else preprocessing.normalise(raw)
+    images = runner.preprocessing.as_input(cascade.samples.images)
     reference, found = _reference(cascade), runner.answers(images, _BATCH)
     _compare_segments(reference, found)
     _compare_plain(reference, found)
@@ -58,9 +56,11 @@ def verify(cascade: Cascade, runner: Runner) -> Parity:
 
 def _reference(cascade: Cascade) -> Answers:
     """Return PyTorch's answers; its last exit is the plain backbone itself."""
-    exits = cascade.answer(cascade.samples.images)
-    probabilities = cascade.probabilities(cascade.samples.images)
-    return Answers(exits, probabilities, exits.labels[-1], exits.scores[-1])
+    from calexnet.cascade import exit_table, softmax
+
+    said = cascade.ask(cascade.samples.images)
+    exits = exit_table(said)
+    return Answers(exits, softmax(said), exits.labels[-1], exits.scores[-1])
 
 
 def _compare_segments(reference: Answers, found: Answers) -> None:

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _answer(runner: Runner, image: NDArray[np.uint8]) -> str:
     preprocessing = runner.preprocessing
-    batch = image[None] if preprocessing.input == "uint8" else preprocessing.normalise(image[None])
+    batch = preprocessing.as_input(image[None])
     runner(batch)  # the first call pays for the runtime's own preparations
     start = time.perf_counter()
     result = runner(batch)

@@ -93,9 +93,7 @@ def recorded_images(
     rows = np.arange(len(samples))
     if not everything:
         rows = recorded_test_part(samples, content.split)
-    raw = samples.images[rows]
-    images = raw if content.preprocessing.input == "uint8" else content.preprocessing.normalise(raw)
-    return images, samples.labels[rows]
+    return content.preprocessing.as_input(samples.images[rows]), samples.labels[rows]
 
 
 def _verify(

@@ -56,19 +56,22 @@ def test_an_export_ends_with_its_summary(
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
-        ([], ("onnxruntime", "uint8", "fp32", None, None, None)),
-        (["--input", "float"], ("onnxruntime", "float", "fp32", None, None, None)),
+        ([], ("onnxruntime", "uint8", "fp32", None, None, None, None)),
+        (["--input", "float"], ("onnxruntime", "float", "fp32", None, None, None, None)),
         (
-            ["--input", "uint8", "--target", "onnxruntime", "--calib-data", "set.npz"],
-            ("onnxruntime", "uint8", "fp32", "set.npz", None, None),
+            ["--precision", "int8", "--calib-data", "cifar10", "--data-root", "sets"],
+            ("onnxruntime", "uint8", "int8", "cifar10", None, Path("sets"), None),
         ),
         (
             ["--target", "tensorrt", "--batch", "8,1", "--timing-cache", "file"],
-            ("tensorrt", "uint8", "fp32", None, None, EngineSettings((1, 8), None, Path("file"))),
+            (
+                *("tensorrt", "uint8", "fp32", None, None, None),
+                EngineSettings((1, 8), None, Path("file")),
+            ),
         ),
         (
             ["--target", "tensorrt-rtx", "--workspace-mib", "64"],
-            ("tensorrt-rtx", "uint8", "fp32", None, None, EngineSettings(workspace_mib=64)),
+            ("tensorrt-rtx", "uint8", "fp32", None, None, None, EngineSettings(workspace_mib=64)),
         ),
     ],
 )

@@ -16,7 +16,7 @@ from calexnet import checkpoint
 from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
 from calexnet.export import export_bundle, export_if, export_run
-from calexnet.gating import choose_exits, chosen_labels
+from calexnet.gating import ExitTable, choose_exits, chosen_labels
 from calexnet.manifest import IF
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
@@ -131,8 +131,10 @@ def test_states_stay_in_full_beside_narrow_features(
 ) -> None:
     _, full = make(method, head, score)
     bundle = tmp_path / "bundle"
-    options = {"target": target, "precision": precision}
-    export_bundle(full.bundle.folder, bundle, **options, calib_data=str(small_npz))
+    calib_data = str(small_npz)
+    export_bundle(
+        full.bundle.folder, bundle, target=target, precision=precision, calib_data=calib_data
+    )
     runner = calexnet.load(bundle, target=target, precision=precision, threads=1)
 
     assert carried(full) == carried(runner)
@@ -154,12 +156,17 @@ def test_states_stay_in_full_beside_narrow_features(
 def check_chain(runner: Runner, images: NDArray[np.uint8]) -> None:
     """Check that the chain decides by what its own exits say, where about half leave each time."""
     table = runner.ask_every_exit(images)
-    halves = np.median(table.scores[:-1], axis=1, keepdims=True) + np.float32(2e-5)
-    thresholds = np.repeat(halves, 4, axis=1).astype(np.float32)
+    thresholds = halving(table)
     result = runner.with_thresholds(thresholds)(images)
     exits = choose_exits(table, thresholds)
     assert exits.tolist() == result.exits.tolist()
     assert chosen_labels(table, exits).tolist() == result.labels.tolist()
+
+
+def halving(table: ExitTable) -> NDArray[np.float32]:
+    """Return thresholds just above the middle score of each branch."""
+    middle = np.median(table.scores[:-1], axis=1, keepdims=True) + np.float32(2e-5)
+    return np.repeat(middle, 4, axis=1).astype(np.float32)
 
 
 def compare(cascade: Cascade, runner: Runner, images: NDArray[np.uint8]) -> None:
@@ -168,8 +175,7 @@ def compare(cascade: Cascade, runner: Runner, images: NDArray[np.uint8]) -> None
 
     np.testing.assert_allclose(found.scores, reference.scores, atol=1e-5)
     assert np.array_equal(reference.labels, found.labels)
-    halves = np.median(reference.scores[:-1], axis=1, keepdims=True) + np.float32(2e-5)
-    thresholds = np.repeat(halves, 4, axis=1).astype(np.float32)
+    thresholds = halving(reference)
     result = runner.with_thresholds(thresholds)(images, probabilities=True)
     exits = choose_exits(reference, thresholds)
     assert exits.tolist() == result.exits.tolist()
