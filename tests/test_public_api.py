@@ -79,7 +79,10 @@ def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
 
 
 #: What both exports take to make a narrower precision, and engines.
-CHOICES = [("precision", "fp32"), ("calib_data", None), ("calib_samples", None), ("engines", None)]
+CHOICES = [
+    *[("precision", "fp32"), ("calib_data", None), ("calib_samples", None), ("data_root", None)],
+    ("engines", None),
+]
 
 
 def test_a_run_is_exported_with_these_options() -> None:
