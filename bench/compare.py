@@ -154,9 +154,10 @@ def compare(
     comparable.refuse(found, across)
     of = _over_plain if relative else _times
     old, new = (_shipped(of(report.samples, seed), everything) for report in (a, b))
+    old_energy, new_energy = _joules(a), _joules(b)
     rows = [
         *_rows("relative" if relative else "time", old, new, within),
-        *_rows("energy", _joules(a), _joules(b), within),
+        *_rows("energy", old_energy, new_energy, within),
     ]
     if not rows:
         raise InputError(
@@ -168,8 +169,8 @@ def compare(
         SCHEMA,
         within,
         tuple(rows),
-        tuple(name(key) for key in old if key not in new),
-        tuple(name(key) for key in new if key not in old),
+        (*_missing(old, new), *_missing(old_energy, new_energy, "energy of ")),
+        (*_missing(new, old), *_missing(new_energy, old_energy, "energy of ")),
         found,
         100 * (a.accuracy.cascade - b.accuracy.cascade),
     )
@@ -251,6 +252,11 @@ def _rows(
             yield ChangeRow(
                 quantity, *key, before.value, after, estimate, judge(ratio, within, quantity)
             )
+
+
+def _missing(mine: Iterable[Key], theirs: Mapping[Key, Interval], what: str = "") -> Iterator[str]:
+    """Yield the names of what is not among `theirs`."""
+    return (what + name(key) for key in mine if key not in theirs)
 
 
 def quotient(over: Interval, under: Interval) -> Interval:

@@ -175,6 +175,10 @@ def test_energy_is_compared_where_both_measured_it() -> None:
         gross = EnergyComparison(nothing, cost, None, None, None, "unclear")
         return replace(report, energy=(replace(report.energy[0], gross=gross), report.energy[1]))
 
+    alone = compare(with_joules(run(1), 0.02), run(2))
+    assert ("energy of onnxruntime fp32 cascade, batch 1, 1 thread",) == alone.only_a
+    assert () == alone.only_b
+
     compared = compare(with_joules(run(1), 0.02), with_joules(run(2), 0.01))
 
     (row,) = (row for row in compared.rows if row.quantity == "energy")
@@ -186,6 +190,15 @@ def test_energy_is_compared_where_both_measured_it() -> None:
         for row in compare(with_joules(run(1), 0.01), with_joules(run(2), 0.02)).rows
         if row.quantity == "energy"
     }
+
+
+def test_a_measured_report_is_as_fast_as_itself(report: Report) -> None:
+    for relative in (False, True):
+        compared = compare(report, report, across=["invalid"], relative=relative)
+
+        assert compared.rows
+        assert {1.0} == {row.ratio.value for row in compared.rows}
+        assert {row.change for row in compared.rows} <= {"SAME", "UNCLEAR"}
 
 
 def test_what_only_one_measured_is_named() -> None:

@@ -21,7 +21,7 @@ OTHER = ("tflite", "fp32")
 RIVAL = LatencyRow("onnxruntime", "", "net.onnx", 1, 1, 9, Estimate(7.0, 6.9, 7.1), *[None] * 4)
 
 
-def report() -> Report:
+def by_hand() -> Report:
     """The sample, with a second target, a sensor, memory, and a rival."""
     sample = sample_report()
     gross = EnergyComparison(
@@ -48,7 +48,7 @@ def report() -> Report:
 
 
 def words(text: str, found: Report | None = None) -> str:
-    (outcome,) = check([parse(text, METRICS)], found or report(), METRICS)
+    (outcome,) = check([parse(text, METRICS)], found or by_hand(), METRICS)
     return outcome.words.removeprefix(f"{text}: ")
 
 
@@ -97,6 +97,13 @@ def test_every_metric_can_be_read() -> None:
     assert {"p99_ms"} == set(METRICS) - known
 
 
+def test_a_measured_report_has_them_or_says_why(report: Report) -> None:
+    for name in METRICS:
+        said = words(f"{name}>0", report)
+        assert said.startswith((f"{name} is ", "n/a, ")), said
+        assert "nothing was measured" not in said
+
+
 @pytest.mark.parametrize("known", [METRICS, change_metrics.METRICS])
 def test_every_metric_is_in_the_docs(known: dict[str, Any]) -> None:
     text = (ROOT / "docs/formats.md").read_text("utf-8")
@@ -117,7 +124,7 @@ def test_a_row_that_was_not_measured_is_said() -> None:
 
 
 def test_what_was_not_measured_at_all_is_said() -> None:
-    bare = replace(report(), memory=(), latency=())
+    bare = replace(by_hand(), memory=(), latency=())
 
     assert "n/a, memory was not measured" == words("peak_mib>1", bare)
     assert "n/a, nothing of the kind was measured" == words("p95_ms>1", bare)
