@@ -88,8 +88,8 @@ def _doubt(one: Alternative, best: Alternative, tolerance: float) -> str:
     return (
         f"{_upper(one.name)} would be faster still, {significant(one.ms)} against "
         f"{significant(best.ms)} ms, but whether it keeps the accuracy is not sure: it loses "
-        f"{interval(points, one.drop.value, one.drop.low, one.drop.high)} points, where "
-        f"{_size(tolerance)} are allowed. More test images would tell."
+        f"{interval(points, one.drop.value, one.drop.low, one.drop.high)} points, and at most "
+        f"{_size(tolerance)} may be lost. More test images would tell."
     )
 
 

@@ -1,150 +1,418 @@
-"""The report as one HTML file: no script, no request, readable on a phone and on paper."""
+"""The report as one HTML file: nothing to fetch, readable on a phone, a projector and on paper.
+
+What decides comes first; every table stands at the end, folded. The one script is that of the
+what-if panel, named to the browser by its hash; all else works without it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 from typing import Any
 
-from calexnet.bench import plots, tables
-from calexnet.bench.results import Report
-from calexnet.bench.table import Column, Table
+from calexnet.bench import choices, overview, panel, plots, savings, spreads, surface, tables
+from calexnet.bench.conclusions import one_point_sentences, setting_name
+from calexnet.bench.decision import sentence
+from calexnet.bench.device_tables import device
+from calexnet.bench.energy_tables import energy
+from calexnet.bench.figures import counted, percent, significant
+from calexnet.bench.remedies import broken
+from calexnet.bench.results import Report, Verdict
+from calexnet.bench.surface import Surface
+from calexnet.bench.table import Column, Table, subjects_of
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1b1f24; --faint: #57606a;
-  --rule: #d0d7de; --box: #f3f5f8; --link: #0b5cad; --warn: #9a6700; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14181d; --ink: #e6e9ee; --faint: #a3adb8; --rule: #39424d; --box: #1e242b;
-    --link: #7ab8ff; --warn: #e3b341; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
-main { max-width: 70rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: .5rem 0 1rem; }
-h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
-p { max-width: 44rem; margin: .5rem 0; }
-a { color: var(--link); }
-.verdict { background: var(--box); border-left: 4px solid var(--link); padding: .5rem 1rem; }
-.verdict p { font-size: 1.1rem; max-width: none; }
-.warning { border-left: 4px solid var(--warn); padding: .25rem 1rem; margin: 1rem 0; }
-.warning ul { margin: .25rem 0; padding-left: 1.2rem; }
-nav { margin: 1rem 0; line-height: 2; }
-nav a { margin-right: 1rem; white-space: nowrap; }
-figure { margin: 0; }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));
-  gap: 1rem; }
-.panels > * { max-width: 27rem; }
-.scroll { overflow-x: auto; max-width: 100%; margin: .75rem 0;
-  background: linear-gradient(90deg, var(--paper) 40%, transparent) 0 0 / 3rem 100% no-repeat local,
-    linear-gradient(270deg, var(--paper) 40%, transparent) 100% 0 / 3rem 100% no-repeat local,
-    linear-gradient(90deg, var(--rule), transparent) 0 0 / 1rem 100% no-repeat scroll,
-    linear-gradient(270deg, var(--rule), transparent) 100% 0 / 1rem 100% no-repeat scroll; }
-table { border-collapse: collapse; font-size: .9rem; }
-th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--rule);
-  vertical-align: top; text-align: left; }
-th:first-child, td:first-child { padding-left: 0; }
-th { vertical-align: bottom; color: var(--faint); font-weight: 600; min-width: 4.5rem; }
-td.word, td.figure { white-space: nowrap; }
-th.figure, td.figure { text-align: right; font-variant-numeric: tabular-nums; }
-td.prose { overflow-wrap: anywhere; min-width: 5.5rem; }
-@media (max-width: 30rem) {
-  th, td { padding: .35rem .4rem; }
-  th { min-width: 3.5rem; }
-  td.prose { min-width: 5rem; }
-}
-@media print { nav { display: none; } .scroll { overflow: visible; } }
-"""
+LEAD = (
+    "Plain is a trained classifier that every image runs through from end to end; a cascade is the "
+    "same classifier with exits, places on the way where an image whose answer is already sure "
+    "leaves, so that the rest is not run for it."
+)
+_KEY = (
+    '<p class="key"><span><span class="cell cascade">0.80</span> cascade faster</span> '
+    '<span><span class="cell plain">1.20</span> plain faster</span> '
+    '<span><span class="cell unclear">1.01?</span> unclear</span></p>'
+)
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the page, with a heading and a name for links."""
+
+    anchor: str
+    title: str
+    inside: tuple[str, ...]
 
 
 def render(report: Report) -> str:
     """Return the whole report as one self-contained page."""
     heading = escape(tables.title(report))
-    sections = tables.tables(report)
-    glance, rest = sections[0], sections[1:]
-    parts = [
+    style = files("calexnet.bench").joinpath("page.css").read_text("utf-8")
+    parts = [part for part in _parts(report) if any(part.inside)]
+    page = [
         '<!DOCTYPE html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(report)}">',
         f"<title>{heading}</title>",
-        f"<style>{_STYLE}{plots.STYLE}</style>\n</head>\n<body>\n<main>",
-        f"<h1>{heading}</h1>",
-        _paragraphs(report.headline, "verdict"),
-        _warning(report.provenance.notes),
-        _section(glance),
-        _figures(report),
-        _contents(rest),
-        *(_section(table) for table in rest),
-        "</main>\n</body>\n</html>\n",
+        f"<style>\n{style}</style>\n</head>\n<body>",
+        _flag(report),
+        f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="lead">{escape(LEAD)}</p>\n</header>',
+        _verdict(report),
+        _validity(report),
+        _notes(report.provenance.notes),
+        _contents(parts),
+        *map(_part, parts),
+        "</main>",
+        panel.script(report),
+        "</body>\n</html>\n",
     ]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in page if part)
 
 
-def _paragraphs(sentences: tuple[str, ...], kind: str) -> str:
-    inside = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences)
-    return f'<div class="{kind}">{inside}</div>' if sentences else ""
+def _policy(report: Report) -> str:
+    script = f"; script-src '{panel.hashed()}'" if panel.script(report) else ""
+    return f"default-src 'none'; style-src 'unsafe-inline'{script}"
 
 
-def _warning(notes: tuple[str, ...]) -> str:
+def _parts(report: Report) -> tuple[Part, ...]:
+    return (
+        Part("where", "Where is the cascade faster?", (_overview(report),)),
+        Part("choices-part", "Everything side by side", _choices(report)),
+        Part("details", "In detail", tuple(_subjects(report))),
+        Part("what-if", "What if more images left early, or fewer?", (panel.render(report),)),
+        Part("saved", "Work saved, and time saved", _savings(report)),
+        Part("joules", "Energy", _energy(report)),
+        Part("machine", "The machine", _machine(report)),
+        Part("words", "Words", (_grid(tables.glossary()),)),
+        Part("tables", "Every table", _every_table(report)),
+    )
+
+
+def _part(part: Part) -> str:
+    inside = "\n".join(text for text in part.inside if text)
+    return (
+        f'<section class="part" id="{part.anchor}">\n<h2>{escape(part.title)}</h2>\n{inside}\n'
+        "</section>"
+    )
+
+
+def _contents(parts: Sequence[Part]) -> str:
+    links = " ".join(f'<a href="#{part.anchor}">{escape(part.title)}</a>' for part in parts)
+    return f'<nav aria-label="Contents">{links}</nav>'
+
+
+# What decides.
+
+
+def _flag(report: Report) -> str:
+    """Return a bar that stays in sight if the run broke a rule, so that no picture lacks it."""
+    found = report.validity
+    if found.valid:
+        return ""
+    words = (
+        "UNSTABLE RUN: not to be relied on" if found.allowed else "INVALID RUN: it decides nothing"
+    )
+    return f'<p class="flag"><a href="#validity-part">{words}</a></p>'
+
+
+def _verdict(report: Report) -> str:
+    found = report.decision
+    counts = report.validity.valid or report.validity.allowed
+    kind = found.choice.replace(" ", "-") if counts else "invalid"
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in found.reasons)
+    body = f"<ul>{reasons}</ul>{_grid(tables.deciding(report))}"
+    if not counts:
+        body = f"<details><summary>What it would have said</summary>{body}</details>"
+    return (
+        f'<section class="verdict {kind}" id="verdict">\n<h2>Verdict</h2>\n'
+        f'<p class="decision">{escape(sentence(found, report.validity))}</p>\n{body}\n</section>'
+    )
+
+
+def _validity(report: Report) -> str:
+    found = report.validity
+    if found.valid:
+        return ""
+    rules = "".join(
+        f"<li><b>{escape(_capital(one.rule))}</b>: {escape(one.words)} {escape(one.remedy)}</li>"
+        for one in broken(found.breaches)
+    )
+    return (
+        '<section class="broken" id="validity-part">\n<h2>Why this run is '
+        f"{'unstable' if found.allowed else 'invalid'}, and what to do</h2>\n<ul>{rules}</ul>\n"
+        "</section>"
+    )
+
+
+def _notes(notes: tuple[str, ...]) -> str:
     items = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return f'<div class="warning"><b>Before you read on</b><ul>{items}</ul></div>' if notes else ""
 
 
-def _figures(report: Report) -> str:
-    return "\n".join(
-        [
-            _figure(
-                "Time an image, by batch",
-                "Each mark is a measured time. Where the squares lie below the circles, the "
-                "cascade is faster. The bar at a square is the 95 % interval of the ratio. An "
-                "open square means unclear: the bar reaches the circle. Each plot has its own "
-                "scale, from 0.",
-                plots.latency_plots(report),
-            ),
-            _figure(
-                "How many images must leave early, by batch",
-                "A dot shows the share of images that must leave early for the cascade to cost "
-                "what plain costs: the break-even rate. The dashed line shows the share that "
-                "does. A dot in the shaded area, under the line, means that the cascade pays; one "
-                "above it, that it does not. An open dot means unclear. A cross on the line "
-                "marked never means that it would not pay even if every image left early.",
-                plots.break_even_plots(report),
-            ),
-        ]
-    )
+# The parts, in the page's order.
 
 
-def _figure(heading: str, caption: str, panels: tuple[str, ...]) -> str:
-    if not panels:
+def _overview(report: Report) -> str:
+    found = overview.lines(report)
+    if not found:
         return ""
-    inside = "\n".join(panels)
+    sizes = overview.batches(found)
+    rows = [(line.name, [_ratio_cell(_measured(line, batch)) for batch in sizes]) for line in found]
+    head = ["Images a call", *map(str, sizes)]
+    sentences = "".join(f"<li>{escape(words)}</li>" for words in report.headline)
     return (
-        f"<figure>\n<h2>{escape(heading)}</h2>\n<figcaption><p>{escape(caption)}</p></figcaption>"
-        f'\n<div class="panels">\n{inside}\n</div>\n</figure>'
+        f"<p>{escape(overview.NOTE)}</p>\n{_KEY}\n{_heat('Ratio by batch', head, rows)}\n"
+        f"<details><summary>The same in sentences</summary><ul>{sentences}</ul></details>"
     )
 
 
-def _contents(sections: tuple[Table[Any], ...]) -> str:
-    links = " ".join(f'<a href="#{t.anchor}">{escape(t.title)}</a>' for t in sections)
-    return f'<nav aria-label="Tables">{links}</nav>'
+def _measured(line: overview.Line, batch: int) -> tuple[float, Verdict, str] | None:
+    """Return a ratio, its verdict, and what a pointer shows over it."""
+    row = line.cells.get(batch)
+    if row is None:
+        return None
+    words = (
+        f"plain {significant(row.plain_ms)} ms, cascade {significant(row.cascade_ms)} ms, ratio "
+        f"{row.ratio:.3f} ({row.ratio_low:.3f} to {row.ratio_high:.3f})"
+    )
+    return row.ratio, overview.verdict_of(row), words
+
+
+def _choices(report: Report) -> tuple[str, ...]:
+    if not report.alternatives:
+        return ()
+    table = tables.alternatives(report)
+    caption = (
+        "Each mark is one network that could be shipped: the further to the left the faster, the "
+        "lower the more accurate. The best of those in the shaded area wins. An open mark does not "
+        "keep the accuracy, or not surely; one at the upper edge loses still more than the scale "
+        "shows."
+    )
+    return (
+        f"<p>{escape(caption)}</p>\n<figure>{_panels([choices.plot(report)])}</figure>",
+        _fold(
+            f"All {counted(len(table.records), 'network')}, the fastest first",
+            "".join(f"<p>{escape(note)}</p>" for note in table.notes) + _grid(table),
+        ),
+    )
+
+
+def _subjects(report: Report) -> Iterable[str]:
+    chosen = _chosen(report)
+    for number, subject in enumerate(subjects_of(report)):
+        inside = "\n".join(text for text in _subject(report, subject) if text)
+        yield (
+            f'<details class="subject"{" open" if subject == chosen else ""}>\n'
+            f"<summary>{escape(' '.join(subject))}</summary>\n"
+            f'<div id="subject-{number}">\n{inside}\n</div>\n</details>'
+        )
+
+
+def _chosen(report: Report) -> tuple[str, str] | None:
+    """Return the target and precision that the decision is about; the first, if it is a rival's."""
+    found = subjects_of(report)
+    for one in report.alternatives:
+        if one.name == report.decision.name and (one.target, one.precision) in found:
+            return one.target, one.precision
+    return found[0] if found else None
+
+
+def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
+    """Yield all about one target and precision."""
+    glance = tables.glance_at(report, subject)
+    if glance.records:
+        yield f"<p>{escape(glance.notes[0])}</p>{_grid(glance)}"
+    yield _figure(
+        "Time an image, by batch",
+        "Each mark is a measured time. Where the squares lie below the circles, the cascade is "
+        "faster. The bar at a square is the 95 % interval of the ratio. An open square means "
+        "unclear: the bar reaches the circle. Each plot has its own scale, from 0.",
+        [plot for setting, plot in plots.latency_plots(report).items() if setting[:2] == subject],
+    )
+    yield _figure(
+        "How many images must leave early, by batch",
+        "A dot shows the share of images that must leave early for the cascade to cost what plain "
+        "costs: the break-even rate. The dashed line shows the share that does. A dot in the "
+        "shaded area, under the line, means that the cascade pays; one above it, that it does not. "
+        "An open dot means unclear. A cross on the line marked never means that it would not pay "
+        "even if every image left early.",
+        [p for setting, p in plots.break_even_plots(report).items() if setting[:2] == subject],
+    )
+    yield _points(report, subject)
+    yield _figure(
+        "How long single images take",
+        "Images that leave early are answered sooner, so a cascade has several latencies, not one: "
+        "each exit's calls are drawn with their whole spread. For plain, and for the cascade with "
+        "its exits mixed as they come: half of all calls take at most p50, 99 % at most p99; a "
+        "percentile that too few calls tell is left out.",
+        [plot for about, plot in spreads.spreads(report).items() if about == subject],
+    )
+    yield _surfaces(report, subject)
+
+
+def _points(report: Report, subject: tuple[str, str]) -> str:
+    rows = tuple(row for row in report.operating_points if (row.target, row.precision) == subject)
+    if not rows:
+        return ""
+    table = tables.operating_points(report)
+    kept = tuple(column for column in table.columns if column.title in tables.POINT_COLUMNS)
+    notes = (*one_point_sentences(rows), table.notes[-1])
+    return (
+        "<h3>Which margin costs how much</h3>\n"
+        + "".join(f"<p>{escape(note)}</p>" for note in notes)
+        + _grid(Table("points-shown", "Which margin costs how much", notes, kept, rows))
+    )
+
+
+def _surfaces(report: Report, subject: tuple[str, str]) -> str:
+    found = [one for one in surface.surfaces(report).values() if one.setting[:2] == subject]
+    if not found:
+        return ""
+    caption = (
+        "Cascade over plain, predicted from the segments' own times for images that leave early "
+        "more or less often. The lowest line is the worst case: nobody leaves early and every head "
+        "was in vain. Gathered: images that stay make a smaller batch, as the runtime does it. Not "
+        "gathered: the whole batch goes on while one image has not left. Unclear means that 1 lies "
+        "within the measured ratio's interval and the error of the prediction there."
+    )
+    rates = [row.rate for row in report.exits if (row.target, row.precision) == subject]
+    seen = f" Here {percent(sum(rates[:-1]))} do." if rates else ""
+    grids = "".join(
+        f"<div><h4>{escape(setting_name(report.foretold, one.setting))}, {name}</h4>{grid}</div>"
+        for one in found
+        for name, grid in (
+            ("gathered", _surface(one, gathered=True)),
+            ("not gathered", _surface(one, gathered=False)),
+        )
+    )
+    return (
+        f"<h3>What is foretold for other images</h3>\n<p>{escape(caption + seen)}</p>\n"
+        f'<div class="pairs">{grids}</div>'
+    )
+
+
+def _surface(found: Surface, *, gathered: bool) -> str:
+    rows = []
+    for early in reversed(found.shares):
+        cells = []
+        for batch in found.batches:
+            point = found.points[early, batch]
+            ratio = point.row.ratio if gathered else point.running_on_ratio
+            ms = point.row.ms if gathered else point.row.running_on_ms
+            words = f"{significant(ms)} ms an image"
+            if gathered:
+                words += f" ({significant(point.row.low)} to {significant(point.row.high)})"
+            verdict = point.gathered if gathered else point.running_on
+            cells.append(_ratio_cell((ratio, verdict, words)))
+        rows.append((f"{100 * early:g} %", cells))
+    return _heat("Foretold ratio", ["Leave early", *map(str, found.batches)], rows)
+
+
+def _savings(report: Report) -> tuple[str, ...]:
+    plot = savings.plot(report)
+    if not plot:
+        return ()
+    caption = (
+        "Papers count the arithmetic that early exits save (FLOPs); a clock also sees the calls "
+        "into the runtime, memory, and images being gathered. A faint bar is unclear: its interval "
+        "holds 0."
+    )
+    return (f"<p>{escape(caption)}</p>\n<figure>{_panels([plot])}</figure>",)
+
+
+def _energy(report: Report) -> tuple[str, ...]:
+    if not report.energy:
+        return ()
+    table = energy(report)
+    measured = any(row.gross is not None for row in report.energy)
+    return (
+        *(f"<p>{escape(note)}</p>" for note in (table.notes if measured else table.notes[:1])),
+        *([_grid(table)] if measured else []),
+    )
+
+
+def _machine(report: Report) -> tuple[str, ...]:
+    found = tables.validity(report)
+    return (
+        "".join(f"<p>{escape(note)}</p>" for note in found.notes[not report.validity.valid :]),
+        _grid(device(report)),
+    )
+
+
+def _every_table(report: Report) -> tuple[str, ...]:
+    found = (*tables.tables(report), tables.foretold(report))
+    lead = (
+        "All figures of this page and more. The same stand in report.json, and as CSV in the "
+        "folder tables beside it."
+    )
+    return (f"<p>{escape(lead)}</p>", *map(_section, found))
+
+
+# The pieces.
 
 
 def _section(table: Table[Any]) -> str:
     notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
-    body = _table(table) if table.records else "<p>Nothing was measured here.</p>"
-    heading = f"<h2>{escape(table.title)}</h2>"
-    return f'<section id="{table.anchor}">\n{heading}\n{notes}\n{body}\n</section>'
+    body = _grid(table) if table.records else "<p>Nothing was measured here.</p>"
+    name = f"{escape(table.title)} <small>{counted(len(table.records), 'row')}</small>"
+    return _fold(name, f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>', raw=True)
 
 
-def _table(table: Table[Any]) -> str:
+def _fold(name: str, inside: str, *, raw: bool = False) -> str:
+    shown = name if raw else escape(name)
+    return f"<details><summary>{shown}</summary>\n{inside}\n</details>"
+
+
+def _figure(heading: str, caption: str, found: Sequence[str]) -> str:
+    if not found:
+        return ""
+    return (
+        f"<figure>\n<h3>{escape(heading)}</h3>\n<figcaption><p>{escape(caption)}</p></figcaption>\n"
+        f"{_panels(found)}\n</figure>"
+    )
+
+
+def _panels(found: Sequence[str]) -> str:
+    inside = "\n".join(found)
+    return f'<div class="panels">\n{inside}\n</div>'
+
+
+def _ratio_cell(found: tuple[float, Verdict, str] | None) -> str:
+    if found is None:
+        return "<td></td>"
+    ratio, verdict, words = found
+    shown = overview.shown(ratio, verdict)
+    return f'<td class="cell {verdict}" title="{escape(words)}">{shown}</td>'
+
+
+def _heat(name: str, head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Return a table whose cells are coloured by verdict."""
+    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    lines = "\n".join(
+        f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>' for label, cells in rows
+    )
+    return _scroll(
+        name,
+        f'<table class="heat">\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n'
+        "</table>",
+    )
+
+
+def _grid(table: Table[Any]) -> str:
     columns: tuple[Column[Any], ...] = table.columns
     head = "".join(f'<th scope="col" class="{c.kind}">{escape(c.title)}</th>' for c in columns)
     rows = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in table.rows)
-    # The box takes the keyboard's focus, so that it scrolls without a pointer too.
+    return _scroll(
+        table.title,
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>",
+    )
+
+
+def _scroll(name: str, inside: str) -> str:
+    """Return a box that takes the keyboard's focus, so that it scrolls without a pointer too."""
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(table.title)}" tabindex="0">\n'
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>\n</div>"
+        f'<div class="scroll" role="region" aria-label="{escape(name)}" tabindex="0">\n'
+        f"{inside}\n</div>"
     )
 
 
@@ -153,3 +421,7 @@ def _cells(columns: tuple[Column[Any], ...], row: tuple[str, ...]) -> str:
         f'<td class="{column.kind}">{escape(cell)}</td>'
         for column, cell in zip(columns, row, strict=True)
     )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

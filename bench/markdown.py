@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from calexnet.bench import tables
+from calexnet.bench.decision import sentence
 from calexnet.bench.results import Report
 from calexnet.bench.table import Column, Table
 
@@ -16,9 +17,11 @@ def render(report: Report) -> str:
     """Return the whole report as Markdown; it ends with a newline."""
     parts = [
         f"# {escape(tables.title(report))}",
-        *(escape(sentence) for sentence in report.headline),
+        f"**{escape(sentence(report.decision, report.validity))}**",
+        *([_list(report.decision.reasons)] if report.decision.reasons else []),
         *_notes(report.provenance.notes),
         *(section(table) for table in tables.tables(report)),
+        *_in_sentences(report.headline),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -29,9 +32,15 @@ def escape(text: str) -> str:
 
 
 def _notes(notes: tuple[str, ...]) -> tuple[str, ...]:
-    if not notes:
-        return ()
-    return ("## Before you read on", "\n".join(f"- {escape(note)}" for note in notes))
+    return ("## Before you read on", _list(notes)) if notes else ()
+
+
+def _in_sentences(sentences: tuple[str, ...]) -> tuple[str, ...]:
+    return ("## The same in sentences", _list(sentences)) if sentences else ()
+
+
+def _list(items: tuple[str, ...]) -> str:
+    return "\n".join(f"- {escape(item)}" for item in items)
 
 
 def section(table: Table[Any]) -> str:

@@ -1,28 +1,37 @@
-"""A report's files: ``report.json``, ``report.md`` and ``report.html``; and its short form."""
+"""A report's files, and its short form for a terminal."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import typing
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from calexnet import schema
-from calexnet.bench import html, markdown
-from calexnet.bench.conclusions import subjects
-from calexnet.bench.results import SCHEMA, AmortisationRow, CrossoverRow, Report
+from calexnet.bench import csv, html, markdown, overview
+from calexnet.bench.decision import sentence
+from calexnet.bench.remedies import broken
+from calexnet.bench.results import SCHEMA, Report
 from calexnet.errors import InputError
 from calexnet.schema import SchemaError
 
-JSON, MARKDOWN, HTML = "report.json", "report.md", "report.html"
+JSON, MARKDOWN, HTML, TABLES = "report.json", "report.md", "report.html", "tables"
 
 
 def write(report: Report, folder: Path) -> None:
-    """Write the report's three files into `folder`, which exists."""
+    """Write the report's files into `folder`, which exists: JSON, Markdown, HTML, CSV tables."""
     document = schema.encode(report)
     (folder / JSON).write_text(
         json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
     )
     (folder / MARKDOWN).write_text(markdown.render(report), "utf-8")
     (folder / HTML).write_text(html.render(report), "utf-8")
+    (folder / TABLES).mkdir()
+    for name, kind in record_tables():
+        text = csv.render(kind, getattr(report, name))
+        (folder / TABLES / f"{name}.csv").write_text(text, "utf-8", newline="")
 
 
 def read(path: Path) -> Report:
@@ -50,26 +59,27 @@ def open_report(path: Path) -> Report:
         ) from problem
 
 
+def record_tables() -> Iterator[tuple[str, type[Any]]]:
+    """Yield the report's tables: each field that holds records, and the dataclass of these."""
+    hints = typing.get_type_hints(Report)
+    for field in dataclasses.fields(Report):
+        inner = typing.get_args(hints[field.name])
+        if typing.get_origin(hints[field.name]) is tuple and dataclasses.is_dataclass(inner[0]):
+            yield field.name, typing.cast("type[Any]", inner[0])
+
+
 def summary(report: Report) -> str:
-    """Return the report in a few lines for a terminal."""
-    lines = []
-    head = "threads  batch  plain ms  cascade ms  ratio  95 % interval  break-even  seen"
-    for subject in subjects(report.amortisation):
-        several = len(subjects(report.amortisation)) > 1
-        lines += ["", *([" ".join(subject)] if several else []), head]
-        lines += [
-            _line(cost, crossing)
-            for cost, crossing in zip(report.amortisation, report.crossover, strict=True)
-            if (cost.target, cost.precision) == subject
-        ]
-    return "\n".join([*lines, "", *report.headline])
-
-
-def _line(cost: AmortisationRow, crossing: CrossoverRow) -> str:
-    rate = crossing.break_even_exit_rate
-    return (
-        f"{cost.threads:7}  {cost.batch:5}  {cost.plain_ms:8.4f}  {cost.cascade_ms:10.4f}  "
-        f"{cost.ratio:5.2f}  {cost.ratio_low:5.2f} to {cost.ratio_high:4.2f}  "
-        f"{'never' if rate is None else f'{rate:.1%}':>10}  {crossing.observed_exit_rate:.1%}"
-        f"  {crossing.verdict}"
+    """Return the report in a screen of a terminal, what it comes to last."""
+    found = report.validity
+    rules = [f"- {one.rule}: {one.words} {one.remedy}" for one in broken(found.breaches)]
+    return "\n".join(
+        (
+            "",
+            "Time of the cascade over time of plain; ? = unclear",
+            overview.text(report),
+            "",
+            *(["This run broke the rules:", *rules, ""] if rules else []),
+            *(f"- {reason}" for reason in report.decision.reasons),
+            sentence(report.decision, found),
+        )
     )

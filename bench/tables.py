@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from calexnet.bench import overview
 from calexnet.bench.conclusions import (
     VERDICTS,
     flip_sentences,
@@ -32,6 +33,7 @@ from calexnet.bench.figures import (
 )
 from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.memory_tables import memory_tables
+from calexnet.bench.remedies import remedy
 from calexnet.bench.results import (
     Alternative,
     AmortisationRow,
@@ -39,13 +41,21 @@ from calexnet.bench.results import (
     CrossoverRow,
     Estimate,
     ExitRow,
+    ForetoldRow,
     LatencyRow,
     OperatingPointRow,
     Report,
     SegmentRow,
     WorstRow,
 )
-from calexnet.bench.table import SETTING, Column, Table, facts, subject_columns, subjects_of
+from calexnet.bench.table import (
+    SETTING,
+    Column,
+    Table,
+    facts,
+    subject_columns,
+    subjects_of,
+)
 from calexnet.costs import Macs
 
 
@@ -104,6 +114,7 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
     """Return every table of `report`, in the order to be read."""
     return (
         glance(report),
+        overview.table(report),
         validity(report),
         alternatives(report),
         amortisation(report),
@@ -130,45 +141,68 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
 
 
 def glance(report: Report) -> Table[Comparison]:
-    """Return plain beside cascade, at the default operating point."""
-    found, flop = report.accuracy, report.flops
-    change = interval(points, found.change, found.change_low, found.change_high)
+    """Return plain beside cascade for the first target, at its default operating point."""
+    found = report.accuracy
+    return glance_at(report, (found.target, found.precision))
+
+
+def glance_at(report: Report, subject: tuple[str, str]) -> Table[Comparison]:
+    """Return plain beside cascade for one target and precision, at its default operating point."""
     lines = [
-        *_glance_time(report),
-        Comparison("Accuracy", percent(found.plain), percent(found.cascade), f"{change} points"),
-        Comparison("FLOPs an image", amount(flop.plain), amount(flop.cascade), _saved(flop.saved)),
-        *_glance_energy(report),
+        line
+        for row in report.operating_points
+        if row.default and (row.target, row.precision) == subject
+        for line in _glance_lines(row)
     ]
     note = (
-        f"At the default operating point, {report.bundle.operating_point}, "
-        f"{found.target} {found.precision}, on {counted(found.samples, 'image')}. "
-        "Times and energy are at batch 1 on one thread. Plain is the backbone alone. A ratio under "
-        "1 means that the cascade is faster."
+        f"At the default operating point of {' '.join(subject)}, on "
+        f"{counted(report.data.samples, 'image')}. Times and energy are at batch 1 on one thread."
     )
-    return Table("glance", "At a glance", (note,), _COMPARISON, tuple(lines))
+    found = (*lines, *_glance_energy(report, subject))
+    return Table("glance", "At a glance", (note,), _COMPARISON, found)
+
+
+def deciding(report: Report) -> Table[Alternative]:
+    """Return the networks that the decision is about: the one, its rival, and the reference."""
+    decided = report.decision
+    names = dict.fromkeys(
+        (decided.name, decided.against, *(a.name for a in report.alternatives[:1]))
+    )
+    found = {one.name: one for one in report.alternatives}
+    rows = tuple(found[name] for name in names if name in found)
+    columns = tuple(c for c in _alternative_columns() if c.title not in _NOT_DECIDING)
+    return Table("deciding", "What decides", (), columns, rows)
 
 
 def alternatives(report: Report) -> Table[Alternative]:
-    """Return every network that could be shipped side by side."""
-    columns: tuple[Column[Alternative], ...] = (
-        Column("Network", lambda row: row.name, "prose"),
-        Column("Time an image, ms", lambda row: significant(row.ms)),
-        Column("Over the fastest plain, 95 % interval", lambda row: _estimate(ratio, row.ratio)),
-        Column("Accuracy, 95 % interval", lambda row: _estimate(percent, row.accuracy)),
-        Column("Loses, points, 95 % interval", lambda row: _estimate(points, row.drop)),
-        Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
-    )
-    reference = report.alternatives[0]
+    """Return every network that could be shipped side by side, the fastest first."""
+    reference = [one.name for one in report.alternatives[:1]]
     notes = (
         "Everything in the bundle that runs here and every rival, timed in the same blocks: single "
         "images, one thread. A cascade that is faster than its own plain network may still be "
         "slower than another target's.",
-        f"What is lost is against {reference.name}, on the same images; at most "
-        f"{100 * report.decision.tolerance:g} points are allowed.",
+        *(
+            f"What is lost is against {name}, on the same images; at most "
+            f"{100 * report.decision.tolerance:g} points are allowed."
+            for name in reference
+        ),
     )
-    return Table("alternatives", "Side by side", notes, columns, report.alternatives)
+    rows = tuple(sorted(report.alternatives, key=lambda row: row.ms))
+    return Table("alternatives", "Side by side", notes, _alternative_columns(), rows)
 
 
+def _alternative_columns() -> tuple[Column[Alternative], ...]:
+    return (
+        Column("Network", lambda row: row.name, "prose"),
+        Column("Time an image, ms", lambda row: significant(row.ms)),
+        Column("Loses, points, 95 % interval", lambda row: _estimate(points, row.drop)),
+        Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
+        Column("Over the fastest plain, 95 % interval", lambda row: _estimate(ratio, row.ratio)),
+        Column("Accuracy, 95 % interval", lambda row: _estimate(percent, row.accuracy)),
+    )
+
+
+_NOT_DECIDING = ("Over the fastest plain, 95 % interval", "Accuracy, 95 % interval")
 _KEEPS = {True: "yes", False: "no", None: "not sure"}
 
 
@@ -216,6 +250,17 @@ def crossover(report: Report) -> Table[CrossoverRow]:
         "the interval of the ratio holds 1.",
     )
     return Table("crossover", "Where the cascade pays", notes, columns, report.crossover)
+
+
+#: Of the table below, what is shown where there is room for little.
+POINT_COLUMNS = (
+    "Operating point",
+    "Change, points, 95 % interval",
+    "Ratio, 95 % interval",
+    "Verdict",
+    "Accuracy, 95 % interval",
+    "Exit rates, %, first to last",
+)
 
 
 def operating_points(report: Report) -> Table[OperatingPointRow]:
@@ -273,16 +318,17 @@ def validity(report: Report) -> Table[Breach]:
     columns: tuple[Column[Breach], ...] = (
         Column("Rule", lambda row: row.rule, "word"),
         Column("Found", lambda row: row.found, "prose"),
-        Column("Allowed", lambda row: row.limit or MISSING, "prose"),
+        Column("Allowed", lambda row: row.limit or "none", "prose"),
+        Column("What to do", lambda row: remedy(row.rule), "prose"),
     )
     seen = found.conditions
     notes = (
         "This run broke no rule." if found.valid else "This run broke the rules below.",
         f"Other processes used {percent(seen.foreign_share)} of the cores' time, the host of a "
         f"virtual machine took {percent(seen.steal_share)}. The slowest block took "
-        f"{ratio(max(found.swing.values()))} of the fastest; the last quarter of the blocks "
-        f"{ratio(max(found.drift.values(), key=lambda x: abs(x - 1)))} of the first. Ratios come "
-        "from the same blocks, so that such swings cancel out.",
+        f"{ratio(max(found.swing.values()))} times as long as the fastest; the last quarter of the "
+        f"blocks {ratio(max(found.drift.values(), key=lambda x: abs(x - 1)))} times as long as the "
+        "first. Ratios come from the same blocks, so that such swings cancel out.",
     )
     return Table("validity", "May these numbers be used", notes, columns, found.breaches)
 
@@ -330,6 +376,32 @@ def worst(report: Report) -> Table[WorstRow]:
         "ratio over plain. A run of hard images costs this.",
     )
     return Table("worst", "If nobody leaves early", notes, columns, report.worst)
+
+
+def foretold(report: Report) -> Table[ForetoldRow]:
+    """Return what images would cost at other exit rates."""
+    columns: tuple[Column[ForetoldRow], ...] = (
+        *subject_columns(report),
+        *SETTING,
+        Column("Leave early", lambda row: percent(row.early)),
+        Column(
+            "Cascade, ms, 95 % interval",
+            lambda row: interval(significant, row.ms, row.low, row.high),
+        ),
+        Column("Ratio", lambda row: ratio(row.ratio)),
+        Column("Not gathered, ms", lambda row: significant(row.running_on_ms)),
+        Column("Cascade, mJ", lambda row: significant(_milli(row.joules))),
+    )
+    notes = (
+        "Predicted from the segments' times: an image, if another share left early, split among "
+        "the exits as it was seen. Not gathered: the whole batch goes on while one image has not "
+        "left. Joules come from the power that the cascade drew at the same batch and threads.",
+    )
+    return Table("foretold", "At other exit rates", notes, columns, report.foretold)
+
+
+def _milli(value: float | None) -> float | None:
+    return None if value is None else 1e3 * value
 
 
 def exits(report: Report) -> Table[ExitRow]:
@@ -500,22 +572,27 @@ def glossary() -> Table[tuple[str, str]]:
     )
 
 
-def _glance_time(report: Report) -> Iterable[Comparison]:
-    found = report.accuracy
-    for row in report.operating_points:
-        if row.default and (row.target, row.precision) == (found.target, found.precision):
-            yield Comparison(
-                "Time an image",
-                f"{significant(row.plain_ms)} ms",
-                f"{significant(row.ms)} ms",
-                "ratio " + interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
-            )
-            early = percent(1 - row.exit_rates[-1])
-            yield Comparison("Images that leave early", "none", early, "")
+def _glance_lines(row: OperatingPointRow) -> Iterable[Comparison]:
+    plain_macs = row.macs / row.macs_ratio
+    yield Comparison(
+        "Time an image",
+        f"{significant(row.plain_ms)} ms",
+        f"{significant(row.ms)} ms",
+        "ratio " + interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
+    )
+    yield Comparison("Images that leave early", "none", percent(1 - row.exit_rates[-1]), "")
+    yield Comparison(
+        "Accuracy",
+        percent(row.accuracy - row.change),
+        percent(row.accuracy),
+        f"{_change(row)} points",
+    )
+    yield Comparison(
+        "FLOPs an image", amount(2 * plain_macs), amount(2 * row.macs), _saved(1 - row.macs_ratio)
+    )
 
 
-def _glance_energy(report: Report) -> Iterable[Comparison]:
-    subject = (report.accuracy.target, report.accuracy.precision)
+def _glance_energy(report: Report, subject: tuple[str, str]) -> Iterable[Comparison]:
     for row in report.energy:
         if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
             yield Comparison("Energy an image", *glance_energy(row))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calexnet.bench import markdown
+from calexnet.bench import csv, markdown
 from calexnet.bench.table import Table
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.storage import staged_file
@@ -85,22 +82,8 @@ def write(artefact: Artefact, folder: Path) -> tuple[Path, ...]:
 
 
 def as_csv(table: Table[Any]) -> str:
-    """Return a table's records as CSV, a column a field; ``None`` is empty."""
-    stream = StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    if table.records:
-        names = [f.name for f in dataclasses.fields(table.records[0])]
-        writer.writerow(names)
-        writer.writerows([_cell(getattr(row, name)) for name in names] for row in table.records)
-    return stream.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, (tuple, list)):
-        return " ".join(str(_cell(item)) for item in value)
-    if isinstance(value, dict):
-        return " ".join(f"{key}={item}" for key, item in value.items())
-    return f"{value:.6g}" if isinstance(value, float) else value
+    """Return a table's records as CSV; nothing if there are none."""
+    return csv.render(type(table.records[0]), table.records) if table.records else ""
 
 
 def _save(draw: Draw, path: Path, suffix: str) -> None:

@@ -25,7 +25,10 @@ from tests.onnx_bundle import LOOSE, STRICT, sample_data
 COMMAND = [sys.executable, "-Im", "calexnet.bench.cli"]
 TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--seconds", "0.01"]
 TINY += ["--allow-unstable", "--no-memory"]
-FILES = ["report.html", "report.json", "report.md"]
+FILES = [
+    *("report.html", "report.json", "report.md"),
+    *sorted(f"tables/{name}.csv" for name, _ in reporting.record_tables()),
+]
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +68,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
-def test_a_run_writes_the_three_files_and_says_where(
+def test_a_run_writes_every_file_and_says_where(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == cli.main(words)

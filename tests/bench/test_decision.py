@@ -87,8 +87,8 @@ def test_the_reasons_hold_the_numbers_that_decide() -> None:
         "The cascade at 12 takes 12.0 ms an image and loses +0.2 (+0.2 to +0.2) points; less than "
         "the plain at 20 at 20.0 ms (ratio 0.600 (0.570 to 0.630)).",
         "The smaller model at 8 would be faster still, 8.00 against 12.0 ms, but whether it keeps "
-        "the accuracy is not sure: it loses +1.2 (+0.8 to +1.6) points, where 1 point are allowed. "
-        "More test images would tell.",
+        "the accuracy is not sure: it loses +1.2 (+0.8 to +1.6) points, and at most 1 point may be "
+        "lost. More test images would tell.",
         "The cascade at 9 is faster at 9.00 ms, but loses +5.0 points, more than 1 point.",
     ) == decision.reasons
     assert "the plain at 20" == decision.against

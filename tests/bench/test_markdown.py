@@ -55,11 +55,11 @@ def test_figures_are_set_to_the_right() -> None:
     assert found["Where the cascade pays"][1] == ["---:", "---:", "---:", "---:", "---"]
 
 
-def test_headline_comes_before_every_table() -> None:
+def test_the_verdict_comes_before_every_table_and_the_sentences_last() -> None:
     text = markdown.render(sample_report())
-    assert text.index("From batch 8 on plain is faster.") < text.index("|")
-    assert text.startswith("# Does the cascade pay? resnet18 on ARM Cortex-A76\n")
-    assert text.endswith("|\n")
+    assert text.startswith("# Does the cascade pay? resnet18 on ARM Cortex-A76\n\n**Unstable run")
+    assert text.index("12.4 ms an image.") < text.index("|")
+    assert text.endswith("- From batch 8 on plain is faster.\n")
 
 
 def test_the_notes_of_the_run_come_first_and_only_if_there_are_any() -> None:

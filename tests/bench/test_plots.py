@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from calexnet.bench import plots
-from calexnet.bench.plots import Frame, ticks
+from calexnet.bench.plots import Frame
+from calexnet.bench.results import Report
 from tests.bench.sample_report import AMORTISATION, CROSSOVER, one_batch_report, sample_report
 
 
@@ -22,6 +23,14 @@ def of_class(root: ElementTree.Element, name: str) -> list[ElementTree.Element]:
     return [e for e in root.iter() if name in e.get("class", "").split() and id(e) not in legend]
 
 
+def latency(report: Report) -> list[str]:
+    return [*plots.latency_plots(report).values()]
+
+
+def break_even(report: Report) -> list[str]:
+    return [*plots.break_even_plots(report).values()]
+
+
 def texts(root: ElementTree.Element) -> list[str]:
     return [e.text or "" for e in root.iter("text")]
 
@@ -29,7 +38,7 @@ def texts(root: ElementTree.Element) -> list[str]:
 def test_latency_points_by_hand() -> None:
     # Batches 1, 2, 4, 8 from x = 65 to 335 in steps of 90; y = 254 at 0 ms and 74 at 20 ms, so
     # 9 px a ms: 20, 18, 16 and 15 ms are at 74, 92, 110 and 119.
-    root = parse(plots.latency_plots(sample_report())[0])
+    root = parse(latency(sample_report())[0])
     plain, cascade = of_class(root, "line")
     assert plain.get("points") == "65.0,74.0 155.0,92.0 245.0,110.0 335.0,119.0"
     # 12, 13.5, 15.84 and 18 ms.
@@ -39,7 +48,7 @@ def test_latency_points_by_hand() -> None:
 
 
 def test_the_interval_bar_is_drawn_at_the_plain_time() -> None:
-    root = parse(plots.latency_plots(sample_report())[0])
+    root = parse(latency(sample_report())[0])
     bars = of_class(root, "bar")
     # Batch 8: 15 ms x 1.15 and x 1.25 = 17.25 and 18.75 ms, at y = 254 - 9 x.
     assert (bars[3].get("d") or "").startswith("M335.0 98.8V85.2")
@@ -47,15 +56,15 @@ def test_the_interval_bar_is_drawn_at_the_plain_time() -> None:
 
 
 def test_only_what_is_unclear_has_an_open_mark() -> None:
-    latency = parse(plots.latency_plots(sample_report())[0])
-    assert [e.get("x") for e in of_class(latency, "unclear")] == ["241.0"]
-    break_even = parse(plots.break_even_plots(sample_report())[0])
-    assert [e.get("cx") for e in of_class(break_even, "unclear")] == ["245.0"]
+    times = parse(latency(sample_report())[0])
+    assert [e.get("x") for e in of_class(times, "unclear")] == ["241.0"]
+    needed = parse(break_even(sample_report())[0])
+    assert [e.get("cx") for e in of_class(needed, "unclear")] == ["245.0"]
 
 
 def test_break_even_points_by_hand() -> None:
     # 0 % at y = 254, 100 % at y = 100: 25 %, 50 % and 60 % are at 215.5, 177 and 161.6.
-    root = parse(plots.break_even_plots(sample_report())[0])
+    root = parse(break_even(sample_report())[0])
     (line,) = of_class(root, "line")
     assert line.get("points") == "65.0,215.5 155.0,177.0 245.0,161.6"
     (observed,) = of_class(root, "observed")
@@ -72,7 +81,7 @@ def test_never_pays_is_a_cross_above_the_scale_and_a_gap_in_the_line() -> None:
         replace(CROSSOVER[3], break_even_exit_rate=0.9),
         replace(CROSSOVER[3], break_even_exit_rate=0.95, batch=16),
     )
-    root = parse(plots.break_even_plots(sample_report(crossover=rows))[0])
+    root = parse(break_even(sample_report(crossover=rows))[0])
     assert [len((e.get("points") or "").split()) for e in of_class(root, "line")] == [2, 2]
     (cross,) = of_class(root, "never")
     assert "batch 4: never pays" in "".join(cross.itertext())
@@ -82,19 +91,19 @@ def test_never_pays_is_a_cross_above_the_scale_and_a_gap_in_the_line() -> None:
 
 
 def test_the_never_line_is_only_there_if_needed() -> None:
-    root = parse(plots.break_even_plots(sample_report(crossover=CROSSOVER[:3]))[0])
+    root = parse(break_even(sample_report(crossover=CROSSOVER[:3]))[0])
     assert "never" not in texts(root)
     assert of_class(root, "never") == []
 
 
 def test_always_pays_is_at_the_foot() -> None:
-    root = parse(plots.break_even_plots(sample_report())[1])
+    root = parse(break_even(sample_report())[1])
     (dot,) = of_class(root, "mark")
     assert (dot.get("cx"), dot.get("cy")) == ("200.0", "254.0")
 
 
 def test_one_batch_is_drawn_in_the_middle() -> None:
-    root = parse(plots.latency_plots(one_batch_report())[0])
+    root = parse(latency(one_batch_report())[0])
     assert {e.get("cx") for e in of_class(root, "plain") if e.tag == "circle"} == {"200.0"}
 
 
@@ -102,15 +111,15 @@ def test_order_of_rows_does_not_matter() -> None:
     shuffled = sample_report(
         amortisation=tuple(reversed(AMORTISATION[:4])), crossover=tuple(reversed(CROSSOVER[:4]))
     )
-    assert plots.latency_plots(shuffled)[0] == plots.latency_plots(sample_report())[0]
-    assert plots.break_even_plots(shuffled)[0] == plots.break_even_plots(sample_report())[0]
+    assert latency(shuffled)[0] == latency(sample_report())[0]
+    assert break_even(shuffled)[0] == break_even(sample_report())[0]
 
 
 def test_labels_of_close_batches_are_left_out_but_their_ticks_stay() -> None:
     # Six octaves of 45 px: 3 lies 26.3 px after 2, 4 only 18.7 px after 3.
     batches = (1, 2, 3, 4, 5, 6, 7, 8, 64)
     rows = tuple(replace(AMORTISATION[0], batch=batch) for batch in batches)
-    root = parse(plots.latency_plots(sample_report(amortisation=rows))[0])
+    root = parse(latency(sample_report(amortisation=rows))[0])
     labels = [e.text for e in root.iter("text") if e.get("y") == "272.0"]
     assert labels == ["1", "2", "3", "5", "8", "64"]
     assert sum((e.get("d") or "").endswith("v4") for e in of_class(root, "grid")) == len(batches)
@@ -124,7 +133,7 @@ def test_labels_of_close_batches_are_left_out_but_their_ticks_stay() -> None:
     ],
 )
 def test_read_aloud(kind: str, last: str) -> None:
-    make = plots.latency_plots if kind == "latency" else plots.break_even_plots
+    make = latency if kind == "latency" else break_even
     one, four = map(parse, make(sample_report()))
     assert one.get("role") == four.get("role") == "img"
     assert one.get("aria-labelledby") == f"{kind}-0-title {kind}-0-desc"
@@ -135,19 +144,8 @@ def test_read_aloud(kind: str, last: str) -> None:
 
 def test_a_hostile_target_name_stays_text() -> None:
     rows = (*AMORTISATION, replace(AMORTISATION[0], target='<b>"&'))
-    named = parse(plots.latency_plots(sample_report(amortisation=rows))[-1])
+    named = parse(latency(sample_report(amortisation=rows))[-1])
     assert texts(named)[0] == '<b>"& fp32, 1 thread'
-
-
-@pytest.mark.parametrize(
-    ("highest", "last", "count"),
-    [(20.0, 20.0, 5), (0.37, 0.4, 5), (1.0, 1.0, 6), (101.0, 125.0, 6), (0.0, 1.0, 2)],
-)
-def test_ticks_are_round_and_reach_the_highest(highest: float, last: float, count: int) -> None:
-    found = ticks(highest)
-    assert found[-1] == pytest.approx(last)
-    assert len(found) == count
-    assert found[0] == 0
 
 
 def test_frame_keeps_equal_ratios_equally_far() -> None:

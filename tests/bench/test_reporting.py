@@ -3,6 +3,7 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from calexnet.bench import html, markdown, reporting
+from calexnet.bench.decision import sentence
+from calexnet.bench.remedies import remedy
 from calexnet.bench.results import SCHEMA, Report
 from calexnet.errors import InputError
 from tests.bench.sample_report import sample_report
@@ -32,7 +35,28 @@ def test_what_is_written_reads_back_as_it_was(report: Report, tmp_path: Path, ki
     assert SCHEMA == json.loads(text, parse_constant=refuse)["schema"]
     assert markdown.render(wanted) == (tmp_path / reporting.MARKDOWN).read_text("utf-8")
     assert html.render(wanted) == (tmp_path / reporting.HTML).read_text("utf-8")
-    assert ["report.html", "report.json", "report.md"] == sorted(p.name for p in tmp_path.iterdir())
+    assert ["report.html", "report.json", "report.md", "tables"] == sorted(
+        path.name for path in tmp_path.iterdir()
+    )
+
+
+def test_every_table_of_the_report_is_a_csv_file(tmp_path: Path) -> None:
+    report = sample_report()
+
+    reporting.write(report, tmp_path)
+
+    document = json.loads((tmp_path / reporting.JSON).read_text("utf-8"))
+    folder = tmp_path / reporting.TABLES
+    found = {path.stem: [*csv.DictReader(path.open("r", newline=""))] for path in folder.iterdir()}
+    tables = {name for name, value in document.items() if isinstance(value, list)} - {"headline"}
+    assert tables == set(found)
+    assert {name: len(document[name]) for name in tables} == {n: len(r) for n, r in found.items()}
+    assert "12" == found["amortisation"][0]["cascade_ms"]
+    assert "0.4 0.225 0.375" == found["operating_points"][1]["exit_rates"]
+    assert ("23", "22.6", "") == tuple(
+        found["latency"][1][name] for name in ("p95_ms", "p95_ms_low", "p99_ms_high")
+    )
+    assert sample_report().alternatives[3].name == found["alternatives"][3]["name"]
 
 
 def test_a_report_is_opened_by_its_folder_or_its_file(tmp_path: Path) -> None:
@@ -74,38 +98,37 @@ def test_what_json_cannot_hold_is_not_written(tmp_path: Path, value: float) -> N
         reporting.write(spoilt, tmp_path)
 
 
-def test_a_summary_has_a_line_for_every_setting_and_the_headline() -> None:
+def test_a_summary_is_a_screen_with_the_verdict_last() -> None:
     report = sample_report()
 
-    head, *rows = reporting.summary(report).strip().splitlines()
+    lines = reporting.summary(report).splitlines()
 
-    assert "threads batch plain ms cascade ms ratio 95 % interval break-even seen" == " ".join(
-        head.split()
-    )
-    lines = [" ".join(row.split()) for row in rows]
     assert [
-        "1 1 20.0000 12.0000 0.60 0.58 to 0.62 25.0% 62.5% cascade",
-        "1 2 18.0000 13.5000 0.75 0.72 to 0.78 50.0% 62.5% cascade",
-        "1 4 16.0000 15.8400 0.99 0.96 to 1.02 60.0% 62.5% unclear",
-        "1 8 15.0000 18.0000 1.20 1.15 to 1.25 never 62.5% plain",
-        "4 1 8.0000 6.0000 0.75 0.70 to 0.80 0.0% 62.5% cascade",
-        "",
-        *report.headline,
-    ] == lines
+        "batch           1        2        4        8",
+        "1 thread    0.600    0.750    0.990?    1.20",
+        "4 threads   0.750      n/a      n/a      n/a",
+    ] == lines[2:5]
+    assert "This run broke the rules:" == lines[6]
+    assert lines[8].endswith("it got too hot. " + remedy("throttling"))
+    assert [f"- {reason}" for reason in report.decision.reasons] == lines[-3:-1]
+    assert sentence(report.decision, report.validity) == lines[-1]
 
 
-def test_a_summary_of_several_targets_names_each() -> None:
+def test_a_summary_of_five_targets_still_fits_a_screen() -> None:
     report = sample_report()
-    costs = (dataclasses.replace(row, target="tflite") for row in report.amortisation)
-    crossings = (dataclasses.replace(row, target="tflite") for row in report.crossover)
-    both = dataclasses.replace(
-        report,
-        amortisation=(*report.amortisation, *costs),
-        crossover=(*report.crossover, *crossings),
-    )
+    targets = [
+        dataclasses.replace(row, target=f"target{number}")
+        for number in range(5)
+        for row in report.amortisation
+    ]
 
-    lines = reporting.summary(both).splitlines()
+    lines = reporting.summary(dataclasses.replace(report, amortisation=tuple(targets))).splitlines()
 
-    heads = [number for number, line in enumerate(lines) if line.startswith("threads")]
-    assert ["onnxruntime fp32", "tflite fp32"] == [lines[number - 1] for number in heads]
-    assert lines[heads[0] + 1] == lines[heads[1] + 1]
+    assert len(lines) < 24
+    assert "target3 fp32, 4 threads" in "\n".join(lines)
+
+
+def test_a_summary_of_a_valid_run_speaks_of_no_rule() -> None:
+    valid = dataclasses.replace(sample_report().validity, valid=True, breaches=())
+
+    assert "rule" not in reporting.summary(sample_report(validity=valid))

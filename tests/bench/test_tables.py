@@ -9,10 +9,11 @@ import pytest
 
 from calexnet.bench import device_tables, tables
 from calexnet.bench.figures import amount, counted, listed, percent, points, significant
-from calexnet.bench.results import Report
 from calexnet.bench.table import Table
 from tests.bench.sample_report import (
+    ALTERNATIVES,
     AMORTISATION,
+    POINTS,
     sample_report,
 )
 
@@ -143,18 +144,52 @@ def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
 
 def test_anchors_are_unique() -> None:
     anchors = [table.anchor for table in tables.tables(sample_report())]
-    assert len(anchors) == len(set(anchors)) == 23
+    assert len(anchors) == len(set(anchors)) == 24
 
 
-def two_subjects() -> Report:
-    rows = (*AMORTISATION, replace(AMORTISATION[0], target="tflite"))
-    return sample_report(amortisation=rows)
-
-
-def test_everything_that_could_be_shipped_stands_side_by_side() -> None:
+def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first() -> None:
     table = tables.alternatives(sample_report())
 
-    assert column(table, "Time an image, ms") == ["20.0", "12.4", "9.00", "7.00"]
-    assert column(table, "Over the fastest plain, 95 % interval")[1] == "0.620 (0.600 to 0.640)"
-    assert column(table, "Loses, points, 95 % interval")[2] == "+3.3 (+2.5 to +4.1)"
-    assert column(table, "Keeps the accuracy") == ["yes", "yes", "no", "not sure"]
+    assert column(table, "Time an image, ms") == ["7.00", "9.00", "12.4", "20.0"]
+    assert column(table, "Over the fastest plain, 95 % interval")[2] == "0.620 (0.600 to 0.640)"
+    assert column(table, "Loses, points, 95 % interval")[1] == "+3.3 (+2.5 to +4.1)"
+    assert column(table, "Keeps the accuracy") == ["not sure", "no", "yes", "yes"]
+
+
+def test_what_decides_is_the_chosen_one_its_rival_and_the_reference_once_each() -> None:
+    table = tables.deciding(sample_report())
+
+    assert column(table, "Network") == [
+        "the cascade on onnxruntime fp32, margin-0.02",
+        "plain on onnxruntime fp32",
+    ]
+    decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
+    other = tables.deciding(sample_report(decision=decision))
+    assert column(other, "Time an image, ms") == ["7.00", "20.0"]
+
+
+def test_a_broken_rule_comes_with_what_to_do() -> None:
+    table = tables.validity(sample_report())
+
+    assert column(table, "Rule") == ["foreign load", "throttling"]
+    assert column(table, "Allowed") == ["none", "none"]
+    assert column(table, "What to do")[1].startswith("Cool the board")
+
+
+def test_a_glance_at_another_target_is_about_its_own_default_point() -> None:
+    other = replace(POINTS[1], target="tflite", ms=5.0, ratio=0.25, change=0.005)
+    report = sample_report(operating_points=(*POINTS, other))
+
+    rows = {row[0]: row[1:] for row in tables.glance_at(report, ("tflite", "fp32")).rows}
+
+    assert rows["Time an image"] == ("20.0 ms", "5.00 ms", "ratio 0.250 (0.600 to 0.640)")
+    assert rows["Images that leave early"][1] == "62.5 %"
+    assert rows["Accuracy"][:2] == ("90.0 %", "90.5 %")
+    assert rows["FLOPs an image"] == ("1.00 G", "600 M", "40.0 % saved")
+    assert "Energy an image" not in rows
+
+
+def test_the_foretold_table_has_every_figure() -> None:
+    row = tables.foretold(sample_report()).rows[1]
+
+    assert row == ("1", "1", "50.0 %", "14.5 (14.1 to 14.9)", "0.725", "16.0", "n/a")

@@ -1,0 +1,97 @@
+"""Every network that could be shipped, in one plot: time to the right, accuracy lost upward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from calexnet.bench.drawing import (
+    EDGE,
+    RIGHT,
+    across,
+    circle,
+    diamond,
+    legend,
+    square,
+    svg,
+    text,
+    ticks,
+)
+from calexnet.bench.figures import points, significant
+from calexnet.bench.results import Alternative, Kind, Report
+
+HEIGHT = 330
+LEFT, TOP, BOTTOM = 50, 96, 288
+#: How many times the tolerance the scale of what is lost reaches; worse ones lie on its edge.
+REACH = 4
+
+_MARKS: dict[Kind, tuple[Callable[[float, float, str, str], str], str]] = {
+    "plain": (circle, "plain"),
+    "cascade": (square, "cascade"),
+    "smaller model": (diamond, "rival"),
+    "other cascade": (diamond, "rival"),
+}
+
+
+def plot(report: Report) -> str:
+    """Return the plot; nothing if there is nothing to choose from."""
+    found = report.alternatives
+    if not found:
+        return ""
+    allowed = 100 * report.decision.tolerance
+    lost = [100 * one.drop.value for one in found]
+    top = max(REACH * allowed, 1.0)
+    foot = min(0.0, *lost, -0.25 * top)
+    marks = ticks(1.02 * max(one.ms for one in found))
+
+    def x(ms: float) -> float:
+        return LEFT + (RIGHT - LEFT) * ms / marks[-1]
+
+    def y(loss: float) -> float:
+        return BOTTOM - (BOTTOM - TOP) * (min(loss, top) - foot) / (top - foot)
+
+    rivals = any(_MARKS[one.kind][1] == "rival" for one in found)
+    body = [
+        text(EDGE, 16, "single images, 1 thread", "name"),
+        legend(0, circle(0, 0, "plain"), "plain"),
+        legend(70, square(0, 0, "cascade"), "cascade"),
+        *([legend(160, diamond(0, 0, "rival"), "rival")] if rivals else []),
+        legend(0, '<circle class="ring" r="8"/>', _short(report.decision.name), 56),
+        text(EDGE, 80, "points of accuracy lost (lower is better)", "axis"),
+        f'<rect class="pays" x="{LEFT}" y="{y(allowed):.1f}" width="{RIGHT - LEFT}" '
+        f'height="{BOTTOM - y(allowed):.1f}"/>',
+        *(across(LEFT, y(step * allowed), f"{step * allowed:g}") for step in _steps(allowed)),
+        text(RIGHT - 6, TOP + 16, "loses too much", "axis", "end"),
+        text(RIGHT - 6, BOTTOM - 8, "keeps the accuracy", "axis", "end"),
+        *(_foot(x(mark), f"{mark:g}") for mark in marks),
+        text((LEFT + RIGHT) / 2, BOTTOM + 36, "ms an image (left is better)", "axis", "middle"),
+        *(_mark(one, x(one.ms), y(loss)) for one, loss in zip(found, lost, strict=True)),
+        *(
+            f'<circle class="ring" cx="{x(one.ms):.1f}" cy="{y(loss):.1f}" r="9"/>'
+            for one, loss in zip(found, lost, strict=True)
+            if one.name == report.decision.name
+        ),
+    ]
+    description = "; ".join(map(_words, found))
+    return svg("choices", "Time against accuracy lost", description, HEIGHT, body)
+
+
+def _steps(allowed: float) -> tuple[int, ...]:
+    return (0, 1, 2, 3, 4) if allowed > 0 else (0,)
+
+
+def _foot(x: float, label: str) -> str:
+    line = f'<path class="grid" d="M{x:.1f} {BOTTOM}v4"/>'
+    return line + text(x, BOTTOM + 18, label, "axis", "middle")
+
+
+def _mark(one: Alternative, x: float, y: float) -> str:
+    draw, kind = _MARKS[one.kind]
+    return draw(x, y, kind if one.eligible else f"{kind} unclear", _words(one))
+
+
+def _words(one: Alternative) -> str:
+    return f"{one.name}: {significant(one.ms)} ms, loses {points(one.drop.value)} points"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 46 else name[:45] + "\u2026"

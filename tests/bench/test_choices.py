@@ -1,0 +1,62 @@
+"""Every network that could be shipped: where its mark lies, and whether it is open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import pytest
+
+from calexnet.bench import choices
+from calexnet.bench.results import Estimate, Report
+from tests.bench.sample_report import ALTERNATIVES, HOSTILE, sample_report
+
+
+def marks(report: Report) -> dict[str, ElementTree.Element]:
+    root = ElementTree.fromstring(choices.plot(report))
+    titled = [
+        e for e in root.iter() if "mark" in e.get("class", "") and e.find("title") is not None
+    ]
+    return {(e.findtext("title") or "").partition(":")[0]: e for e in titled}
+
+
+def test_marks_by_hand() -> None:
+    # Two points are allowed, so 8 are shown and 2 more under 0: y = 288 at -2 and 96 at 8 points;
+    # 20 ms are at 350 - 300 x (1 - 20 / 25), as the scale ends at 25.
+    found = marks(sample_report())
+    plain = found["plain on onnxruntime fp32"]
+    assert (plain.get("cx"), plain.get("cy")) == ("290.0", "249.6")
+    cascade = found["the cascade on onnxruntime fp32, margin-0.02"]
+    assert (cascade.get("x"), cascade.get("y")) == (f"{50 + 12 * 12.4 - 4:.1f}", "230.2")
+
+
+def test_what_does_not_surely_keep_the_accuracy_is_open() -> None:
+    opened = {name for name, e in marks(sample_report()).items() if "unclear" in e.get("class", "")}
+    assert opened == {ALTERNATIVES[2].name, ALTERNATIVES[3].name}
+
+
+def test_kinds_differ_in_shape() -> None:
+    found = marks(sample_report())
+    assert [e.tag for e in found.values()] == ["circle", "rect", "rect", "path"]
+
+
+def test_what_loses_more_than_the_scale_shows_is_at_its_edge() -> None:
+    lossy = replace(ALTERNATIVES[2], drop=Estimate(0.4, 0.3, 0.5))
+    found = marks(sample_report(alternatives=(*ALTERNATIVES[:2], lossy)))
+    assert float(found[lossy.name].get("y", 0)) + 4 == pytest.approx(choices.TOP)
+
+
+def test_the_chosen_one_is_ringed() -> None:
+    root = ElementTree.fromstring(choices.plot(sample_report()))
+    rings = [e for e in root.iter("circle") if e.get("class") == "ring" and e.get("cx")]
+    assert [(e.get("cx"), e.get("cy")) for e in rings] == [("198.8", "234.2")]
+
+
+def test_no_tolerance_and_nothing_to_choose_from_can_be_drawn() -> None:
+    strict = replace(sample_report().decision, tolerance=0.0)
+    ElementTree.fromstring(choices.plot(sample_report(decision=strict)))
+    assert choices.plot(sample_report(alternatives=())) == ""
+
+
+def test_a_hostile_name_stays_text() -> None:
+    assert f"net {HOSTILE}.onnx" in marks(sample_report())

@@ -1,0 +1,35 @@
+"""What plots are made of."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from calexnet.bench.drawing import circle, cross, diamond, square, svg, text, ticks
+
+
+@pytest.mark.parametrize(
+    ("highest", "last", "count"),
+    [(20.0, 20.0, 5), (0.37, 0.4, 5), (1.0, 1.0, 6), (101.0, 125.0, 6), (0.0, 1.0, 2)],
+)
+def test_ticks_are_round_and_reach_the_highest(highest: float, last: float, count: int) -> None:
+    found = ticks(highest)
+    assert found[-1] == pytest.approx(last)
+    assert len(found) == count
+    assert found[0] == 0
+
+
+@pytest.mark.parametrize("mark", [circle, square, diamond, cross])
+def test_a_mark_says_its_words_to_a_pointer(mark: object) -> None:
+    assert callable(mark)
+    plot = ElementTree.fromstring(svg("a", "A", "b", 100, [mark(10, 20, "plain", "<1> & 2")]))
+    drawn = plot[-1]
+    assert drawn.get("class") == "mark plain"
+    assert drawn.findtext("title") == "<1> & 2"
+
+
+def test_texts_and_titles_are_disarmed() -> None:
+    plot = ElementTree.fromstring(svg("a", "<t>", "<d>", 100, [text(1, 2, "<b>&", "axis")]))
+    assert [plot.findtext(tag) for tag in ("title", "desc", "text")] == ["<t>", "<d>.", "<b>&"]
+    assert plot.get("viewBox") == "0 0 360 100"

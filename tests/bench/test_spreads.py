@@ -1,0 +1,69 @@
+"""The latency plot: each exit's calls where a ruler puts them."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from calexnet.bench import spreads
+from calexnet.bench.results import Report
+from tests.bench.sample_report import EXITS, LATENCY, SUBJECT, sample_report
+
+
+def plot(report: Report) -> ElementTree.Element:
+    return ElementTree.fromstring(spreads.spreads(report)[SUBJECT])
+
+
+def paths(root: ElementTree.Element, kind: str) -> list[str]:
+    return [e.get("d") or "" for e in root.iter("path") if e.get("class") == kind]
+
+
+def test_quantiles_lie_between_those_that_are_kept() -> None:
+    # 6.1, 6.4, 6.5, 6.7, 9.9 at 0, 25, 50, 75, 100 %.
+    found = [spreads.quantile(EXITS[0], share) for share in (0, 0.25, 0.375, 0.95, 1)]
+    assert found == pytest.approx([6.1, 6.4, 6.45, 6.7 + 0.8 * 3.2, 9.9])
+
+
+def test_percentiles_that_too_few_calls_tell_are_left_out() -> None:
+    assert spreads.percentiles(LATENCY[1]) == {"p50": 6.6, "p90": 22.6, "p95": 23.0}
+    assert spreads.percentiles(LATENCY[2]) == {}
+
+
+def test_exits_by_hand() -> None:
+    # 95 % of the last exit take at most 29.38 ms, so the scale ends at 30: 16 px + 11.13 a ms.
+    root = plot(sample_report())
+    broad = paths(root, "broad")[-3:]
+    assert broad[0].startswith("M87.3 ")
+    assert broad[0].endswith("H90.6")
+    assert len(paths(root, "box")) == 1 + 3
+    texts = [e.text or "" for e in root.iter("text")]
+    assert "exit 1: 62.5 % of images" in texts
+    assert "exit 2: forced, 0.0 % of images" in texts
+    assert "the end: 37.5 % of images, largest 31.0 ms \u2192" in texts
+
+
+def test_the_mixtures_percentiles_are_marks_with_their_names() -> None:
+    root = plot(sample_report())
+    circles = [e for e in root.iter("circle") if e.get("cy") != "0.0"]
+    squares = [e for e in root.iter("rect") if "mark" in (e.get("class") or "")]
+    assert [e.findtext("title") for e in circles] == [
+        "p50: 20.0 ms",
+        "p90: 21.0 ms",
+        "p95: 22.5 ms",
+    ]
+    assert [e.findtext("title") for e in squares] == [
+        "p50: 6.60 ms",
+        "p90: 22.6 ms",
+        "p95: 23.0 ms",
+    ]
+
+
+def test_read_aloud() -> None:
+    words = plot(sample_report()).findtext("desc") or ""
+    assert words.startswith("plain: p50 20.0 ms, p90 21.0 ms, p95 22.5 ms; cascade: p50 6.60 ms")
+    assert "exit 3: 37.5 % of images, half of the calls within 22.4 ms" in words
+
+
+def test_without_exits_there_is_no_plot() -> None:
+    assert spreads.spreads(sample_report(exits=())) == {}
