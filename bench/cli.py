@@ -12,6 +12,7 @@ from pathlib import Path
 from calexnet import data
 from calexnet.bench import gates, reporting
 from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.gpu_clock import GpuClock
 from calexnet.bench.measure import measure
 from calexnet.bench.metrics import METRICS
 from calexnet.bench.plan import BenchPlan
@@ -41,6 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--target", help="all in the bundle that work here by default")
     parser.add_argument("--precision", help="all by default")
+    parser.add_argument("--provider", help="the target's back end: cpu, cuda or tensorrt")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "gpu"),
+        default="wall",
+        help="wall: the time that passes for the caller; gpu: the GPU's own, of --target tensorrt",
+    )
     parser.add_argument("--operating-point", help="the bundle's default by default")
     parser.add_argument(
         "--rival",
@@ -114,6 +122,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         all_samples=arguments.all_samples,
         target=arguments.target,
         precision=arguments.precision,
+        provider=arguments.provider,
         operating_point=arguments.operating_point,
         rivals=tuple(arguments.rival),
         tolerance=arguments.tolerance / 100,
@@ -130,7 +139,10 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     journal = out.with_name(f".{out.name}.journal")
     with staged_folder(out, marker=reporting.JSON) as stage, _going_on(journal):
         samples = data.load(arguments.data, arguments.data_root)
-        report = measure(arguments.bundle, samples, device, plan, journal=journal)
+        stopwatch = GpuClock() if arguments.clock == "gpu" else None
+        report = measure(
+            arguments.bundle, samples, device, plan, journal=journal, stopwatch=stopwatch
+        )
         reporting.write(report, stage)
     journal.unlink()
     print(reporting.summary(report))

@@ -76,6 +76,7 @@ def _load(bundle: Bundle, plan: BenchPlan, build: Compiled, threads: int) -> Run
         build.target,
         build.precision,
         layout=build.layout,
+        provider=plan.provider,
         threads=threads,
         operating_point=plan.operating_point,
     )
@@ -246,7 +247,7 @@ class _Benchmark:
         )
 
     def _memory(self) -> tuple[MemoryRow, ...]:
-        if not self.plan.memory:
+        if not self.plan.memory or self.plan.provider is not None:  # a GPU's own is not seen
             return ()
         return memory_rows(self.bundle.folder, self.builds, max(self.plan.batches), 1)
 
@@ -332,6 +333,8 @@ class _Benchmark:
                 plan.operating_point,
                 str(plan.load),
                 plan.seed,
+                plan.provider,
+                self.method.stopwatch.name,
             ],
             "versions": _versions("calexnet", "numpy", *self._packages()),
         }
@@ -366,6 +369,7 @@ class _Benchmark:
             seconds=round(time.monotonic() - self.start_s, 1),
             blocks=self.plan.blocks,
             clock=self.method.stopwatch.name,
+            providers={s.prefix.strip(): s.runner.provider for s in self.subjects},
             load=str(self.plan.load),
             seed=self.plan.seed,
             kinds={
@@ -380,7 +384,7 @@ class _Benchmark:
         )
 
     def _packages(self) -> list[str]:
-        return [name for s in self.subjects for name in runtime_packages(s.names["target"])]
+        return [name for s in self.subjects for name in runtime_packages(s.runner.compiled.target)]
 
     def _notes(self, resumed: int) -> tuple[str, ...]:
         notes = [*self.left_out, *self.device.caveats()]

@@ -25,6 +25,7 @@ class BenchPlan:
         all_samples: Measure on every sample; the user vouches that none was trained on.
         target: ``None`` = all that work here.
         precision: ``None`` = all.
+        provider: The back end of the one target, ``None`` = its usual one.
         operating_point: ``None`` = the bundle's default.
         rivals: Other networks to set beside: files, or bundles.
         tolerance: Share of accuracy that what is shipped may lose, 0..1.
@@ -45,6 +46,7 @@ class BenchPlan:
     all_samples: bool = False
     target: str | None = None
     precision: str | None = None
+    provider: str | None = None
     operating_point: str | None = None
     rivals: tuple[Path, ...] = ()
     tolerance: float = 0.01
@@ -66,6 +68,10 @@ class BenchPlan:
         for name, sizes in (("batches", self.batches), ("threads", self.threads)):
             if min(sizes, default=0) < 1:
                 raise InputError(f"{name} cannot be used", got=sizes, expected="numbers from 1 up")
+        if self.provider is not None and self.target is None:
+            raise InputError(
+                "a provider is one target's", got=repr(self.provider), fix="Name it with --target"
+            )
         if self.blocks < MIN_BLOCKS:
             raise InputError(
                 "blocks cannot be used", got=self.blocks, expected=f"at least {MIN_BLOCKS}"

@@ -6,7 +6,7 @@ cascade over plain, so under 1 the cascade is faster. Intervals are 95 %.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from calexnet.bench.counts import CountRow
@@ -681,6 +681,7 @@ class Provenance:
         seed: Of the order of images and blocks.
         kinds: For each figure that is not plainly measured, what it is.
         notes: What a reader should know about this run.
+        providers: By target and precision, the runtime's back end that was in use.
     """
 
     versions: dict[str, str]
@@ -693,6 +694,7 @@ class Provenance:
     seed: int
     kinds: dict[str, str]
     notes: tuple[str, ...]
+    providers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

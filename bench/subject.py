@@ -111,10 +111,11 @@ class Subject:
         self, bundle: Bundle, build: Compiled, test: Images, plan: BenchPlan, load: Load
     ) -> None:
         self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
-        self.names: Names = {"target": build.target, "precision": build.precision}
         self.prefix = f"{build.target} {build.precision} "
         self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}
         self.runner = self.runners[1]
+        chosen = "" if plan.provider is None else f" ({self.runner.provider})"
+        self.names: Names = {"target": build.target + chosen, "precision": build.precision}
         beside = _one_file(bundle, build)
         self.one_file = {} if beside is None else {t: load(beside, t) for t in self.runners}
         self.point = bundle.manifest.operating_point(plan.operating_point, build)

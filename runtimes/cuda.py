@@ -115,15 +115,18 @@ class Cuda:
             self._call("cudaEventRecord", event, stream.handle)
             self._marks.append(event)
 
-    def span_ms(self, call: Callable[[], object]) -> float:
+    def span_ms(self, call: Callable[[], object]) -> float | None:
         """Make a call that waits for the GPU; return the ms between its first and last `mark`.
 
-        By the GPU's own clock. For one thread at a time.
+        By the GPU's own clock; ``None`` if the call had nothing for the GPU. For one thread at a
+        time.
         """
         marks: list[Any] = []
         self._marks = marks
         try:
             call()
+            if not marks:
+                return None
             return float(self._call("cudaEventElapsedTime", marks[0], marks[-1]))
         finally:
             self._marks = None

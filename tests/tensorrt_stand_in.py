@@ -233,6 +233,13 @@ class IOptimizationProfile:
         self.shapes[input] = (min, opt, max)
 
 
+class ITimingCache:
+    """Holds nothing."""
+
+    def serialize(self) -> bytes:
+        return b"timings"
+
+
 class IBuilderConfig:
     """Keeps the profile."""
 
@@ -240,6 +247,15 @@ class IBuilderConfig:
 
     def clear_flag(self, flag: str) -> None:
         assert flag == "TF32"
+
+    def create_timing_cache(self, serialized_timing_cache: bytes) -> ITimingCache:
+        return ITimingCache()
+
+    def set_timing_cache(self, cache: ITimingCache, ignore_mismatch: bool) -> bool:
+        return not ignore_mismatch
+
+    def get_timing_cache(self) -> ITimingCache:
+        return ITimingCache()
 
     def add_optimization_profile(self, profile: IOptimizationProfile) -> int:
         self.profile = profile
@@ -385,6 +401,7 @@ def module(cuda: Cuda, version: str = "10.3.0") -> ModuleType:
         ICudaEngine=ICudaEngine,
         IExecutionContext=IExecutionContext,
         INetworkDefinition=INetworkDefinition,
+        ITimingCache=ITimingCache,
         IOptimizationProfile=IOptimizationProfile,
         nptype=lambda dtype: dtype,
     )

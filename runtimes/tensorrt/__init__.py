@@ -28,7 +28,7 @@ def require() -> None:
         RuntimeUnavailableError: TensorRT, its driver, a GPU or the CUDA bindings are missing.
     """
     tensorrt_here()
-    _cuda()
+    gpu_memory()
 
 
 def check(built: Fingerprint, rebuild: str) -> None:
@@ -79,7 +79,7 @@ def load(
             fix="Build the engines again: calexnet-export BUNDLE --target tensorrt",
         )
     _check_tensors(trt, engine, record)
-    return TensorRtEngine(record, engine, log, _cuda())
+    return TensorRtEngine(record, engine, log, gpu_memory())
 
 
 @cache
@@ -97,8 +97,8 @@ def _runtime(trt: Any) -> Any:
 
 
 @cache
-def _cuda() -> Cuda:
-    """Return the GPU's memory.
+def gpu_memory() -> Cuda:
+    """Return the memory of the GPU, which all engines of this process share.
 
     Raises:
         RuntimeUnavailableError: The bindings are missing, or do not fit the driver.

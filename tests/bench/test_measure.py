@@ -481,6 +481,15 @@ def test_a_target_may_be_chosen(
     assert expected == [(row.target, row.precision) for row in found.amortisation]
 
 
+def test_a_chosen_provider_stands_in_every_row(bench_bundle: Path) -> None:
+    plan = dataclasses.replace(QUICK, target="onnxruntime", provider="cpu")
+    found = quick(bench_bundle, plan=plan)
+
+    timed = (found.amortisation, found.exits, found.latency, found.segments, found.alternatives)
+    assert {"onnxruntime (cpu)"} == {row.target for rows in timed for row in rows}
+    assert {"onnxruntime fp32": "cpu"} == found.provenance.providers
+
+
 def test_a_target_that_cannot_run_here_is_left_out_and_said(
     both: tuple[Path, Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_the_grid_has_powers_of_two_for_survivors(
         ({"energy": EnergyPlan(-1)}, "^energy windows cannot be used: got -1; expected 0 = none"),
         ({"energy": EnergyPlan(1)}, "^energy windows cannot be used: got 1; expected 0 = none, or"),
         ({"energy": EnergyPlan(5, 0.0)}, "^energy seconds cannot be used: got 0.0; expected over"),
+        ({"provider": "cuda"}, "^a provider is one target's: got 'cuda'. Name it with --target"),
         ({"cpu_tdp_w": 0.0}, "^the rated power cannot be used: got 0.0; expected watts$"),
     ],
 )

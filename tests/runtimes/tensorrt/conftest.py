@@ -38,7 +38,7 @@ def put_in_place(monkeypatch: pytest.MonkeyPatch, api: tensorrt_stand_in.Cuda) -
 
 def forget() -> None:
     """Let go of what a process finds once."""
-    tensorrt._cuda.cache_clear()
+    tensorrt.gpu_memory.cache_clear()
     tensorrt._runtime.cache_clear()
 
 

@@ -78,7 +78,7 @@ def test_no_bindings_are_told_with_what_to_install(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None)
-    runtime("tensorrt")._cuda.cache_clear()
+    runtime("tensorrt").gpu_memory.cache_clear()
 
     with pytest.raises(
         RuntimeUnavailableError,

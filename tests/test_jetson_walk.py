@@ -1,0 +1,79 @@
+"""README's walk from a host to a Jetson and back, every command of calexnet's in it.
+
+The Jetson is a recorded tree, and its TensorRT a stand-in that computes with ONNX Runtime.
+"""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from calexnet.bench import cli as bench
+from calexnet.cli import main
+from calexnet.export import cli as export
+from tests import tensorrt_stand_in
+from tests.runtimes.tensorrt.conftest import forget, put_in_place
+
+ROOT = Path(__file__).resolve().parent.parent
+TREE = ROOT / "tests/devices/trees/jetson-orin-nano"
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "calexnet": main,
+    "calexnet-export": export.main,
+    "calexnet-bench": bench.main,
+}
+#: What keeps a test short.
+QUICK = "--batch 1 --threads 1 --blocks 10 --seconds 0.2 --no-memory --allow-unstable"
+QUICK += " --energy-windows 0"
+
+
+def commands() -> tuple[list[list[str]], list[list[str]]]:
+    """Return the words of what README runs on the host and on the Jetson."""
+    section = (ROOT / "README.md").read_text("utf-8").split("### A Jetson")[1]
+    host, jetson = section.split("```sh")[1].split("```")[0].split("# on the Jetson")
+    return tuple(  # type: ignore[return-value]
+        [words for line in part.splitlines() if (words := shlex.split(line, comments=True))]
+        for part in (host, jetson.split("\n", 1)[1])
+    )
+
+
+def run(words: list[str], *more: str) -> None:
+    assert 0 == COMMANDS[words[0]]([*words[1:], *more]), words
+
+
+def test_every_command_of_the_walk_runs(
+    small_bundle: Path, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(small_bundle, "bundles/digits")
+    host, jetson = commands()
+    for words in host:
+        if words[0] == "scp":
+            assert ["scp", "-r", "bundles/digits", "digits.npz", "jetson:"] == words
+            shutil.move("bundles/digits", "digits")
+        elif words[1] == "data":
+            # The set of the small bundle instead; its recorded test part is found in it.
+            shutil.copy(small_npz, words[words.index("--out") + 1])
+        else:
+            words[words.index("--calib-data") + 1] = str(small_npz)
+            run(words)
+    monkeypatch.setenv("CALEXNET_SYSFS_ROOT", str(TREE))
+    put_in_place(monkeypatch, tensorrt_stand_in.Cuda())
+    ran = []
+    for words in jetson:
+        if words[0] in COMMANDS:
+            run(words, *(QUICK.split() if words[0] == "calexnet-bench" else []))
+            ran.append(words[0])
+    forget()
+
+    assert 2 == ran.count("calexnet-export")
+    assert "calexnet-bench" == ran[-1]
+    report = json.loads(Path("report/report.json").read_bytes())
+    assert ["tensorrt fp16", "tensorrt int8-symmetric"] == sorted(report["provenance"]["providers"])
+    assert {"cuda"} == set(report["provenance"]["providers"].values())
+    assert "jetson" == report["device"]["name"]
