@@ -61,9 +61,30 @@ class TfliteEngine(Engine):
         self._idle = [Planned(record, make())]
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
-        batch = next(len(feeds[t.name]) for t in self.record.inputs if "n" in t.shape)
+        batch = self._batch(feeds)
         with self._one_for(batch) as planned:
             return planned.run(batch, feeds, outputs)
+
+    def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
+        """Give the call an interpreter of its own, planned once; unless the weights are large."""
+        if self.most_kept == 1:
+            return super().bind(feeds, outputs)
+        planned = self.lend()
+        planned.plan(self._batch(feeds))
+        taken = [(planned.inputs[name], array) for name, array in feeds.items()]
+        given = [(array, planned.outputs[name]) for name, array in outputs.items()]
+
+        def call() -> None:
+            for target, source in taken:
+                np.copyto(target, source)
+            planned.invoke()
+            for target, source in given:
+                np.copyto(target, source)
+
+        return call
+
+    def _batch(self, feeds: Mapping[str, Array]) -> int:
+        return next(len(feeds[t.name]) for t in self.record.inputs if "n" in t.shape)
 
     def lend(self) -> Planned:
         """Return an interpreter that is the caller's from now on."""

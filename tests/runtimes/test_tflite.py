@@ -64,6 +64,28 @@ def test_maps_cross_the_cuts_channels_last_as_the_manifest_says(bundle: Bundle) 
     assert theirs["probabilities"] == ours["probabilities"]
 
 
+@pytest.mark.parametrize("kept", [8, 1])
+def test_bound_calls_read_and_write_where_they_were_told(bundle: Bundle, kept: int) -> None:
+    """Two sizes in turns, with interpreters of their own or, for large weights, a shared one."""
+    engine = engine_of(bundle)
+    engine.most_kept = kept
+    bound = {}
+    for count in (1, 5):
+        images = np.zeros_like(random_images(count))
+        score, leaves = np.empty(count, np.float32), np.empty(count, np.bool_)
+        call = engine.bind({"image": images, "threshold": BARS}, {"score": score, "exit": leaves})
+        bound[count] = images, score, leaves, call
+
+    for seed in range(4):
+        for count, (images, score, leaves, call) in bound.items():
+            images[...] = random_images(count, seed)
+            call()
+
+            expected = engine.run({"image": images, "threshold": BARS}, ("score", "exit"))
+            assert np.array_equal(expected[0], score)
+            assert np.array_equal(expected[1], leaves)
+
+
 @pytest.mark.parametrize("counts", [[1, 5, 2, 5, 1, 9, 3, 4, 6, 7, 8, 10, 11, 1]])
 def test_each_call_reads_its_own_images_and_thresholds(bundle: Bundle, counts: list[int]) -> None:
     engine = engine_of(bundle)
