@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from calexnet.bench.results import Report
 from calexnet.errors import InputError, MeasurementError
 
-_INVALID = "invalid"
+_PROVIDER, _INVALID = "provider", "invalid"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What two reports do not share; `kind` is a key of `KINDS`, or ``invalid``."""
+    """What two reports do not share; `kind` is one of `ACROSS`."""
 
     kind: str
     a: str
@@ -77,12 +77,13 @@ KINDS: dict[str, Callable[[Report], str | None]] = {
 }
 
 #: What ``--across`` takes.
-ACROSS = (*KINDS, _INVALID)
+ACROSS = (*KINDS, _PROVIDER, _INVALID)
 
 
 def differences(a: Report, b: Report) -> tuple[Difference, ...]:
     """Return all that stands between two reports."""
     found = [Difference(kind, *pair) for kind, pair in _pairs(a, b).items() if pair[0] != pair[1]]
+    found += _other_providers(a.provenance.providers, b.provenance.providers)
     if not (a.validity.valid and b.validity.valid):
         found.append(Difference(_INVALID, _judged(a), _judged(b)))
     return tuple(found)
@@ -95,6 +96,15 @@ def _pairs(a: Report, b: Report) -> dict[str, tuple[str, str]]:
         if one is not None and other is not None:
             pairs[kind] = one, other
     return pairs
+
+
+def _other_providers(a: Mapping[str, str], b: Mapping[str, str]) -> list[Difference]:
+    """Return the back ends by which a build ran, where both ran it by another."""
+    both = [build for build in a if b.get(build, a[build]) != a[build]]
+    if not both:
+        return []
+    one, other = (", ".join(f"{build} by {of[build]}" for build in both) for of in (a, b))
+    return [Difference(_PROVIDER, one, other)]
 
 
 def _judged(report: Report) -> str:

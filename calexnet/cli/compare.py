@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="KIND",
         help="compare all the same though they differ in this: device, clocks, threads, rails, "
-        "images, load, or invalid for an invalid run; any number",
+        "images, load, provider, or invalid for an invalid run; any number",
     )
     parser.add_argument(
         "--fail-if",

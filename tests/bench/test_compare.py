@@ -53,7 +53,9 @@ def run(seed: int, scale: float = 1.0, memory: float = 0.0, blocks: int = 40) ->
         SampleRow(*SUBJECT, network, batch, 1, tuple(series[f"{network}@{batch}"].tolist()))
         for network, batch in cells
     )
-    return replace(sample_report(), samples=samples, validity=valid())
+    report = sample_report(samples=samples, validity=valid())
+    ran_by = replace(report.provenance, providers={"onnxruntime fp32": "cpu"})
+    return replace(report, provenance=ran_by)
 
 
 def valid(**changes: Any) -> Any:
@@ -261,6 +263,11 @@ def _other_load(report: Report) -> Report:
     return replace(report, provenance=replace(report.provenance, load="rate:10"))
 
 
+def _other_provider(report: Report) -> Report:
+    mine = {"onnxruntime fp32": "cuda", "tflite fp32": "cpu"}
+    return replace(report, provenance=replace(report.provenance, providers=mine))
+
+
 def _invalid(report: Report) -> Report:
     return replace(report, validity=replace(VALIDITY, allowed=True))
 
@@ -273,6 +280,7 @@ OTHERWISE: list[tuple[str, Callable[[Report], Report]]] = [
     ("threads", _other_threads),
     ("images", _other_images),
     ("load", _other_load),
+    ("provider", _other_provider),
     ("invalid", _invalid),
 ]
 
@@ -303,6 +311,13 @@ def test_other_rails_are_refused_and_a_missing_sensor_is_not() -> None:
     assert () == differences(measured_by("ina3221"), measured_by(None))
 
 
+def test_what_only_one_ran_may_run_by_anything() -> None:
+    a = run(1)
+    more = {**a.provenance.providers, "tensorrt fp16": "cuda"}
+
+    assert () == differences(a, replace(a, provenance=replace(a.provenance, providers=more)))
+
+
 def test_what_a_clock_happened_to_be_is_no_difference() -> None:
     a, b = run(1), run(2)
     conditions = replace(b.validity.conditions, clocks_mhz={"cpu0-3": Span(1000.0, 1100.0)})
@@ -330,9 +345,9 @@ def test_an_unknown_kind_is_refused() -> None:
 
     assert (
         "unknown --across: got 'weather'; expected one of device, clocks, threads, rails, images, "
-        "load, invalid"
+        "load, provider, invalid"
     ) == str(refusal.value)
-    assert (*KINDS, "invalid") == ACROSS
+    assert (*KINDS, "provider", "invalid") == ACROSS
 
 
 def words(text: str, compared: Compared) -> tuple[bool, str]:
