@@ -62,8 +62,8 @@ def decide(alternatives: Sequence[Alternative], ratio_of: Ratio, tolerance: floa
 def sentence(decision: Decision, validity: Validity) -> str:
     """Return the decision in one sentence, said as loudly as the run allows."""
     at = f"for at most {_size(decision.tolerance)} of accuracy"
-    if not validity.valid and not validity.allowed:
-        return "INVALID: this run broke the rules below, so it decides nothing."
+    if not validity.counts:
+        return "INVALID: this run broke the rules of measuring, so it decides nothing."
     doubt = "" if validity.valid else "Unstable run, kept as asked: "
     if decision.choice == "unclear":
         return f"{doubt}Unclear {at}: the likeliest is {decision.name}."

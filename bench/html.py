@@ -6,6 +6,7 @@ what-if panel, named to the browser by its hash; all else works without it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -13,13 +14,13 @@ from importlib.resources import files
 from typing import Any
 
 from calexnet.bench import choices, overview, panel, plots, savings, spreads, surface, tables
-from calexnet.bench.conclusions import one_point_sentences, setting_name
+from calexnet.bench.conclusions import by_setting, one_point_sentences, setting_name
 from calexnet.bench.decision import sentence
 from calexnet.bench.device_tables import device
-from calexnet.bench.energy_tables import energy
+from calexnet.bench.energy_tables import energy, energy_sentences
 from calexnet.bench.figures import counted, percent, significant
 from calexnet.bench.remedies import broken
-from calexnet.bench.results import Report, Verdict
+from calexnet.bench.results import EnergyRow, Report, Verdict
 from calexnet.bench.surface import Surface
 from calexnet.bench.table import Column, Table, subjects_of
 
@@ -28,6 +29,9 @@ LEAD = (
     "same classifier with exits, places on the way where an image whose answer is already sure "
     "leaves, so that the rest is not run for it."
 )
+#: A ratio, who is better, and what a pointer shows over it.
+RatioCell = tuple[float, Verdict, str]
+
 _KEY = (
     '<p class="key"><span><span class="cell cascade">0.80</span> cascade faster</span> '
     '<span><span class="cell plain">1.20</span> plain faster</span> '
@@ -117,11 +121,10 @@ def _flag(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     found = report.decision
-    counts = report.validity.valid or report.validity.allowed
-    kind = found.choice.replace(" ", "-") if counts else "invalid"
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in found.reasons)
+    kind = found.choice.replace(" ", "-") if report.validity.counts else "invalid"
+    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in found.reasons)
     body = f"<ul>{reasons}</ul>{_grid(tables.deciding(report))}"
-    if not counts:
+    if not report.validity.counts:
         body = f"<details><summary>What it would have said</summary>{body}</details>"
     return (
         f'<section class="verdict {kind}" id="verdict">\n<h2>Verdict</h2>\n'
@@ -134,7 +137,7 @@ def _validity(report: Report) -> str:
     if found.valid:
         return ""
     rules = "".join(
-        f"<li><b>{escape(_capital(one.rule))}</b>: {escape(one.words)} {escape(one.remedy)}</li>"
+        f"<li><b>{escape(_capital(one.rule))}</b>: {_text(one.words)} {escape(one.remedy)}</li>"
         for one in broken(found.breaches)
     )
     return (
@@ -145,7 +148,7 @@ def _validity(report: Report) -> str:
 
 
 def _notes(notes: tuple[str, ...]) -> str:
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{_text(note)}</li>" for note in notes)
     return f'<div class="warning"><b>Before you read on</b><ul>{items}</ul></div>' if notes else ""
 
 
@@ -159,14 +162,14 @@ def _overview(report: Report) -> str:
     sizes = overview.batches(found)
     rows = [(line.name, [_ratio_cell(_measured(line, batch)) for batch in sizes]) for line in found]
     head = ["Images a call", *map(str, sizes)]
-    sentences = "".join(f"<li>{escape(words)}</li>" for words in report.headline)
+    sentences = "".join(f"<li>{_text(words)}</li>" for words in report.headline)
     return (
-        f"<p>{escape(overview.NOTE)}</p>\n{_KEY}\n{_heat('Ratio by batch', head, rows)}\n"
+        f"{_paragraph(overview.NOTE)}\n{_KEY}\n{_heat('Ratio by batch', head, rows)}\n"
         f"<details><summary>The same in sentences</summary><ul>{sentences}</ul></details>"
     )
 
 
-def _measured(line: overview.Line, batch: int) -> tuple[float, Verdict, str] | None:
+def _measured(line: overview.Line, batch: int) -> RatioCell | None:
     """Return a ratio, its verdict, and what a pointer shows over it."""
     row = line.cells.get(batch)
     if row is None:
@@ -189,10 +192,10 @@ def _choices(report: Report) -> tuple[str, ...]:
         "shows."
     )
     return (
-        f"<p>{escape(caption)}</p>\n<figure>{_panels([choices.plot(report)])}</figure>",
+        f"{_paragraph(caption)}\n<figure>{_panels([choices.plot(report)])}</figure>",
         _fold(
             f"All {counted(len(table.records), 'network')}, the fastest first",
-            "".join(f"<p>{escape(note)}</p>" for note in table.notes) + _grid(table),
+            "".join(_paragraph(note) for note in table.notes) + _grid(table),
         ),
     )
 
@@ -201,11 +204,22 @@ def _subjects(report: Report) -> Iterable[str]:
     chosen = _chosen(report)
     for number, subject in enumerate(subjects_of(report)):
         inside = "\n".join(text for text in _subject(report, subject) if text)
+        name = f"{escape(' '.join(subject))}{_single(report, subject)}"
         yield (
             f'<details class="subject"{" open" if subject == chosen else ""}>\n'
-            f"<summary>{escape(' '.join(subject))}</summary>\n"
+            f"<summary>{name}</summary>\n"
             f'<div id="subject-{number}">\n{inside}\n</div>\n</details>'
         )
+
+
+def _single(report: Report, subject: tuple[str, str]) -> str:
+    """Return the ratio of single images on one thread, which is seen while all is folded."""
+    for row in report.amortisation:
+        if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
+            decided = overview.verdict_of(row)
+            ratio = f'<span class="cell {decided}">{overview.shown(row.ratio, decided)}</span>'
+            return f" <small>single images {ratio}</small>"
+    return ""
 
 
 def _chosen(report: Report) -> tuple[str, str] | None:
@@ -221,7 +235,7 @@ def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
     """Yield all about one target and precision."""
     glance = tables.glance_at(report, subject)
     if glance.records:
-        yield f"<p>{escape(glance.notes[0])}</p>{_grid(glance)}"
+        yield _paragraph(glance.notes[0]) + _grid(glance)
     yield _figure(
         "Time an image, by batch",
         "Each mark is a measured time. Where the squares lie below the circles, the cascade is "
@@ -259,7 +273,7 @@ def _points(report: Report, subject: tuple[str, str]) -> str:
     notes = (*one_point_sentences(rows), table.notes[-1])
     return (
         "<h3>Which margin costs how much</h3>\n"
-        + "".join(f"<p>{escape(note)}</p>" for note in notes)
+        + "".join(_paragraph(note) for note in notes)
         + _grid(Table("points-shown", "Which margin costs how much", notes, kept, rows))
     )
 
@@ -286,7 +300,7 @@ def _surfaces(report: Report, subject: tuple[str, str]) -> str:
         )
     )
     return (
-        f"<h3>What is foretold for other images</h3>\n<p>{escape(caption + seen)}</p>\n"
+        f"<h3>What is foretold for other images</h3>\n{_paragraph(caption + seen)}\n"
         f'<div class="pairs">{grids}</div>'
     )
 
@@ -317,24 +331,45 @@ def _savings(report: Report) -> tuple[str, ...]:
         "into the runtime, memory, and images being gathered. A faint bar is unclear: its interval "
         "holds 0."
     )
-    return (f"<p>{escape(caption)}</p>\n<figure>{_panels([plot])}</figure>",)
+    return (f"{_paragraph(caption)}\n<figure>{_panels([plot])}</figure>",)
 
 
 def _energy(report: Report) -> tuple[str, ...]:
-    if not report.energy:
-        return ()
-    table = energy(report)
-    measured = any(row.gross is not None for row in report.energy)
-    return (
-        *(f"<p>{escape(note)}</p>" for note in (table.notes if measured else table.notes[:1])),
-        *([_grid(table)] if measured else []),
+    """Return the ratio in joules by batch, or why there is none."""
+    notes = energy(report).notes
+    if not any(row.gross is not None for row in report.energy):
+        return tuple(map(_paragraph, notes[: len(report.energy) and 1]))
+    grouped = by_setting(report.energy)
+    sizes = tuple(sorted({row.batch for row in report.energy}))
+    rows = []
+    for setting, found in grouped.items():
+        cells = {row.batch: _joules(row) for row in found}
+        name = setting_name(report.energy, setting)
+        rows.append((name, [_ratio_cell(cells.get(size)) for size in sizes]))
+    caption = (
+        "Energy an image, all that the device used: the cascade's over plain's, by the number of "
+        "images in one call. Under 1 the cascade uses less."
     )
+    said = energy_sentences(report.energy)
+    return (
+        _paragraph(caption),
+        _heat("Energy ratio by batch", ["Images a call", *map(str, sizes)], rows),
+        *(_paragraph(note) for note in notes[:-1] if note not in said),
+    )
+
+
+def _joules(row: EnergyRow) -> RatioCell | None:
+    found = row.gross
+    if found is None or found.ratio is None:
+        return None
+    plain, cascade = (f"{significant(1e3 * c.joules)} mJ" for c in (found.plain, found.cascade))
+    return found.ratio, found.verdict, f"plain {plain}, cascade {cascade}"
 
 
 def _machine(report: Report) -> tuple[str, ...]:
     found = tables.validity(report)
     return (
-        "".join(f"<p>{escape(note)}</p>" for note in found.notes[not report.validity.valid :]),
+        "".join(_paragraph(note) for note in found.notes[not report.validity.valid :]),
         _grid(device(report)),
     )
 
@@ -345,14 +380,14 @@ def _every_table(report: Report) -> tuple[str, ...]:
         "All figures of this page and more. The same stand in report.json, and as CSV in the "
         "folder tables beside it."
     )
-    return (f"<p>{escape(lead)}</p>", *map(_section, found))
+    return (_paragraph(lead), *map(_section, found))
 
 
 # The pieces.
 
 
 def _section(table: Table[Any]) -> str:
-    notes = "".join(f"<p>{escape(note)}</p>" for note in table.notes)
+    notes = "".join(_paragraph(note) for note in table.notes)
     body = _grid(table) if table.records else "<p>Nothing was measured here.</p>"
     name = f"{escape(table.title)} <small>{counted(len(table.records), 'row')}</small>"
     return _fold(name, f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>', raw=True)
@@ -367,7 +402,7 @@ def _figure(heading: str, caption: str, found: Sequence[str]) -> str:
     if not found:
         return ""
     return (
-        f"<figure>\n<h3>{escape(heading)}</h3>\n<figcaption><p>{escape(caption)}</p></figcaption>\n"
+        f"<figure>\n<h3>{escape(heading)}</h3>\n<figcaption>{_paragraph(caption)}</figcaption>\n"
         f"{_panels(found)}\n</figure>"
     )
 
@@ -377,7 +412,7 @@ def _panels(found: Sequence[str]) -> str:
     return f'<div class="panels">\n{inside}\n</div>'
 
 
-def _ratio_cell(found: tuple[float, Verdict, str] | None) -> str:
+def _ratio_cell(found: RatioCell | None) -> str:
     if found is None:
         return "<td></td>"
     ratio, verdict, words = found
@@ -421,6 +456,15 @@ def _cells(columns: tuple[Column[Any], ...], row: tuple[str, ...]) -> str:
         f'<td class="{column.kind}">{escape(cell)}</td>'
         for column, cell in zip(columns, row, strict=True)
     )
+
+
+def _paragraph(words: str) -> str:
+    return f"<p>{_text(words)}</p>"
+
+
+def _text(words: str) -> str:
+    """Return words to be read, a figure and its unit on one line."""
+    return re.sub(r"(?<=\d) (?=%|ms\b|mJ\b)", "\u00a0", escape(words))
 
 
 def _capital(words: str) -> str:

@@ -18,6 +18,7 @@ def render(report: Report) -> str:
     parts = [
         f"# {escape(tables.title(report))}",
         f"**{escape(sentence(report.decision, report.validity))}**",
+        *([] if report.validity.counts else ["What it would have said:"]),
         *([_list(report.decision.reasons)] if report.decision.reasons else []),
         *_notes(report.provenance.notes),
         *(section(table) for table in tables.tables(report)),

@@ -79,6 +79,7 @@ def summary(report: Report) -> str:
             overview.text(report),
             "",
             *(["This run broke the rules:", *rules, ""] if rules else []),
+            *([] if found.counts else ["Otherwise it would say:"]),
             *(f"- {reason}" for reason in report.decision.reasons),
             sentence(report.decision, found),
         )

@@ -388,6 +388,11 @@ class Validity:
     swing: dict[str, float]
     effective_blocks: dict[str, float]
 
+    @property
+    def counts(self) -> bool:
+        """Whether the numbers may decide: no rule was broken, or the user keeps them anyway."""
+        return self.valid or self.allowed
+
 
 @dataclass(frozen=True)
 class Accuracy:

@@ -170,7 +170,7 @@ def deciding(report: Report) -> Table[Alternative]:
     )
     found = {one.name: one for one in report.alternatives}
     rows = tuple(found[name] for name in names if name in found)
-    columns = tuple(c for c in _alternative_columns() if c.title not in _NOT_DECIDING)
+    columns = tuple(c for c in _alternative_columns(report) if c.title not in _NOT_DECIDING)
     return Table("deciding", "What decides", (), columns, rows)
 
 
@@ -188,12 +188,13 @@ def alternatives(report: Report) -> Table[Alternative]:
         ),
     )
     rows = tuple(sorted(report.alternatives, key=lambda row: row.ms))
-    return Table("alternatives", "Side by side", notes, _alternative_columns(), rows)
+    return Table("alternatives", "Side by side", notes, _alternative_columns(report), rows)
 
 
-def _alternative_columns() -> tuple[Column[Alternative], ...]:
+def _alternative_columns(report: Report) -> tuple[Column[Alternative], ...]:
+    reference = {one.name: " (reference)" for one in report.alternatives[:1]}
     return (
-        Column("Network", lambda row: row.name, "prose"),
+        Column("Network", lambda row: row.name + reference.get(row.name, ""), "prose"),
         Column("Time an image, ms", lambda row: significant(row.ms)),
         Column("Loses, points, 95 % interval", lambda row: _estimate(points, row.drop)),
         Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
@@ -323,7 +324,7 @@ def validity(report: Report) -> Table[Breach]:
     )
     seen = found.conditions
     notes = (
-        "This run broke no rule." if found.valid else "This run broke the rules below.",
+        "This run broke no rule." if found.valid else "This run broke the rules in this table.",
         f"Other processes used {percent(seen.foreign_share)} of the cores' time, the host of a "
         f"virtual machine took {percent(seen.steal_share)}. The slowest block took "
         f"{ratio(max(found.swing.values()))} times as long as the fastest; the last quarter of the "
@@ -523,6 +524,7 @@ def provenance(report: Report) -> Table[tuple[str, str]]:
     """Return how the numbers came to be."""
     found = report.provenance
     versions = ", ".join(f"{name} {version}" for name, version in found.versions.items())
+    providers = ", ".join(f"{name}: {provider}" for name, provider in found.providers.items())
     return facts(
         "provenance",
         "Provenance",
@@ -536,6 +538,7 @@ def provenance(report: Report) -> Table[tuple[str, str]]:
             ("Load", found.load),
             ("Seed of the orders", str(found.seed)),
             ("Versions", versions),
+            ("Back ends in use", providers or MISSING),
             ("Schema of the report", str(report.schema)),
         ),
     )

@@ -285,7 +285,7 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     words = [word for word in words if word != "--allow-unstable"]
 
     assert 3 == cli.main(words)
-    assert "INVALID: this run broke the rules below" in capsys.readouterr().out
+    assert "INVALID: this run broke the rules of measuring" in capsys.readouterr().out
     assert 0 == cli.main([*words, "--allow-unstable"])
     assert "Unstable run, kept as asked: " in capsys.readouterr().out
     found = reporting.read(tmp_path / "out" / reporting.JSON).validity

@@ -118,7 +118,7 @@ def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:
     said = "Ship the cascade: the cascade at 12, the fastest for at most 1 point of accuracy."
     assert said == sentence(decision, replace(VALIDITY, valid=True))
     assert f"Unstable run, kept as asked: {said}" == sentence(decision, VALIDITY)
-    assert "INVALID: this run broke the rules below, so it decides nothing." == sentence(
+    assert "INVALID: this run broke the rules of measuring, so it decides nothing." == sentence(
         decision, invalid
     )
 

@@ -12,14 +12,16 @@ import pytest
 
 from calexnet.bench import html, panel, tables, whatif
 from calexnet.bench.remedies import remedy
-from calexnet.bench.results import Report, Validity
+from calexnet.bench.results import EnergyComparison, EnergyCost, EnergyRow, Report, Validity
 from calexnet.bench.table import Table
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
     EXITS,
     HOSTILE,
+    NO_SENSOR,
     SEGMENTS,
+    SUBJECT,
     one_batch_report,
     sample_report,
 )
@@ -143,7 +145,7 @@ def test_verdict_then_reasons_then_validity_then_plots_then_tables() -> None:
     text = html.render(sample_report())
     places = [
         text.index("Unstable run, kept as asked: Ship the cascade"),
-        text.index("takes 12.4 ms an image."),
+        text.index("takes 12.4\u00a0ms an image."),
         text.index("Why this run is unstable"),
         text.index("2 of 9 blocks &amp; more."),
         text.index('id="where"'),
@@ -175,7 +177,9 @@ def test_a_broken_run_says_so_at_the_top_of_every_screen() -> None:
     assert "INVALID RUN" in invalid
     assert '<section class="verdict invalid"' in invalid
     assert "<summary>What it would have said</summary>" in invalid
-    assert invalid.index("INVALID: this run broke the rules") < invalid.index("12.4 ms an image.")
+    assert invalid.index("INVALID: this run broke the rules of measuring") < invalid.index(
+        "12.4\u00a0ms an image."
+    )
 
 
 def test_a_run_that_broke_no_rule_raises_no_flag() -> None:
@@ -255,3 +259,19 @@ def test_the_panels_data_cannot_end_its_element() -> None:
     script = panel.script(named)
     assert script.count("</script>") == 2
     assert json.loads(script.split(">", 1)[1].split("</script>")[0])[0]["target"] == "</script><b>"
+
+
+def test_energy_is_a_ratio_by_batch_or_why_there_is_none() -> None:
+    assert f"<p>Energy is n/a: {NO_SENSOR}.</p>" in html.render(sample_report())
+    gross = EnergyComparison(
+        EnergyCost(0.1, 0.09, 0.11), EnergyCost(0.07, 0.06, 0.08), 0.7, 0.6, 0.8, "cascade"
+    )
+    lost = replace(gross, ratio=None, ratio_low=None, ratio_high=None, verdict="unclear")
+    rows = (
+        EnergyRow(*SUBJECT, 1, 1, gross, None, None, 0.02, 0.01),
+        EnergyRow(*SUBJECT, 8, 1, lost, None, None, 0.02, 0.01),
+    )
+    text = html.render(sample_report(energy=rows))
+    found = text.partition('id="joules"')[2].partition("</section>")[0]
+    cell = '<td class="cell cascade" title="plain 100 mJ, cascade 70.0 mJ">0.700</td><td></td>'
+    assert cell in found
