@@ -2,7 +2,8 @@
 
 The line is drawn twice. A network is eligible if it loses at most the tolerance against the
 reference, plain at the bundle's first precision; and the fastest eligible one wins if it is clearly
-faster than the best of every other kind. Where an interval spans a line, the answer is ``unclear``.
+faster than the best of every other kind. Where an interval spans a line, the answer is ``unclear``;
+but which of several operating points is the best cascade is no doubt about shipping one.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def decide(alternatives: Sequence[Alternative], ratio_of: Ratio, tolerance: floa
     reasons += [_doubt(one, best, tolerance) for one in sorted(faster, key=lambda one: one.ms)[:1]]
     reasons += _left_out(alternatives, best, tolerance)
     return Decision(
-        choice="unclear" if tied or faster else best.kind,
+        choice="unclear" if tied or any(one.kind != best.kind for one in faster) else best.kind,
         name=best.name,
         tolerance=tolerance,
         against=None if rival is None else rival.name,
