@@ -60,7 +60,8 @@ def render(report: Report) -> str:
         f"<title>{heading}</title>",
         f"<style>\n{style}</style>\n</head>\n<body>",
         _flag(report),
-        f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="lead">{escape(LEAD)}</p>\n</header>',
+        f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="byline">{_byline(report)}</p>\n'
+        f'<p class="lead">{escape(LEAD)}</p>\n</header>',
         _verdict(report),
         _validity(report),
         _notes(report.provenance.notes),
@@ -75,7 +76,10 @@ def render(report: Report) -> str:
 
 def _policy(report: Report) -> str:
     script = f"; script-src '{panel.hashed()}'" if panel.script(report) else ""
-    return f"default-src 'none'; style-src 'unsafe-inline'{script}"
+    return (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; "
+        f"style-src 'unsafe-inline'{script}"
+    )
 
 
 def _parts(report: Report) -> tuple[Part, ...]:
@@ -103,6 +107,13 @@ def _part(part: Part) -> str:
 def _contents(parts: Sequence[Part]) -> str:
     links = " ".join(f'<a href="#{part.anchor}">{escape(part.title)}</a>' for part in parts)
     return f'<nav aria-label="Contents">{links}</nav>'
+
+
+def _byline(report: Report) -> str:
+    """Return when and on what it was measured."""
+    day, _, clock = report.provenance.started.partition("T")
+    images = f"{counted(report.data.samples, 'image')} of {report.data.source}"
+    return escape(f"{images}, measured on {day} at {clock[:5]} UTC by calexnet-bench")
 
 
 # What decides.

@@ -77,7 +77,14 @@ function moved(rates, place, share) {
 // The page.
 
 const chosen = () => models[form.elements.setting.selectedIndex];
-const cellOf = (model) => model.cells.find((c) => c.batch === Number(form.elements.batch.value));
+const cellAt = (model, batch) => model.cells.find((cell) => String(cell.batch) === batch);
+
+/** The cell of the chosen batch size; the first one, if it was not measured in this setting. */
+function chosenCell(model) {
+  const cell = cellAt(model, form.elements.batch.value) ?? model.cells[0];
+  form.elements.batch.value = String(cell.batch);
+  return cell;
+}
 
 function shown(value) {
   const digits = { minimumSignificantDigits: 3, maximumSignificantDigits: 3 };
@@ -92,7 +99,7 @@ function set(name, value, text) {
 
 function draw() {
   const model = chosen();
-  const cell = cellOf(model);
+  const cell = chosenCell(model);
   const found = predict(model, cell, rates);
   rates.forEach((rate, i) => {
     sliders[i].value = String(Math.round(1000 * rate));
@@ -120,7 +127,7 @@ function draw() {
 /** The ratio at every batch size, for the same exit rates. */
 function drawBatches(model) {
   for (const place of form.querySelectorAll("td[data-batch]")) {
-    const cell = model.cells.find((c) => c.batch === Number(place.dataset.batch));
+    const cell = cellAt(model, place.dataset.batch);
     const found = cell && predict(model, cell, rates);
     place.className = found ? `cell ${found.verdict}` : "";
     place.dataset.ratio = found ? String(found.ratio) : "";
@@ -148,7 +155,7 @@ function obey() {
     form.elements.setting.selectedIndex = setting;
     rates = [...chosen().exit_rates];
   }
-  if (chosen().cells.some((cell) => String(cell.batch) === state.get("batch"))) {
+  if (cellAt(chosen(), state.get("batch"))) {
     form.elements.batch.value = state.get("batch");
   }
   const wanted = (state.get("rates") ?? "").split(",").map(Number);

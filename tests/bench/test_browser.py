@@ -176,6 +176,23 @@ def test_sliders_keep_their_sum_and_buttons_do_as_they_say(tmp_path: Path) -> No
     )
 
 
+def test_a_batch_that_another_setting_lacks_gives_way_to_its_first(tmp_path: Path) -> None:
+    look = """(document, window) => {
+      const batch = document.querySelector("select[name=batch]");
+      const setting = document.querySelector("select[name=setting]");
+      batch.value = "8";
+      batch.dispatchEvent(new window.Event("change"));
+      setting.selectedIndex = 1;
+      setting.dispatchEvent(new window.Event("change"));
+      return [batch.value, Number(document.querySelector("[data-what=plain_ms]").value)];
+    }"""
+
+    found = visit(html.render(sample_report()), tmp_path, [("", 360)], look)
+
+    assert found.console == []
+    assert found.views[0].seen == ["1", 8.0]
+
+
 def test_an_address_that_makes_no_sense_changes_nothing(tmp_path: Path) -> None:
     views = [
         ("", 360),

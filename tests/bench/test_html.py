@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -17,11 +18,16 @@ from calexnet.bench.table import Table
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
+    CROSSOVER,
     EXITS,
+    FORETOLD,
     HOSTILE,
+    LATENCY,
     NO_SENSOR,
+    POINTS,
     SEGMENTS,
     SUBJECT,
+    WORST,
     one_batch_report,
     sample_report,
 )
@@ -117,7 +123,7 @@ def test_the_page_asks_for_nothing(report: Report) -> None:
 def test_only_the_panels_own_script_may_run(report: Report) -> None:
     text = html.render(report)
     kinds = [attrs.get("type") for tag, attrs in Page(text).tags if tag == "script"]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'"
     if whatif.models(report):
         assert kinds == ["application/json", None]
         policy += f"; script-src '{panel.hashed()}'"
@@ -139,6 +145,39 @@ def test_text_of_the_user_stays_text() -> None:
 
 def test_the_page_stays_small(report: Report) -> None:
     assert len(html.render(report).encode()) < 3_000_000
+
+
+def test_the_page_of_twelve_targets_stays_small() -> None:
+    """Two thread settings, seven batch sizes, and everything foretold for each."""
+    settings = [
+        {"target": f"target{t}", "threads": threads, "batch": batch}
+        for t in range(12)
+        for threads in (1, 2)
+        for batch in (1, 2, 4, 8, 16, 32, 64)
+    ]
+    targets = [{"target": f"target{number}"} for number in range(12)]
+
+    def spread(row: Any, over: Sequence[dict[str, Any]]) -> tuple[Any, ...]:
+        return tuple(replace(row, **where) for where in over)
+
+    early = [replace(FORETOLD[0], early=tenths / 10) for tenths in range(11)]
+    report = sample_report(
+        amortisation=spread(AMORTISATION[0], settings),
+        crossover=spread(CROSSOVER[0], settings),
+        latency=tuple(r for row in LATENCY[:2] for r in spread(row, settings)),
+        worst=spread(WORST[0], settings),
+        energy=spread(sample_report().energy[0], settings),
+        foretold=tuple(one for row in early for one in spread(row, settings)),
+        segments=tuple(one for row in SEGMENTS[:4] for one in spread(row, settings)),
+        exits=tuple(one for row in EXITS for one in spread(row, targets)),
+        operating_points=tuple(one for row in POINTS * 2 for one in spread(row, targets)),
+    )
+    assert len(html.render(report).encode()) < 3_000_000
+
+
+def test_the_page_says_when_and_on_what_it_was_measured() -> None:
+    words = "2,000 images of " + HOSTILE + ", measured on 2026-01-02 at 03:04 UTC"
+    assert words in Page(html.render(sample_report())).text
 
 
 def test_verdict_then_reasons_then_validity_then_plots_then_tables() -> None:
