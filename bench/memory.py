@@ -23,7 +23,7 @@ from calexnet.gating import NEVER
 from calexnet.manifest import Compiled
 from calexnet.runtimes.loading import load_runner, runtime
 
-#: `cascade` is what ``calexnet.load`` gives an app, plain engine included; `plain` is that alone.
+#: `cascade` is what ``calexnet.load`` gives an app, `plain` the backbone's own engine alone.
 Network = Literal["plain", "cascade"]
 NETWORKS: tuple[Network, ...] = ("plain", "cascade")
 

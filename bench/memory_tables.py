@@ -24,7 +24,7 @@ def memory_tables(report: Report) -> tuple[Table[MemoryRow], ...]:
         "Most resident memory of a process that loads the network and answers one batch twice, "
         "nobody leaving early. It holds Python, numpy and the runtime, which were there before the "
         "bundle, then files, weights and tensors; not a GPU's own memory. The cascade is what an "
-        "app gets, its plain network included.",
+        "app gets.",
     )
     return (Table("memory", "Memory", notes, columns, report.memory),)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
 from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 
@@ -28,6 +29,7 @@ def load(
     operating_point: str | None = None,
     thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
     layout: str = "segments",
+    plan: Plan | None = None,
 ) -> Runner:
     """Return a runner for the cascade in `bundle`.
 
@@ -41,6 +43,8 @@ def load(
         thresholds: A table of one's own instead, ``(branches, classes)``; infinity = never exits.
         layout: ``segments``, or ``if`` for the one graph of ``calexnet-export --layout if``, which
             takes a batch image by image.
+        plan: When gathering survivors pays, as `calexnet.runtimes.plan.measure` finds it on this
+            device; ``None`` = they are always gathered.
 
     Raises:
         BundleError: The bundle is damaged or has no such target, precision or operating point.
@@ -56,4 +60,5 @@ def load(
         operating_point=operating_point,
         thresholds=thresholds,
         layout=layout,
+        plan=plan,
     )

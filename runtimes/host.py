@@ -32,6 +32,7 @@ class HostLane(Lane):
         self._tensors = {"image": image}
         self._segments = [self._segment(step) for step in self.steps]
         self._kept: tuple[_Tensor, ...] = ()  # what later segments read
+        self._gathering = False  # whether this batch has been gathered: else all lies straight
 
     def _segment(self, step: Step) -> _Segment:
         def array(name: str) -> Array:
@@ -46,6 +47,7 @@ class HostLane(Lane):
             keeps=tuple(self._tensors[name] for name in step.keeps),
             threshold=array("threshold") if step.has_gate else None,
             answer={name: array(name) for name in (*step.answers, "probabilities")},
+            straight=(0,) * len(step.takes),
             bound={},
         )
 
@@ -59,30 +61,34 @@ class HostLane(Lane):
     def start(self, images: Array) -> None:
         """See `Lane`."""
         self.rows = len(images)
-        image = self._tensors["image"]
-        image.side, image.rows = 0, None
-        np.copyto(image.arrays[0][: self.rows], images)
+        if self._gathering:
+            for tensor in self._tensors.values():
+                tensor.side, tensor.rows = 0, None
+            self._gathering = False
+        np.copyto(self._tensors["image"].arrays[0][: self.rows], images)
 
     def _run(self, segment: int, probabilities: bool) -> Answer:
         mine = self._segments[segment]
-        for tensor in mine.takes:
-            if tensor.rows is not None:
-                tensor.gather()
-        key = (self.rows, *[tensor.side for tensor in mine.takes])
-        bound = mine.bound.get(key)
+        sides = self._gathered(mine) if self._gathering else mine.straight
+        bound = mine.bound.get((self.rows, sides))
         if bound is None:
-            bound = self._bind(mine, key)
+            bound = self._bind(mine, self.rows, sides)
         bound.call()
-        for tensor in mine.gives:
-            tensor.side, tensor.rows = 0, None
         self._kept = mine.keeps
         return bound.answer
 
-    def _bind(self, mine: _Segment, key: tuple[int, ...]) -> _Bound:
-        step, rows = mine.step, key[0]
+    def _gathered(self, mine: _Segment) -> tuple[int, ...]:
+        """Gather what a segment reads, if that was put off; return on which side each is."""
+        for tensor in mine.takes:
+            if tensor.rows is not None:
+                tensor.gather()
+        return tuple(tensor.side for tensor in mine.takes)
+
+    def _bind(self, mine: _Segment, rows: int, sides: tuple[int, ...]) -> _Bound:
+        step = mine.step
         feeds = {
-            name: tensor.arrays[tensor.side][:rows]
-            for name, tensor in zip(step.takes, mine.takes, strict=True)
+            name: tensor.arrays[side][:rows]
+            for name, tensor, side in zip(step.takes, mine.takes, sides, strict=True)
         }
         if mine.threshold is not None:
             feeds["threshold"] = mine.threshold
@@ -95,11 +101,12 @@ class HostLane(Lane):
         )
         if len(mine.bound) >= _MOST_BOUND:
             del mine.bound[next(iter(mine.bound))]
-        mine.bound[key] = bound
+        mine.bound[rows, sides] = bound
         return bound
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """See `Lane`; only noted here, and done when a tensor is read."""
+        self._gathering = True
         for tensor in self._kept:
             tensor.rows = rows if tensor.rows is None else tensor.rows[rows]
         self.rows = len(rows)
@@ -146,4 +153,5 @@ class _Segment(NamedTuple):
     keeps: tuple[_Tensor, ...]
     threshold: Array | None
     answer: dict[str, Array]
-    bound: dict[tuple[int, ...], _Bound]
+    straight: tuple[int, ...]
+    bound: dict[tuple[int, tuple[int, ...]], _Bound]

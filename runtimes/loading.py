@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
-from calexnet.manifest import SEGMENTS, Compiled
+from calexnet.manifest import SEGMENTS, Compiled, GraphRecord
 from calexnet.runtimes import thresholds as tables
+from calexnet.runtimes.base import Engine
+from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
 
 #: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
@@ -32,6 +35,7 @@ def load_runner(
     precision: str | None = None,
     *,
     layout: str = SEGMENTS,
+    plan: Plan | None = None,
     provider: str | None = None,
     threads: int | None = None,
     operating_point: str | None = None,
@@ -43,11 +47,17 @@ def load_runner(
     module, compiled = _choose(bundle, target, precision, layout)
     point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else tables.checked(thresholds, point.shape)
-    *engines, plain = (
-        module.load(record, bundle.read(record.file), provider=provider, threads=threads)
-        for record in (*compiled.segments, compiled.plain)
-    )
-    return Runner(bundle, compiled, engines, plain, table, module.LANE)
+
+    def engine(record: GraphRecord) -> Engine:
+        made: Engine = module.load(
+            record, bundle.read(record.file), provider=provider, threads=threads
+        )
+        return made
+
+    engines = [engine(record) for record in compiled.segments]
+    # An app seldom asks for plain, which weighs as much as the whole cascade.
+    plain = partial(engine, compiled.plain)
+    return Runner(bundle, compiled, engines, plain, table, module.LANE, plan)
 
 
 def _choose(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
-from calexnet.errors import InputError
+from calexnet.errors import EngineError, InputError
 from calexnet.gating import ExitTable, forcing
 from calexnet.manifest import IF, Compiled
 from calexnet.parity import Answers
@@ -18,6 +18,8 @@ from calexnet.runtimes.base import Array, Engine
 from calexnet.runtimes.host import HostLane
 from calexnet.runtimes.if_lane import IfLane
 from calexnet.runtimes.lane import Lane
+from calexnet.runtimes.once import Once
+from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.result import Batch, Result
 from calexnet.runtimes.steps import Step, steps_of
@@ -41,24 +43,31 @@ class Runner:
         bundle: Bundle,
         compiled: Compiled,
         engines: Sequence[Engine],
-        plain: Engine,
+        plain: Callable[[], Engine],
         thresholds: NDArray[np.float32],
         lane: type[Lane] = HostLane,
+        plan: Plan | None = None,
     ) -> None:
         self.bundle = bundle
         self.compiled = compiled
         self.thresholds = _frozen(thresholds)
         self._engines = tuple(engines)
-        self._plain = plain
         self._preprocessing = bundle.manifest.preprocessing
         cascade = IfLane if compiled.layout == IF else lane
-        self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade)
-        self._plain_chain = _Chain(steps_of([plain]), self._preprocessing, lane)
+        if plan is not None and plan.segments != len(self._engines):
+            raise InputError(
+                "the plan is of another cascade",
+                got=f"{plan.segments} segments",
+                expected=str(len(self._engines)),
+            )
+        self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade, plan)
+        preprocessing = self._preprocessing  # with `self` in it, only the collector would free it
+        self._plain_chain = Once(lambda: _Chain(steps_of([plain()]), preprocessing, lane))
 
     @property
     def provider(self) -> str:
         """The runtime's back end that the engines are on."""
-        return self._plain.provider
+        return self._engines[0].provider
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,8 +86,8 @@ class Runner:
 
     @property
     def plain_engine(self) -> Engine:
-        """The backbone alone."""
-        return self._plain
+        """The backbone alone, loaded when it is first asked for."""
+        return self._plain_chain().steps[0].engine
 
     def with_thresholds(
         self, thresholds: NDArray[np.float32] | Sequence[Sequence[float]]
@@ -109,8 +118,16 @@ class Runner:
         return self._answer(self._cascade, images, 1, probabilities)
 
     def plain(self, images: Array) -> Result:
-        """Return the answers of the backbone alone, as if every sample took the last exit."""
-        return self._answer(self._plain_chain, images, self._exits, probabilities=False)
+        """Return the answers of the backbone alone, as if every sample took the last exit.
+
+        It is loaded on the first call.
+
+        Raises:
+            InputError: Images of another type or shape, or with NaN.
+            EngineError: The runtime failed; the runner stays usable.
+            BundleError: Its file was changed since the bundle was opened, or is refused.
+        """
+        return self._answer(self._plain_chain(), images, self._exits, probabilities=False)
 
     @property
     def _exits(self) -> int:
@@ -200,9 +217,14 @@ class _Chain:
     """
 
     def __init__(
-        self, steps: Sequence[Step], preprocessing: Preprocessing, lane: type[Lane]
+        self,
+        steps: Sequence[Step],
+        preprocessing: Preprocessing,
+        lane: type[Lane],
+        plan: Plan | None = None,
     ) -> None:
         self.steps = steps
+        self._plan = plan
         most = lane.most_rows(steps, preprocessing)
         self.lanes = Pool(lambda room: lane(steps, preprocessing, room), most)
 
@@ -217,7 +239,14 @@ class _Chain:
             first: Number of the first exit.
             classes: How many, if probabilities are asked for; else ``None``.
         """
-        lane = self.lanes.take(len(images))
+        try:
+            lane = self.lanes.take(len(images))
+        except MemoryError as problem:
+            raise EngineError(
+                "no memory for the tensors of this batch",
+                got=f"{len(images)} images; {problem}",
+                fix="The runner stays usable; try a smaller batch",
+            ) from problem
         if lane.thresholds is not thresholds and self.steps[0].has_gate:
             lane.use(thresholds)
         result = self._through(lane, images, first, classes)
@@ -232,10 +261,13 @@ class _Chain:
             batch.let_out(answer, first + segment)
             if batch.left == 0:
                 break
-            if batch.left < lane.rows:
+            if batch.left < lane.rows and self._pays(segment + 1, lane.rows, batch.left):
                 lane.keep(batch.gather())
         assert batch.result is not None, "the tail lets everyone out"
         return batch.result
+
+    def _pays(self, segment: int, rows: int, left: int) -> bool:
+        return self._plan is None or self._plan.gathers(segment, rows, left)
 
 
 def _frozen(thresholds: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ def priced_report(folder: Path, point: str) -> Report:
             for record in (*build.segments, build.plain)
         )
         table = bundle.manifest.operating_point(point, build).table()
-        return Runner(bundle, build, engines, plain, table)
+        return Runner(bundle, build, engines, lambda: plain, table)
 
     plan = BenchPlan(
         batches=BATCHES,

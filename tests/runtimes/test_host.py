@@ -78,7 +78,7 @@ def test_a_lane_keeps_a_bounded_number_of_bindings(
         lane.start(random_images(count))
         lane.run(0)
 
-    assert [(4, 0), (1, 0)] == list(lane._segments[0].bound)
+    assert [(4, (0,)), (1, (0,))] == list(lane._segments[0].bound)
 
 
 def test_thresholds_are_copied_to_where_the_gates_read_them(chain: Runner) -> None:

@@ -161,9 +161,12 @@ def test_threads_and_provider_reach_every_engine(
         return genuine(*args, **options)
 
     monkeypatch.setattr(target, "load", load_and_note)
-    load(hand_made, provider="cpu", threads=2)
+    runner = load(hand_made, provider="cpu", threads=2)
 
-    assert [{"provider": "cpu", "threads": 2}] * 4 == seen
+    assert [{"provider": "cpu", "threads": 2}] * 3 == seen
+    runner.with_thresholds(runner.thresholds).plain(random_images(1))
+    runner.plain(random_images(2))
+    assert [{"provider": "cpu", "threads": 2}] * 4 == seen, "plain is loaded once, when asked for"
 
 
 @pytest.mark.parametrize("name", ["segment1", "segment3", "plain"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -102,6 +103,27 @@ def test_a_lane_that_failed_is_forgotten(chain: Runner, monkeypatch: pytest.Monk
     assert np.array_equal(wanted.exits, chain(images).exits)
 
 
+def test_a_batch_over_memory_is_told_and_the_runner_goes_on(
+    chain: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = chain(random_images(3))
+
+    def full(room: int) -> HostLane:
+        raise MemoryError("Unable to allocate 256 MiB")
+
+    with monkeypatch.context() as short:
+        short.setattr(chain._cascade.lanes, "_make", full)
+        short.setattr(chain._cascade.lanes, "_idle", deque())
+        with pytest.raises(
+            EngineError,
+            match=r"^no memory for the tensors of this batch: got 64 images; Unable to allocate "
+            r"256 MiB\. The runner stays usable; try a smaller batch\.$",
+        ):
+            chain(random_images(64))
+
+    assert np.array_equal(wanted.exits, chain(random_images(3)).exits)
+
+
 @pytest.mark.parametrize("count", [1, 7, 8, 25])
 def test_a_batch_beyond_the_room_is_answered_in_chunks(
     runner: Runner, count: int, monkeypatch: pytest.MonkeyPatch
@@ -112,7 +134,11 @@ def test_a_batch_beyond_the_room_is_answered_in_chunks(
     row_bytes = contract.ROOM_BYTES // HostLane.most_rows(steps, runner.preprocessing)
     monkeypatch.setattr(contract, "ROOM_BYTES", 7 * row_bytes + row_bytes // 2)
     small = Runner(
-        runner.bundle, runner.compiled, runner.engines, runner.plain_engine, runner.thresholds
+        runner.bundle,
+        runner.compiled,
+        runner.engines,
+        lambda: runner.plain_engine,
+        runner.thresholds,
     )
 
     result = small(images, probabilities=True)

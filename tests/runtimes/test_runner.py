@@ -415,7 +415,9 @@ def test_an_engine_that_fails_in_mid_batch_is_told_and_the_runner_goes_on(
     runner: Runner, position: int
 ) -> None:
     engines = [Flaky(engine) for engine in runner.engines]
-    mine = Runner(runner.bundle, runner.compiled, engines, runner.plain_engine, runner.thresholds)
+    mine = Runner(
+        runner.bundle, runner.compiled, engines, lambda: runner.plain_engine, runner.thresholds
+    )
     images = random_images(40)
     wanted = runner(images)
     assert [1, 2, 3] == np.unique(wanted.exits).tolist(), "every engine has to be reached"

@@ -91,7 +91,7 @@ def test_a_lane_takes_the_interpreter_that_loading_made(
 
     loaded(random_images(1))
 
-    assert 4 == before == len(made)
+    assert 3 == before == len(made)
 
 
 def test_the_images_of_a_call_are_not_held_on_to(runner: Runner) -> None:

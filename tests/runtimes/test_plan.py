@@ -1,0 +1,147 @@
+"""When gathering pays: from measured times, and with the same answers either way."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from calexnet.costs import SegmentTimes
+from calexnet.errors import InputError
+from calexnet.runtimes import load
+from calexnet.runtimes.lane import Lane
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.plan import Plan, measure
+from calexnet.runtimes.runner import Runner
+from tests.onnx_bundle import CLASSES, random_images
+
+BRANCHES = 2
+#: A second segment that costs 1 ms and 0.1 ms a sample; 0.05 ms to gather one.
+TIMES = SegmentTimes((1, 4, 32), ((1.0, 2.0, 8.0), (1.1, 1.4, 4.2), (1.0, 1.0, 1.0)))
+PLAN = Plan(TIMES, (0.0, 0.05, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("rows", "left", "gathers"),
+    [
+        # Running on with 32 costs 4.2 ms; 21 cost 1.0 + 2.1 + 1.05 = 4.15 ms, 22 cost 4.3 ms.
+        (32, 21, True),
+        (32, 22, False),
+        (32, 31, False),
+        (32, 1, True),
+        # 2 of 3: 1.2 + 0.1 = 1.3 ms, and so does running on.
+        (3, 2, False),
+        # Beyond what was measured.
+        (33, 32, True),
+    ],
+)
+def test_survivors_are_gathered_where_that_is_faster(rows: int, left: int, gathers: bool) -> None:
+    assert gathers == PLAN.gathers(1, rows, left)
+
+
+def test_a_segment_that_costs_the_same_for_any_batch_is_run_on() -> None:
+    assert not any(PLAN.gathers(2, 32, left) for left in range(1, 32))
+
+
+class Fixed(Plan):
+    """A plan that is told when to gather."""
+
+    def __init__(self, answers: list[bool]) -> None:
+        super().__init__(SegmentTimes((1,), ((1.0,),) * 3), (0.0,) * 3)
+        object.__setattr__(self, "answers", answers)
+
+    def gathers(self, segment: int, rows: int, left: int) -> bool:
+        answers: list[bool] = self.answers  # type: ignore[attr-defined]
+        return answers[segment]
+
+
+@given(st.data())
+def test_the_answers_do_not_depend_on_the_plan(runner: Runner, data: st.DataObject) -> None:
+    images = random_images(data.draw(st.integers(1, 24)), seed=data.draw(st.integers(0, 99)))
+    table = runner.ask_every_exit(images)
+    bars = st.sampled_from([float(score) for score in table.scores.ravel()]) | st.just(np.inf)
+    drawn = data.draw(st.lists(bars, min_size=8, max_size=8))
+    thresholds = np.array(drawn, np.float32).reshape(BRANCHES, len(CLASSES)) + np.float32(2e-5)
+    answers = data.draw(st.lists(st.booleans(), min_size=3, max_size=3))
+    other = load_runner(
+        runner.bundle, runner.compiled.target, threads=1, plan=Fixed(answers), thresholds=thresholds
+    )
+
+    wanted = runner.with_thresholds(thresholds)(images, probabilities=True)
+    found = other(images, probabilities=True)
+
+    assert np.array_equal(wanted.exits, found.exits)
+    assert np.array_equal(wanted.labels, found.labels)
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5)
+    assert found.probabilities is not None
+    assert wanted.probabilities is not None
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, atol=1e-5)
+
+
+def test_a_plan_that_runs_on_gathers_nobody(chain: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    for kind in (type(lane) for lane in [chain._cascade.lanes.take(1)]):
+        genuine = kind.keep
+
+        def keep(self: Lane, rows: Any, genuine: Any = genuine) -> None:
+            kept.append(len(rows))
+            genuine(self, rows)
+
+        monkeypatch.setattr(kind, "keep", keep)
+    images = random_images(40)
+    assert [1, 2, 3] == np.unique(chain(images).exits).tolist()
+    assert 2 == len(kept)
+
+    load_runner(chain.bundle, chain.compiled.target, threads=1, plan=Fixed([False] * 3))(images)
+
+    assert 2 == len(kept)
+
+
+def test_a_plan_is_measured_kept_as_text_and_loaded(chain: Runner) -> None:
+    plan = measure(chain, random_images(8), batches=(1, 2, 8), repeats=2)
+
+    assert (1, 2, 8) == plan.times.batches
+    assert 3 == plan.segments == len(plan.times.call_ms)
+    assert all(ms > 0 for row in plan.times.call_ms for ms in row)
+    assert 0.0 == plan.gather_ms[0] < min(plan.gather_ms[1:])
+    again = Plan.from_json(plan.to_json())
+    assert plan == again
+    result = load(chain.bundle.folder, chain.compiled.target, plan=again)(random_images(9))
+    assert np.array_equal(chain(random_images(9)).exits, result.exits)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"times": 3}', "{"])
+def test_what_is_no_plan_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"^this is no plan: got .*Measure one with calexnet"):
+        Plan.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("times", "gather_ms"),
+    [(TIMES, (0.0, 0.1)), (SegmentTimes((1, 2), ((1.0,),)), (0.0,)), (TIMES, (0.0, 0.1, np.nan))],
+)
+def test_a_plan_that_contradicts_itself_is_refused(
+    times: SegmentTimes, gather_ms: tuple[float, ...]
+) -> None:
+    with pytest.raises(InputError, match="the plan cannot be used: got "):
+        Plan(times, gather_ms)
+
+
+def test_a_plan_of_another_cascade_is_refused(chain: Runner) -> None:
+    other = Plan(SegmentTimes((1,), ((1.0,),)), (0.0,))
+    with pytest.raises(InputError, match="another cascade: got 1 segments; expected 3"):
+        load(chain.bundle.folder, chain.compiled.target, plan=other)
+
+
+@pytest.mark.parametrize("batches", [(), (2, 4), (1, 4, 2), (1, 16)])
+def test_sizes_that_cannot_be_measured_are_refused(chain: Runner, batches: tuple[int, ...]) -> None:
+    message = re.escape(
+        f"cannot measure a plan: got batches {batches} and 8 images; expected rising"
+    )
+    with pytest.raises(InputError, match=message):
+        measure(chain, random_images(8), batches)

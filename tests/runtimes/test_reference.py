@@ -1,0 +1,129 @@
+"""Cascades of many shapes against PyTorch: the same exits at any batch, layout, thread count."""
+
+# The expected value comes first in every comparison.
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from calexnet.bundle import open_bundle
+from calexnet.cascade import Cascade
+from calexnet.costs import SegmentTimes
+from calexnet.export import export_bundle, export_if
+from calexnet.export.bundle import export_cascade
+from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels
+from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.runner import Runner
+from tests.small_cascade import untrained
+
+pytestmark = pytest.mark.slow
+
+#: Wherever a score is further than this from its threshold, exits have to be the same.
+BOUND = 1e-5
+_BLOCKS = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(3)]
+#: Blocks, and points inside of them, past which a shortcut is carried too; in running order.
+POINTS = ["conv1", *(name for b in _BLOCKS for name in (f"{b}.conv1", f"{b}.bn2", b))]
+
+
+class Shape(NamedTuple):
+    classes: int
+    side: int
+    seed: int
+
+
+class Exported(NamedTuple):
+    reference: Cascade
+    images: NDArray[np.uint8]
+    runners: tuple[Runner, ...]
+
+
+@pytest.fixture(
+    scope="module",
+    params=[Shape(2, 9, 0), Shape(1000, 13, 1), Shape(4, 32, 2), Shape(10, 17, 3)],
+    ids=str,
+)
+def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A cascade with branches at random points of a ResNet-20, on every runtime and layout."""
+    shape: Shape = request.param
+    rng = np.random.default_rng(shape.seed)
+    chosen = rng.choice(len(POINTS), size=rng.integers(1, 5), replace=False)
+    attach = [POINTS[index] for index in sorted(chosen)]
+    cascade = untrained("resnet20", attach, classes=shape.classes, side=shape.side, head="linear")
+    folder = tmp_path_factory.mktemp("shape") / "bundle"
+    export_cascade(cascade, "0" * 64, folder, target="onnxruntime", input="uint8")
+    export_bundle(folder, target="tflite")
+    export_if(folder)
+    images = rng.integers(0, 256, (40, shape.side, shape.side, 3), dtype=np.uint8)
+    return Exported(cascade, images, tuple(_runners(folder, len(attach) + 1)))
+
+
+def _runners(folder: Path, segments: int) -> Iterator[Runner]:
+    bundle = open_bundle(folder)
+    flat = Plan(SegmentTimes((1, 64), ((1.0, 1.0),) * segments), (0.0,) * segments)
+    for target in ("onnxruntime", "tflite"):
+        for threads in (1, 2):
+            yield load_runner(bundle, target, threads=threads)
+        yield load_runner(bundle, target, threads=1, plan=flat)  # nobody is ever gathered
+    yield load_runner(bundle, layout="if", threads=1)
+
+
+@st.composite
+def tables(draw: st.DrawFn, answers: ExitTable, classes: int) -> NDArray[np.float32]:
+    """Thresholds around the scores that are there, and at plus and minus infinity."""
+    rows = []
+    for branch in range(answers.branches):
+        bar = float(np.quantile(answers.scores[branch], draw(st.floats(0.3, 0.8))))
+        if draw(st.integers(0, 7)) == 0:
+            bar = draw(st.sampled_from([-np.inf, NEVER]))
+        row = np.full(classes, bar, np.float32)
+        row[draw(st.integers(0, classes - 1))] = draw(st.sampled_from([-np.inf, NEVER]))
+        rows.append(row)
+    return np.stack(rows)
+
+
+@settings(max_examples=12)
+@given(data=st.data())
+def test_exits_and_labels_are_the_references(exported: Exported, data: st.DataObject) -> None:
+    """In batches that are permuted, with some images several times."""
+    cascade, pool, runners = exported
+    classes = len(cascade.spec.classes)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    images = pool[rng.integers(0, len(pool), data.draw(st.sampled_from([1, 2, 7, 16, 33])))]
+    answers = cascade.answer(images)
+    table = data.draw(tables(answers, classes))
+    exits = choose_exits(answers, table)
+    sure = _is_sure(answers, table)
+    firm = sure & _has_clear_labels(cascade, images)
+    event(f"{len(np.unique(exits))} exits taken; decided for {firm.mean():.0%} of the images")
+
+    for runner in runners:
+        result = runner.with_thresholds(table)(images, probabilities=True)
+
+        name = runner.compiled.name
+        assert np.array_equal(exits[firm], result.exits[firm]), name
+        assert np.array_equal(chosen_labels(answers, exits)[firm], result.labels[firm]), name
+        wanted = answers.scores[exits - 1, np.arange(len(images))]
+        np.testing.assert_allclose(result.scores[firm], wanted[firm], atol=2e-5, err_msg=name)
+        assert result.probabilities is not None
+        assert (len(images), classes) == result.probabilities.shape
+
+
+def _is_sure(answers: ExitTable, table: NDArray[np.float32]) -> NDArray[np.bool_]:
+    bars = np.stack([row[labels] for row, labels in zip(table, answers.labels, strict=False)])
+    clear: NDArray[np.bool_] = (np.abs(answers.scores[:-1] - bars) > BOUND).all(axis=0)
+    return clear
+
+
+def _has_clear_labels(cascade: Cascade, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    ranked = np.sort(cascade.probabilities(images), axis=-1)
+    lead = ranked[..., -1] - ranked[..., -2]
+    # Of a thousand classes each has a thousandth: rounding is as much smaller.
+    return np.asarray((lead > BOUND * ranked[..., -1]).all(axis=0))
