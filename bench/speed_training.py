@@ -33,12 +33,12 @@ def print_training_figures() -> None:
         wanted_epochs, _ = Optimisation().length(_WANTED)
         seconds = _epoch_s(task) * wanted_epochs * _WANTED / _SAMPLES
     what = f"three branches, {_WANTED:,} samples, {wanted_epochs} epochs, from one on a quarter"
-    print(f"{what:<66} {seconds:5.0f} s   (bar 120)")
+    print(f"{what:<84} {seconds:5.0f} s   (bar 120)")
     start = time.perf_counter()
     truth = table.labels[-1]
     rules.build(Part("cpm")).calibrate(table, truth, _CLASSES, 0.05)
     what = f"another operating point of trained branches, {len(truth):,} samples"
-    print(f"{what:<66} {time.perf_counter() - start:5.2f} s")
+    print(f"{what:<84} {time.perf_counter() - start:5.2f} s")
 
 
 def _epoch_s(task: Task) -> float:

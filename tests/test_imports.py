@@ -29,6 +29,7 @@ NEEDS_TORCH = {
     "calexnet.backbones.cifar_resnet",
     "calexnet.backbones.frozen",
     "calexnet.backbones.resnet",
+    "calexnet.bench.speed_networks",
     "calexnet.bench.speed_training",
     "calexnet.branches",
     "calexnet.cascade",
