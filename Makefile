@@ -43,7 +43,8 @@ BUNDLE ?= bundles/digits
 DATA ?= digits.npz
 CALEXNET_PYTHON ?= $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
 hardware-check:
-	$(CALEXNET_PYTHON) -Im calexnet.bench.hardware_check $(BUNDLE) --data $(DATA) --out hardware-check.json
+	$(CALEXNET_PYTHON) -Im calexnet.bench.hardware_check $(BUNDLE) --data $(DATA) \
+		--out reports/hardware-check.json
 
 wheels: $(READY)
 	.ci/wheels $(BIN)/python

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import enum
 from collections.abc import Callable
+from itertools import count
 from types import ModuleType
 from typing import Any
 
@@ -60,6 +61,7 @@ class Cuda:
         self.streams: dict[int, list[Callable[[], None]]] = {}
         self._room, self._driver = room, driver
         self._clock_ms = 0.0
+        self._handles = count(1000)
         self.events = 0
 
     def cudaGetDeviceCount(self) -> tuple[Any, ...]:  # noqa: N802
@@ -73,7 +75,7 @@ class Cuda:
 
     @property
     def used(self) -> int:
-        return sum(len(block) for block in self.memory.values())
+        return sum(len(block) for block in list(self.memory.values()))
 
     def cudaMalloc(self, size: int) -> tuple[Any, ...]:  # noqa: N802
         if self.used + size > self._room:
@@ -89,7 +91,7 @@ class Cuda:
 
     def cudaStreamCreateWithFlags(self, flags: int) -> tuple[Any, ...]:  # noqa: N802
         assert flags == self.cudaStreamNonBlocking
-        handle = 1000 + len(self.streams)
+        handle = next(self._handles)
         self.streams[handle] = []
         return Status.SUCCESS, handle
 
@@ -141,7 +143,7 @@ class Cuda:
 
     def check(self, address: int, size: int) -> None:
         """Check that `size` bytes at `address` are allocated."""
-        for start, block in self.memory.items():
+        for start, block in list(self.memory.items()):  # threads allocate meanwhile
             if start <= address < start + len(block):
                 assert address + size <= start + len(block), "a copy over the end of a buffer"
                 return

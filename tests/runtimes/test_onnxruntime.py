@@ -95,6 +95,7 @@ def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
         target.load(record, bundle.read(record.file), provider="gpu", threads=None)
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
 @pytest.mark.parametrize("claimed", [False, True])
 def test_a_gpu_that_is_not_there_is_told_and_nothing_falls_back(

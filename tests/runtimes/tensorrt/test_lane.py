@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 import calexnet
 from calexnet.errors import EngineError
 from calexnet.export import EngineSettings, export_bundle
-from calexnet.runtimes.tensorrt.lane import unbroken
+from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.steps import steps_of
+from calexnet.runtimes.tensorrt.lane import TensorRtLane, unbroken
 from tests.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 from tests.runtimes.tensorrt.conftest import LARGEST, put_in_place
 from tests.tensorrt_stand_in import Cuda
@@ -73,6 +75,38 @@ def test_narrow_tensors_are_carried_as_they_are(
         ours, theirs = (calexnet.load(folder, t, precision) for t in targets)
 
         assert theirs(images).exits.tolist() == ours(images).exits.tolist()
+
+
+@pytest.mark.parametrize("wiring", ["chain", "skip", "late image"])
+def test_gathered_or_run_on_it_answers_as_the_hosts_lane_does(
+    cuda: Cuda, tmp_path: Path, wiring: Wiring
+) -> None:
+    """Whatever is kept after which segment, batch after batch in the same memory."""
+    folder = tmp_path / "bundle"
+    write_bundle(folder, wiring=wiring)
+    export_bundle(folder, target="tensorrt", engines=EngineSettings((LARGEST,)))
+    runners = [calexnet.load(folder, target=target) for target in ("tensorrt", "onnxruntime")]
+    lanes = [
+        kind(steps_of(runner.engines), runner.preprocessing, LARGEST)
+        for kind, runner in zip((TensorRtLane, HostLane), runners, strict=True)
+    ]
+    rng = np.random.default_rng(0)
+    for seed in range(40):
+        images = random_images(int(rng.integers(2, LARGEST + 1)), seed)
+        for lane in lanes:
+            lane.use(runners[0].thresholds)
+            lane.start(images)
+        for segment in range(3):
+            found, expected = (lane.run(segment, probabilities=True) for lane in lanes)
+            assert expected.label.tolist() == found.label.tolist()
+            np.testing.assert_allclose(found.score, expected.score, atol=1e-6)
+            assert found.probabilities is not None
+            assert expected.probabilities is not None
+            np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
+            rows = np.flatnonzero(rng.random(lanes[0].rows) < 0.7)
+            if len(rows) > 0 and rng.random() < 0.6:
+                for lane in lanes:
+                    lane.keep(rows)
 
 
 def answer(rows: int) -> list[tuple[object, ...]]:
