@@ -6,36 +6,37 @@ what-if panel, named to the browser by its hash; all else works without it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from typing import Any
 
-from calexnet.bench import choices, overview, panel, plots, savings, spreads, surface, tables
+from calexnet.bench import (
+    choices,
+    markup,
+    overview,
+    panel,
+    plots,
+    savings,
+    spreads,
+    surface,
+    tables,
+)
 from calexnet.bench.conclusions import by_setting, one_point_sentences, setting_name
 from calexnet.bench.decision import sentence
 from calexnet.bench.device_tables import device
 from calexnet.bench.energy_tables import energy, energy_sentences
 from calexnet.bench.figures import counted, percent, significant
 from calexnet.bench.remedies import broken
-from calexnet.bench.results import EnergyRow, Report, Verdict
+from calexnet.bench.results import EnergyRow, Report
 from calexnet.bench.surface import Surface
-from calexnet.bench.table import Column, Table, subjects_of
+from calexnet.bench.table import Table, subjects_of
 
 LEAD = (
     "Plain is a trained classifier that every image runs through from end to end; a cascade is the "
     "same classifier with exits, places on the way where an image whose answer is already sure "
     "leaves, so that the rest is not run for it."
-)
-#: A ratio, who is better, and what a pointer shows over it.
-RatioCell = tuple[float, Verdict, str]
-
-_KEY = (
-    '<p class="key"><span><span class="cell cascade">0.80</span> cascade faster</span> '
-    '<span><span class="cell plain">1.20</span> plain faster</span> '
-    '<span><span class="cell unclear">1.01?</span> unclear</span></p>'
 )
 
 
@@ -91,7 +92,7 @@ def _parts(report: Report) -> tuple[Part, ...]:
         Part("saved", "Work saved, and time saved", _savings(report)),
         Part("joules", "Energy", _energy(report)),
         Part("machine", "The machine", _machine(report)),
-        Part("words", "Words", (_grid(tables.glossary()),)),
+        Part("words", "Words", (markup.grid(tables.glossary()),)),
         Part("tables", "Every table", _every_table(report)),
     )
 
@@ -133,10 +134,9 @@ def _flag(report: Report) -> str:
 def _verdict(report: Report) -> str:
     found = report.decision
     kind = found.choice.replace(" ", "-") if report.validity.counts else "invalid"
-    reasons = "".join(f"<li>{_text(reason)}</li>" for reason in found.reasons)
-    body = f"<ul>{reasons}</ul>{_grid(tables.deciding(report))}"
+    body = markup.bullets(found.reasons) + markup.grid(tables.deciding(report))
     if not report.validity.counts:
-        body = f"<details><summary>What it would have said</summary>{body}</details>"
+        body = markup.fold("What it would have said", body)
     return (
         f'<section class="verdict {kind}" id="verdict">\n<h2>Verdict</h2>\n'
         f'<p class="decision">{escape(sentence(found, report.validity))}</p>\n{body}\n</section>'
@@ -148,7 +148,7 @@ def _validity(report: Report) -> str:
     if found.valid:
         return ""
     rules = "".join(
-        f"<li><b>{escape(_capital(one.rule))}</b>: {_text(one.words)} {escape(one.remedy)}</li>"
+        f"<li><b>{escape(_capital(one.rule))}</b>: {markup.text(f'{one.words} {one.remedy}')}</li>"
         for one in broken(found.breaches)
     )
     return (
@@ -159,8 +159,8 @@ def _validity(report: Report) -> str:
 
 
 def _notes(notes: tuple[str, ...]) -> str:
-    items = "".join(f"<li>{_text(note)}</li>" for note in notes)
-    return f'<div class="warning"><b>Before you read on</b><ul>{items}</ul></div>' if notes else ""
+    items = markup.bullets(notes)
+    return f'<div class="warning"><b>Before you read on</b>{items}</div>' if notes else ""
 
 
 # The parts, in the page's order.
@@ -171,16 +171,22 @@ def _overview(report: Report) -> str:
     if not found:
         return ""
     sizes = overview.batches(found)
-    rows = [(line.name, [_ratio_cell(_measured(line, batch)) for batch in sizes]) for line in found]
+    rows = [
+        (line.name, [markup.ratio_cell(_measured(line, batch)) for batch in sizes])
+        for line in found
+    ]
     head = ["Images a call", *map(str, sizes)]
-    sentences = "".join(f"<li>{_text(words)}</li>" for words in report.headline)
-    return (
-        f"{_paragraph(overview.NOTE)}\n{_KEY}\n{_heat('Ratio by batch', head, rows)}\n"
-        f"<details><summary>The same in sentences</summary><ul>{sentences}</ul></details>"
+    return "\n".join(
+        (
+            markup.paragraph(overview.NOTE),
+            markup.KEY,
+            markup.heat("Ratio by batch", head, rows),
+            markup.fold("The same in sentences", markup.bullets(report.headline)),
+        )
     )
 
 
-def _measured(line: overview.Line, batch: int) -> RatioCell | None:
+def _measured(line: overview.Line, batch: int) -> markup.RatioCell | None:
     """Return a ratio, its verdict, and what a pointer shows over it."""
     row = line.cells.get(batch)
     if row is None:
@@ -203,10 +209,10 @@ def _choices(report: Report) -> tuple[str, ...]:
         "shows."
     )
     return (
-        f"{_paragraph(caption)}\n<figure>{_panels([choices.plot(report)])}</figure>",
-        _fold(
+        f"{markup.paragraph(caption)}\n<figure>{markup.panels([choices.plot(report)])}</figure>",
+        markup.fold(
             f"All {counted(len(table.records), 'network')}, the fastest first",
-            "".join(_paragraph(note) for note in table.notes) + _grid(table),
+            markup.paragraphs(table.notes) + markup.grid(table),
         ),
     )
 
@@ -246,15 +252,15 @@ def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
     """Yield all about one target and precision."""
     glance = tables.glance_at(report, subject)
     if glance.records:
-        yield _paragraph(glance.notes[0]) + _grid(glance)
-    yield _figure(
+        yield markup.paragraph(glance.notes[0]) + markup.grid(glance)
+    yield markup.figure(
         "Time an image, by batch",
         "Each mark is a measured time. Where the squares lie below the circles, the cascade is "
         "faster. The bar at a square is the 95 % interval of the ratio. An open square means "
         "unclear: the bar reaches the circle. Each plot has its own scale, from 0.",
         [plot for setting, plot in plots.latency_plots(report).items() if setting[:2] == subject],
     )
-    yield _figure(
+    yield markup.figure(
         "How many images must leave early, by batch",
         "A dot shows the share of images that must leave early for the cascade to cost what plain "
         "costs: the break-even rate. The dashed line shows the share that does. A dot in the "
@@ -264,7 +270,7 @@ def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
         [p for setting, p in plots.break_even_plots(report).items() if setting[:2] == subject],
     )
     yield _points(report, subject)
-    yield _figure(
+    yield markup.figure(
         "How long single images take",
         "Images that leave early are answered sooner, so a cascade has several latencies, not one: "
         "each exit's calls are drawn with their whole spread. For plain, and for the cascade with "
@@ -284,8 +290,8 @@ def _points(report: Report, subject: tuple[str, str]) -> str:
     notes = (*one_point_sentences(rows), table.notes[-1])
     return (
         "<h3>Which margin costs how much</h3>\n"
-        + "".join(_paragraph(note) for note in notes)
-        + _grid(Table("points-shown", "Which margin costs how much", notes, kept, rows))
+        + markup.paragraphs(notes)
+        + markup.grid(Table("points-shown", "Which margin costs how much", notes, kept, rows))
     )
 
 
@@ -311,7 +317,7 @@ def _surfaces(report: Report, subject: tuple[str, str]) -> str:
         )
     )
     return (
-        f"<h3>What is foretold for other images</h3>\n{_paragraph(caption + seen)}\n"
+        f"<h3>What is foretold for other images</h3>\n{markup.paragraph(caption + seen)}\n"
         f'<div class="pairs">{grids}</div>'
     )
 
@@ -328,9 +334,9 @@ def _surface(found: Surface, *, gathered: bool) -> str:
             if gathered:
                 words += f" ({significant(point.row.low)} to {significant(point.row.high)})"
             verdict = point.gathered if gathered else point.running_on
-            cells.append(_ratio_cell((ratio, verdict, words)))
+            cells.append(markup.ratio_cell((ratio, verdict, words)))
         rows.append((f"{100 * early:g} %", cells))
-    return _heat("Foretold ratio", ["Leave early", *map(str, found.batches)], rows)
+    return markup.heat("Foretold ratio", ["Leave early", *map(str, found.batches)], rows)
 
 
 def _savings(report: Report) -> tuple[str, ...]:
@@ -342,34 +348,36 @@ def _savings(report: Report) -> tuple[str, ...]:
         "into the runtime, memory, and images being gathered. A faint bar is unclear: its interval "
         "holds 0."
     )
-    return (f"{_paragraph(caption)}\n<figure>{_panels([plot])}</figure>",)
+    return (f"{markup.paragraph(caption)}\n<figure>{markup.panels([plot])}</figure>",)
 
 
 def _energy(report: Report) -> tuple[str, ...]:
     """Return the ratio in joules by batch, or why there is none."""
+    if not report.energy:
+        return ()
     notes = energy(report).notes
     if not any(row.gross is not None for row in report.energy):
-        return tuple(map(_paragraph, notes[: len(report.energy) and 1]))
+        return (markup.paragraph(notes[0]),)
     grouped = by_setting(report.energy)
     sizes = tuple(sorted({row.batch for row in report.energy}))
     rows = []
     for setting, found in grouped.items():
         cells = {row.batch: _joules(row) for row in found}
         name = setting_name(report.energy, setting)
-        rows.append((name, [_ratio_cell(cells.get(size)) for size in sizes]))
+        rows.append((name, [markup.ratio_cell(cells.get(size)) for size in sizes]))
     caption = (
         "Energy an image, all that the device used: the cascade's over plain's, by the number of "
         "images in one call. Under 1 the cascade uses less."
     )
     said = energy_sentences(report.energy)
     return (
-        _paragraph(caption),
-        _heat("Energy ratio by batch", ["Images a call", *map(str, sizes)], rows),
-        *(_paragraph(note) for note in notes[:-1] if note not in said),
+        markup.paragraph(caption),
+        markup.heat("Energy ratio by batch", ["Images a call", *map(str, sizes)], rows),
+        *(markup.paragraph(note) for note in notes[:-1] if note not in said),
     )
 
 
-def _joules(row: EnergyRow) -> RatioCell | None:
+def _joules(row: EnergyRow) -> markup.RatioCell | None:
     found = row.gross
     if found is None or found.ratio is None:
         return None
@@ -380,8 +388,8 @@ def _joules(row: EnergyRow) -> RatioCell | None:
 def _machine(report: Report) -> tuple[str, ...]:
     found = tables.validity(report)
     return (
-        "".join(_paragraph(note) for note in found.notes[not report.validity.valid :]),
-        _grid(device(report)),
+        markup.paragraphs(found.notes[not report.validity.valid :]),
+        markup.grid(device(report)),
     )
 
 
@@ -391,91 +399,14 @@ def _every_table(report: Report) -> tuple[str, ...]:
         "All figures of this page and more. The same stand in report.json, and as CSV in the "
         "folder tables beside it."
     )
-    return (_paragraph(lead), *map(_section, found))
-
-
-# The pieces.
+    return (markup.paragraph(lead), *map(_section, found))
 
 
 def _section(table: Table[Any]) -> str:
-    notes = "".join(_paragraph(note) for note in table.notes)
-    body = _grid(table) if table.records else "<p>Nothing was measured here.</p>"
-    name = f"{escape(table.title)} <small>{counted(len(table.records), 'row')}</small>"
-    return _fold(name, f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>', raw=True)
-
-
-def _fold(name: str, inside: str, *, raw: bool = False) -> str:
-    shown = name if raw else escape(name)
-    return f"<details><summary>{shown}</summary>\n{inside}\n</details>"
-
-
-def _figure(heading: str, caption: str, found: Sequence[str]) -> str:
-    if not found:
-        return ""
-    return (
-        f"<figure>\n<h3>{escape(heading)}</h3>\n<figcaption>{_paragraph(caption)}</figcaption>\n"
-        f"{_panels(found)}\n</figure>"
-    )
-
-
-def _panels(found: Sequence[str]) -> str:
-    inside = "\n".join(found)
-    return f'<div class="panels">\n{inside}\n</div>'
-
-
-def _ratio_cell(found: RatioCell | None) -> str:
-    if found is None:
-        return "<td></td>"
-    ratio, verdict, words = found
-    shown = overview.shown(ratio, verdict)
-    return f'<td class="cell {verdict}" title="{escape(words)}">{shown}</td>'
-
-
-def _heat(name: str, head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Return a table whose cells are coloured by verdict."""
-    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
-    lines = "\n".join(
-        f'<tr><th scope="row">{escape(label)}</th>{"".join(cells)}</tr>' for label, cells in rows
-    )
-    return _scroll(
-        name,
-        f'<table class="heat">\n<thead><tr>{titles}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n'
-        "</table>",
-    )
-
-
-def _grid(table: Table[Any]) -> str:
-    columns: tuple[Column[Any], ...] = table.columns
-    head = "".join(f'<th scope="col" class="{c.kind}">{escape(c.title)}</th>' for c in columns)
-    rows = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in table.rows)
-    return _scroll(
-        table.title,
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table>",
-    )
-
-
-def _scroll(name: str, inside: str) -> str:
-    """Return a box that takes the keyboard's focus, so that it scrolls without a pointer too."""
-    return (
-        f'<div class="scroll" role="region" aria-label="{escape(name)}" tabindex="0">\n'
-        f"{inside}\n</div>"
-    )
-
-
-def _cells(columns: tuple[Column[Any], ...], row: tuple[str, ...]) -> str:
-    return "".join(
-        f'<td class="{column.kind}">{escape(cell)}</td>'
-        for column, cell in zip(columns, row, strict=True)
-    )
-
-
-def _paragraph(words: str) -> str:
-    return f"<p>{_text(words)}</p>"
-
-
-def _text(words: str) -> str:
-    """Return words to be read, a figure and its unit on one line."""
-    return re.sub(r"(?<=\d) (?=%|ms\b|mJ\b)", "\u00a0", escape(words))
+    notes = markup.paragraphs(table.notes)
+    body = markup.grid(table) if table.records else "<p>Nothing was measured here.</p>"
+    inside = f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>'
+    return markup.fold(table.title, inside, counted(len(table.records), "row"))
 
 
 def _capital(words: str) -> str:

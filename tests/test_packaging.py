@@ -89,6 +89,23 @@ def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     assert "Typing :: Typed" in PROJECT["classifiers"]
 
 
+def test_what_is_no_code_is_installed_too() -> None:
+    """A wheel leaves out, without a word, whatever stands in no list."""
+    listed = {
+        ROOT / FOLDERS[package] / name
+        for package, names in SETUPTOOLS["package-data"].items()
+        for name in names
+    }
+    found = {
+        path
+        for folder in FOLDERS.values()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+    }
+
+    assert found == listed
+
+
 def test_the_version_has_one_source() -> None:
     assert PROJECT["version"] == calexnet.__version__ == metadata.version("calexnet")
     assert "dynamic" not in PROJECT
