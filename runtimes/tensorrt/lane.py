@@ -76,8 +76,7 @@ class TensorRtLane(Lane):
 
     def _run(self, segment: int, probabilities: bool) -> Answer:
         step, mine = self.steps[segment], self._segments[segment]
-        for name in step.takes:
-            self._tensors[name].gather(self._cuda, self._stream)
+        self._gather(step)
         for name in step.gives:
             self._tensors[name].made()
         addresses = {name: self._tensors[name].address for name in (*step.takes, *step.gives)}
@@ -93,6 +92,15 @@ class TensorRtLane(Lane):
         return Answer(
             answer["label"], answer["score"], answer.get("exit"), answer.get("probabilities")
         )
+
+    def gather(self, segment: int) -> None:
+        """Do what `keep` put off for what a segment reads, and wait for it."""
+        self._gather(self.steps[segment])
+        self._cuda.wait(self._stream)
+
+    def _gather(self, step: Step) -> None:
+        for name in step.takes:
+            self._tensors[name].gather(self._cuda, self._stream)
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """See `Lane`; only noted here, and done when a tensor is read."""
