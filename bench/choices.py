@@ -8,6 +8,7 @@ from calexnet.bench.drawing import (
     EDGE,
     RIGHT,
     across,
+    below,
     circle,
     diamond,
     legend,
@@ -81,7 +82,7 @@ def _steps(allowed: float) -> tuple[int, ...]:
 
 def _foot(x: float, label: str) -> str:
     line = f'<path class="grid" d="M{x:.1f} {BOTTOM}v4"/>'
-    return line + text(x, BOTTOM + 18, label, "axis", "middle")
+    return line + below(x, BOTTOM + 18, label)
 
 
 def _mark(one: Alternative, x: float, y: float) -> str:

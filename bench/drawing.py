@@ -54,6 +54,13 @@ def across(left: float, y: float, label: str) -> str:
     return line + text(left - 6, y + 4, label, "axis", "end")
 
 
+def below(x: float, y: float, label: str) -> str:
+    """Return a label under the place `x` of an axis; at the right edge it ends there."""
+    if x >= RIGHT:
+        return text(WIDTH - 2, y, label, "axis", "end")
+    return text(x, y, label, "axis", "middle")
+
+
 def line(places: Sequence[tuple[float, float]], kind: str) -> str:
     """Return a line through `places`."""
     return f'<polyline class="line {kind}" points="{points(places)}"/>'

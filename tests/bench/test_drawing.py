@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from calexnet.bench.drawing import circle, cross, diamond, square, svg, text, ticks
+from calexnet.bench.drawing import RIGHT, below, circle, cross, diamond, square, svg, text, ticks
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,12 @@ def test_a_mark_says_its_words_to_a_pointer(mark: object) -> None:
     drawn = plot[-1]
     assert drawn.get("class") == "mark plain"
     assert drawn.findtext("title") == "<1> & 2"
+
+
+def test_a_label_never_leaves_the_plot() -> None:
+    inner, last = (ElementTree.fromstring(below(x, 10, "1.25")) for x in (200.0, float(RIGHT)))
+    assert (inner.get("x"), inner.get("text-anchor")) == ("200.0", "middle")
+    assert (last.get("x"), last.get("text-anchor")) == ("358.0", "end")
 
 
 def test_texts_and_titles_are_disarmed() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from calexnet.bench import spreads
-from calexnet.bench.results import Report
+from calexnet.bench.results import Estimate, Report
 from tests.bench.sample_report import EXITS, LATENCY, SUBJECT, sample_report
 
 
@@ -57,6 +58,16 @@ def test_the_mixtures_percentiles_are_marks_with_their_names() -> None:
         "p90: 22.6 ms",
         "p95: 23.0 ms",
     ]
+
+
+def test_a_hiccup_does_not_press_all_else_into_a_point() -> None:
+    # Four times the last exit's 22.4 ms are 89.6, so the scale ends at 100 and not at 2,000.
+    slow = replace(LATENCY[1], p99_ms=Estimate(2000.0, 1000.0, 3000.0))
+    root = plot(sample_report(latency=(LATENCY[0], slow)))
+    texts = [e.text or "" for e in root.iter("text")]
+    assert "100" in texts
+    assert "cascade, all exits, p99 2,000 ms \u2192" in texts
+    assert [e.get("x") for e in root.iter("rect") if "p99" in "".join(e.itertext())] == ["346.0"]
 
 
 def test_read_aloud() -> None:
