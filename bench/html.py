@@ -302,10 +302,10 @@ def _surfaces(report: Report, subject: tuple[str, str]) -> str:
     caption = (
         "Cascade over plain, predicted from the segments' own times for images that leave early "
         "more or less often. The lowest line is the worst case: nobody leaves early and every head "
-        "was in vain. Gathered: images that stay make a smaller batch, which is what the runtime does "
-        "unless it has measured that this does not pay. Not gathered: the whole batch goes on while "
-        "one image has not left. Unclear means that 1 lies "
-        "within the measured ratio's interval and the error of the prediction there."
+        "was in vain. Gathered: images that stay make a smaller batch, which is what the runtime "
+        "does unless it has measured that this does not pay. Not gathered: the whole batch goes on "
+        "while one image has not left. Unclear means that 1 lies within the measured ratio's "
+        "interval and the error of the prediction there."
     )
     rates = [row.rate for row in report.exits if (row.target, row.precision) == subject]
     seen = f" Here {percent(sum(rates[:-1]))} do." if rates else ""
