@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_if", "export_run"]
 
-#: target -> module with ``compile(graphs, bundle)``, which writes that target's files from the
-#: portable graphs, and ``PACKAGES``, which it does that with; ``PRECISIONS`` are the narrower ones
-#: that it has, and ``narrow(graphs, bundle, attach, precision, images)`` writes one. Targets of
-#: which a file runs on one GPU alone have ``build(graphs, exit_rates, settings)`` instead, which
-#: gives their engines for graphs at any of these precisions, and `NEVER_RUN`, the reason if so.
+#: target -> module with ``compile(graphs, bundle, folder)``, which writes that target's files from
+#: graphs at full precision or one of its ``PRECISIONS``, and ``PACKAGES``, which it does that with.
+#: Targets of which a file runs on one GPU alone have ``build(graphs, exit_rates, settings)``
+#: instead, which gives their engines for such graphs, and `NEVER_RUN`, the reason if so.
 TARGETS = {
     "onnxruntime": "calexnet.export.onnxruntime",
     "tflite": "calexnet.export.tflite",

@@ -8,7 +8,7 @@ batch size read off an earlier tensor is read off one of the stage's own instead
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -79,7 +79,7 @@ class _Cutter:
                     expected="the order in which data reaches them",
                     fix="Reorder --attach",
                 )
-            for node in _needed(goals):
+            for node in needed(goals):
                 stage_of.setdefault(node, stage)
         return stage_of
 
@@ -202,16 +202,17 @@ class _Cutter:
         )
 
 
-def _needed(goals: Sequence[ir.Value]) -> set[ir.Node]:
-    """Return the nodes that `goals` depend on."""
+def needed(goals: Iterable[ir.Value], start: ir.Value | None = None) -> set[ir.Node]:
+    """Return the nodes that `goals` depend on; from `start` on, if there is one."""
     found: set[ir.Node] = set()
-    stack = [goal.producer() for goal in goals]
+    stack = list(goals)
     while stack:
-        node = stack.pop()
-        if node is None or node in found:
+        value = stack.pop()
+        node = value.producer()
+        if value is start or node is None or node in found:
             continue
         found.add(node)
-        stack += [value.producer() for value in node.inputs if value is not None]
+        stack += [v for v in node.inputs if v is not None]
     return found
 
 

@@ -28,13 +28,18 @@ def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calib
         precision: One that the target has, not full.
         calibration: Real samples.
     """
+    from calexnet.export.precisions.rejoin import narrow_cascade
+
     images = bundle.manifest.preprocessing.as_input(calibration.images)
-    *segments, plain = import_module(TARGETS[target]).narrow(
-        portable.read(bundle),
+    *segments, plain = import_module(TARGETS[target]).compile(
+        narrow_cascade(
+            portable.read(bundle),
+            [branch.attach for branch in bundle.manifest.branches],
+            precision,
+            images[: calibration.record.ranged],
+        ),
         bundle.folder,
-        [branch.attach for branch in bundle.manifest.branches],
-        precision,
-        images[: calibration.record.ranged],
+        f"{target}/{precision}",
     )
     build = Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
     runner = load_runner(

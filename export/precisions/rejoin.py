@@ -10,7 +10,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from calexnet.export import operators, precisions
-from calexnet.export.cut import Stage, cut
+from calexnet.export.cut import Stage, cut, needed
 from calexnet.export.portable import PortableGraphs
 from calexnet.export.precisions import trunk
 from calexnet.export.segments import CascadeGraphs, finished
@@ -91,24 +91,11 @@ def _head(segment: ir.Graph, feature: str) -> ir.Graph:
     """Return what a float32 segment does with its feature: from it to everything not carried."""
     values = ir.convenience.create_value_mapping(segment, include_subgraphs=False)
     source = values[feature]
-    above = _ancestors([source])
+    above = needed([source])
     outputs = [v for v in segment.outputs if v is not source and v.producer() not in above]
-    read = {v for node in _ancestors(outputs, stop=source) for v in node.inputs}
+    read = {v for node in needed(outputs, source) for v in node.inputs}
     inputs = [source, *(v for v in segment.inputs if v in read and v is not source)]
     return ir.convenience.extract(segment, inputs, outputs)
-
-
-def _ancestors(values: Sequence[ir.Value], stop: ir.Value | None = None) -> set[ir.Node]:
-    found: set[ir.Node] = set()
-    stack = list(values)
-    while stack:
-        value = stack.pop()
-        node = value.producer()
-        if value is stop or node is None or node in found:
-            continue
-        found.add(node)
-        stack += [v for v in node.inputs if v is not None]
-    return found
 
 
 def _widened(graph: ir.Graph, narrow: ir.Value) -> ir.Value:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from calexnet.export.cut import needed
+
 #: What the image front is made of.
 _FRONT = {"Transpose", "Cast", "Mul", "Add"}
 #: What turns the last feature map into logits.
@@ -36,7 +38,7 @@ def find(graph: ir.Graph) -> Trunk:
     """Return the trunk of the plain graph."""
     entry = _entry(graph.inputs[0])
     leaving = _last_feature(logits_of(graph))
-    inside = _between(entry, leaving)
+    inside = needed([leaving], entry)
     return Trunk(entry, tuple(node for node in graph if node in inside), leaving)
 
 
@@ -79,17 +81,3 @@ def _before(value: ir.Value, operators: set[str]) -> ir.Value:
 
 def _is_computed(value: ir.Value) -> bool:
     return ir.convenience.get_const_tensor(value) is None
-
-
-def _between(entry: ir.Value, leaving: ir.Value) -> set[ir.Node]:
-    """Return what `leaving` needs from `entry` on, constants' own nodes included."""
-    found: set[ir.Node] = set()
-    stack = [leaving]
-    while stack:
-        value = stack.pop()
-        node = value.producer()
-        if value is entry or node is None or node in found:
-            continue
-        found.add(node)
-        stack += [v for v in node.inputs if v is not None]
-    return found

@@ -7,12 +7,8 @@ refused by name before anything is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
 from calexnet.export.tflite.order import order_at_border
@@ -25,45 +21,24 @@ PACKAGES = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
 PRECISIONS = ("fp16", "int8")
 
 
-def compile(graphs: PortableGraphs, bundle: Path) -> tuple[GraphRecord, ...]:
-    """Write every graph into the target's folder of `bundle`; return their records, plain last.
+def compile(graphs: PortableGraphs, bundle: Path, folder: str = FOLDER) -> tuple[GraphRecord, ...]:
+    """Write every graph into `folder` of `bundle`; return their records, plain last.
 
     Raises:
         ExportError: An operator is outside the set, or asks for what TFLite does not do.
         RuntimeUnavailableError: onnx or the schema is not installed.
     """
-    return _write(graphs, bundle, FOLDER)
-
-
-def narrow(
-    graphs: PortableGraphs,
-    bundle: Path,
-    attach: Sequence[str],
-    precision: str,
-    images: NDArray[Any],
-) -> tuple[GraphRecord, ...]:
-    """See `calexnet.export.onnxruntime.narrow`: the same numbers, as TFLite writes them."""
-    from calexnet.export.tflite.flatbuffer import require
-
-    require()
-    from calexnet.export.precisions.rejoin import narrow_cascade
-
-    narrower = narrow_cascade(graphs, attach, precision, images)
-    return _write(narrower, bundle, f"{FOLDER}/{precision}")
-
-
-def _write(graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
     from calexnet.export.tflite.flatbuffer import require
 
     require()
     files = [convert(graph.data) for graph in graphs]
     return tuple(
-        _write_one(bundle, f"{folder}/{graph.name}.tflite", graph, data)
+        _write(bundle, f"{folder}/{graph.name}.tflite", graph, data)
         for graph, data in zip(graphs, files, strict=True)
     )
 
 
-def _write_one(bundle: Path, path: str, graph: PortableGraph, data: bytes) -> GraphRecord:
+def _write(bundle: Path, path: str, graph: PortableGraph, data: bytes) -> GraphRecord:
     inputs, outputs = map(_as_it_lies, graph.inputs), map(_as_it_lies, graph.outputs)
     return write_graph(bundle, path, data, graph.name, tuple(inputs), tuple(outputs))
 

@@ -11,11 +11,11 @@ import onnxruntime
 import pytest
 
 from calexnet.bundle import Bundle, open_bundle
-from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.runtimes import onnxruntime as target
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.onnxruntime import OnnxRuntimeEngine
-from tests.onnx_bundle import CLASSES, random_images
+from tests.onnx_bundle import CLASSES
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
 
@@ -28,52 +28,6 @@ def bundle(hand_made: Path) -> Bundle:
 def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> OnnxRuntimeEngine:
     record = bundle.manifest.compiled[0].segments[segment]
     return target.load(record, bundle.read(record.file), provider=None, threads=threads)
-
-
-@pytest.mark.parametrize("count", [1, 2, 33])
-def test_an_engine_gives_what_it_is_asked_for_in_that_order(bundle: Bundle, count: int) -> None:
-    engine, images = engine_of(bundle), random_images(count)
-
-    exits, probabilities, layer1, score = engine.run(
-        {"image": images, "threshold": BARS}, ("exit", "probabilities", "layer1", "score")
-    )
-
-    assert [np.bool_, np.float32, np.float32] == [exits.dtype, probabilities.dtype, layer1.dtype]
-    assert [(count,), (count, 4), (count, 4, 4, 4)] == [
-        exits.shape,
-        probabilities.shape,
-        layer1.shape,
-    ]
-    assert np.array_equal(probabilities.max(axis=1), score)
-    assert np.array_equal(score >= 0.5, exits)
-
-
-@pytest.mark.parametrize("count", [1, 4])
-def test_each_call_reads_its_own_images_and_thresholds(bundle: Bundle, count: int) -> None:
-    engine = engine_of(bundle)
-    for seed in range(4):
-        images = random_images(count, seed)
-        for bar in (0.3, 0.6, 0.9):
-            bars = np.full(len(CLASSES), bar, np.float32)
-
-            score, leaves = engine.run({"image": images, "threshold": bars}, ("score", "exit"))
-
-            assert np.array_equal(score >= np.float32(bar), leaves)
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_call_that_the_runtime_refuses_is_told_and_the_next_one_works(
-    bundle: Bundle, count: int
-) -> None:
-    engine, images = engine_of(bundle), random_images(count)
-    wanted = engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
-    small = np.zeros((count, 5, 5, 3), np.uint8)
-
-    message = rf"^onnxruntime failed in segment1: got .* for image \({count}, 5, 5, 3\), threshold"
-    with pytest.raises(EngineError, match=rf"(?s){message}"):
-        engine.run({"image": small, "threshold": BARS}, ("label",))
-
-    assert wanted == engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
 
 
 def test_bytes_that_are_no_graph_are_refused(bundle: Bundle) -> None:

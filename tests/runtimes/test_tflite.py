@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from calexnet.bundle import Bundle, open_bundle
-from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.runtimes import load
 from calexnet.runtimes import tflite as target
 from calexnet.runtimes.tflite import TfliteEngine
@@ -35,24 +35,6 @@ def bundle(hand_made_tflite: Path) -> Bundle:
 def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> TfliteEngine:
     record = bundle.compiled("tflite", None).segments[segment]
     return target.load(record, bundle.read(record.file), provider=None, threads=threads)
-
-
-@pytest.mark.parametrize("count", [1, 2, 33])
-def test_an_engine_gives_what_it_is_asked_for_in_that_order(bundle: Bundle, count: int) -> None:
-    engine, images = engine_of(bundle), random_images(count)
-
-    exits, probabilities, layer1, score = engine.run(
-        {"image": images, "threshold": BARS}, ("exit", "probabilities", "layer1", "score")
-    )
-
-    assert [np.bool_, np.float32, np.float32] == [exits.dtype, probabilities.dtype, layer1.dtype]
-    assert [(count,), (count, 4), (count, 4, 4, 4)] == [
-        exits.shape,
-        probabilities.shape,
-        layer1.shape,
-    ]
-    assert np.array_equal(probabilities.max(axis=1), score)
-    assert np.array_equal(score >= 0.5, exits)
 
 
 def test_maps_cross_the_cuts_channels_last_as_the_manifest_says(bundle: Bundle) -> None:
@@ -177,22 +159,6 @@ def test_other_threads_run_while_an_engine_does(bundle: Bundle) -> None:
     worker.join()
 
     assert counted > 1000
-
-
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_call_that_the_runtime_refuses_is_told_and_the_next_one_works(
-    bundle: Bundle, count: int
-) -> None:
-    engine, images = engine_of(bundle), random_images(count)
-    wanted = engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
-    small = np.zeros((count, 5, 5, 3), np.uint8)
-
-    message = rf"^tflite failed in segment1: got .* for image \({count}, 5, 5, 3\), threshold"
-    for _ in range(3):
-        with pytest.raises(EngineError, match=rf"(?s){message}"):
-            engine.run({"image": small, "threshold": BARS}, ("label",))
-
-    assert wanted == engine.run({"image": images, "threshold": BARS}, ("label",))[0].tolist()
 
 
 @pytest.mark.parametrize("damage", ["no flatbuffer", "half of it", "an unknown operator"])

@@ -162,7 +162,7 @@ def test_the_same_samples_give_the_same_bytes(
     assert files_of(small_narrow_bundle / folder) == files_of(tmp_path / "bundle" / folder)
 
 
-def test_a_missing_schema_is_told_before_anything_is_quantised(
+def test_a_missing_schema_is_told_and_nothing_is_written(
     small_bundle: Path, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import sys
