@@ -18,10 +18,9 @@ from calexnet.calibration import operating_point
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
-from calexnet.export import onnxruntime, portable
 from calexnet.export.bundle import export_cascade
+from calexnet.export.narrow import write_narrow
 from calexnet.gating import NEVER
-from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.preprocessing import Preprocessing
 from calexnet.recipe import plan_recipe
 
@@ -110,10 +109,7 @@ def make_bundle(network: Network, folder: Path) -> NDArray[np.uint8]:
 def add_int8(folder: Path, images: NDArray[np.uint8]) -> None:
     """Add the cascade of the bundle `folder` at int8, with ranges found on `images`."""
     bundle = open_bundle(folder)
-    attach = [branch.attach for branch in bundle.manifest.branches]
-    graphs = portable.read(bundle)
-    *segments, plain = onnxruntime.narrow(graphs, folder, attach, _INT8, images)
-    build = Compiled("onnxruntime", _INT8, SEGMENTS, tuple(segments), plain, None, "random")
+    build = write_narrow(bundle, "onnxruntime", _INT8, images)
     content = manifest.with_build(bundle.manifest, build)
     (folder / manifest.MANIFEST).write_bytes(manifest.dump(content))
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from typing import Any
+
+from numpy.typing import NDArray
 
 from calexnet import rules
 from calexnet.bundle import Bundle
@@ -28,20 +31,8 @@ def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calib
         precision: One that the target has, not full.
         calibration: Real samples.
     """
-    from calexnet.export.precisions.rejoin import narrow_cascade
-
     images = bundle.manifest.preprocessing.as_input(calibration.images)
-    *segments, plain = import_module(TARGETS[target]).compile(
-        narrow_cascade(
-            portable.read(bundle),
-            [branch.attach for branch in bundle.manifest.branches],
-            precision,
-            images[: calibration.record.ranged],
-        ),
-        bundle.folder,
-        f"{target}/{precision}",
-    )
-    build = Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
+    build = write_narrow(bundle, target, precision, images[: calibration.record.ranged])
     runner = load_runner(
         replace(bundle, manifest=with_build(bundle.manifest, build)), target, precision
     )
@@ -54,6 +45,24 @@ def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calib
     thresholds = bundle.manifest.operating_point(None, build).table()
     parity = parity_of(bundle, runner, thresholds, calibration)
     return replace(build, parity=parity, parity_reason=None)
+
+
+def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[Any]) -> Compiled:
+    """Write the graphs alone; the entry returned has the cascade's own thresholds still.
+
+    Args:
+        bundle: See `narrow_build`.
+        target: Likewise.
+        precision: Likewise.
+        images: To find ranges on, as engines take them.
+    """
+    from calexnet.export.precisions.rejoin import narrow_cascade
+
+    attach = [branch.attach for branch in bundle.manifest.branches]
+    graphs = narrow_cascade(portable.read(bundle), attach, precision, images)
+    module, folder = import_module(TARGETS[target]), f"{target}/{precision}"
+    *segments, plain = module.compile(graphs, bundle.folder, folder)
+    return Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
 
 
 def _calibrated(
