@@ -14,7 +14,7 @@ from calexnet.bench.decision import eligible
 from calexnet.bench.prediction import plain_at
 from calexnet.bench.results import Alternative, Estimate, Kind
 from calexnet.bench.rivals import Rival
-from calexnet.bench.subject import ONE_FILE, Images, Subject, point_at
+from calexnet.bench.subject import ONE_FILE, Images, Subject
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
             **subject.names,
             operating_point=point.name,
             labels=subject.at(point).labels,
-            task=subject.prefix + point_at(point),
+            task=subject.prefix + subject.timed_as(point),
         )
 
 

@@ -53,17 +53,19 @@ class Blocks:
 
     def compare(self, plain: str, ours: str) -> Comparison:
         """Return two tasks and their ratio, the machine's swings taken out."""
-        usual, ratio = self.ms(plain), self.ratio(plain, ours)
-        return Comparison(usual, usual * ratio.value, ratio)
+        return Comparison(self.ms(plain), self.ms(ours), self.ratio(plain, ours))
 
     def ratio(self, under: str, over: str) -> Interval:
-        """Return `over` / `under`: the median of what it is in each block."""
+        """Return `over` / `under`, just that of their usual times.
+
+        The interval is that of the median over blocks of what the ratio is in each.
+        """
         a, b = self._place(under), self._place(over)
         rest = self.rests[b] - self.rests[a]  # the pace of a block is in both, and so in neither
         found = statistics.median(rest, self.seed)
         between = float(self.times[b] - self.times[a])
-        low, high = between + found.low, between + found.high
-        return statistics.exponential(Interval(between + found.value, low, high))
+        low, high = min(found.low, 0.0), max(found.high, 0.0)
+        return statistics.exponential(Interval(between, between + low, between + high))
 
     def interval(self, name: str) -> Interval:
         """Return a task's usual ms an image; its interval holds the machine's swings too."""

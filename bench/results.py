@@ -209,7 +209,8 @@ class SegmentRow:
     """One segment, or ``plain`` as segment 0, at one batch size.
 
     A segment's time is that of leaving after it less that of leaving before it: what it adds in
-    the runner, in the order of an app. What the report foretells is made of these.
+    the runner, in the order of an app. What the report foretells is made of these. A segment of
+    next to no time may come out under 0 by noise.
     """
 
     target: str

@@ -146,6 +146,10 @@ class Subject:
 
     # What is timed of it.
 
+    def timed_as(self, point: OperatingPoint) -> str:
+        """Return the name of the cascade at an operating point, on single images."""
+        return cascade_at(1) if point.name == self.point.name else f"point {point.name}@1"
+
     def work(self, threads: int, batches: Sequence[int]) -> dict[str, Work]:
         """Return what is timed on one thread setting, by name."""
         runner = self.runners[threads]
@@ -159,7 +163,9 @@ class Subject:
             found[ONE_FILE] = self._walk(self.one_file[threads], 1)
         if threads == 1:
             for point in self.points:
-                found[point_at(point)] = self._walk(runner.with_thresholds(point.table()), 1)
+                if point.name != self.point.name:  # that one is the cascade itself
+                    chosen = runner.with_thresholds(point.table())
+                    found[self.timed_as(point)] = self._walk(chosen, 1)
         return {self.prefix + name: work for name, work in found.items()}
 
     def _walk(self, run: Callable[[Array], object], batch: int) -> Work:
@@ -346,7 +352,7 @@ class Subject:
         right = exits.labels == self.test.truth
         accuracy = statistics.share(int(right.sum()), len(right))
         change = statistics.paired_change(self.plain_labels == self.test.truth, right)
-        cost = blocks.compare(self.prefix + plain_at(1), self.prefix + point_at(point))
+        cost = blocks.compare(self.prefix + plain_at(1), self.prefix + self.timed_as(point))
         return results.OperatingPointRow(
             **self.names,
             name=point.name,
@@ -490,8 +496,3 @@ def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:
         if (other.target, other.precision, other.layout) == (build.target, build.precision, IF):
             return other
     return None
-
-
-def point_at(point: OperatingPoint) -> str:
-    """Return the name of the cascade at an operating point, on single images."""
-    return f"point {point.name}@1"

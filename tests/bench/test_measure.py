@@ -204,12 +204,16 @@ def test_another_operating_point_is_what_all_tables_are_about(bench_bundle: Path
     assert 0.0 == found.crossover[0].observed_exit_rate
 
 
-def test_segments_are_timed_alone_on_every_batch_that_survivors_may_form(report: Report) -> None:
+def test_segments_stand_for_every_batch_that_survivors_may_form(report: Report) -> None:
     """Powers of two below the largest batch too, plain as segment 0."""
     found = [(row.threads, row.batch, row.segment) for row in report.segments]
 
     assert [*product((1, 2), (1, 2, 3), range(EXITS + 1))] == found
-    assert all(row.ms > 0 for row in report.segments)
+    for start in range(0, len(found), EXITS + 1):
+        plain, *own = (row.ms for row in report.segments[start : start + EXITS + 1])
+        assert plain > 0
+        # A difference of two paths may be under 0 by noise; the path to an exit is not.
+        assert (np.cumsum(own) > 0).all()
 
 
 def test_the_report_says_what_was_measured_and_how(report: Report, bench_bundle: Path) -> None:
@@ -346,10 +350,10 @@ def test_energy_is_the_sensors_power_over_the_time_of_an_image(bench_bundle: Pat
         assert 1e-7 < cost.joules / 10.0 < 0.1, "seconds an image"
     for cost in (row.net.plain, row.net.cascade):
         assert pytest.approx(0.0, abs=1e-9) == cost.joules
-    assert all(
-        pytest.approx(10.0 * foretold.ms / 1e3, rel=0.5) == foretold.joules
-        for foretold in report.foretold
-    ), "the power of the windows, the time of the blocks"
+    (cost_row,) = report.amortisation
+    watts = row.gross.cascade.joules / (cost_row.cascade_ms / 1e3)
+    for foretold in report.foretold:
+        assert pytest.approx(watts * foretold.ms / 1e3) == foretold.joules
     assert row.plain_estimated_j is not None
     assert [e.rate for e in report.exits] == [e.rate for e in report.exit_energy]
     assert all(e.gross is not None for e in report.exit_energy)
