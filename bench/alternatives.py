@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from calexnet.bench import statistics
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.decision import eligible
+from calexnet.bench.interval import Interval
 from calexnet.bench.prediction import plain_at
-from calexnet.bench.results import Alternative, Estimate, Kind
+from calexnet.bench.results import Alternative, Kind
 from calexnet.bench.rivals import Rival
 from calexnet.bench.subject import ONE_FILE, Images, Subject
 
@@ -102,26 +103,22 @@ def _alternative(
     change = statistics.paired_change(reference, right)
     # A network that answers as the reference does, image by image, loses nothing for sure.
     same = bool((reference == right).all())
-    drop = Estimate(0.0, 0.0, 0.0) if same else Estimate(-change.value, -change.high, -change.low)
+    drop = Interval(0.0, 0.0, 0.0) if same else Interval(-change.value, -change.high, -change.low)
     return Alternative(
         name=one.name,
         kind=one.kind,
         target=one.target,
         precision=one.precision,
         operating_point=one.operating_point,
-        accuracy=_estimate(statistics.share(int(right.sum()), len(right))),
+        accuracy=statistics.share(int(right.sum()), len(right)),
         drop=drop,
         ms=blocks.ms(one.task),
-        ratio=_estimate(blocks.ratio(fastest, one.task)),
+        ratio=blocks.ratio(fastest, one.task),
         eligible=eligible(drop, tolerance),
     )
 
 
-def ratios(contenders: Sequence[Contender], blocks: Blocks) -> Callable[[str, str], Estimate]:
+def ratios(contenders: Sequence[Contender], blocks: Blocks) -> Callable[[str, str], Interval]:
     """Return what gives the ratio of two networks' times by their names: over, under."""
     tasks = {one.name: one.task for one in contenders}
-    return lambda over, under: _estimate(blocks.ratio(tasks[under], tasks[over]))
-
-
-def _estimate(interval: statistics.Interval) -> Estimate:
-    return Estimate(interval.value, interval.low, interval.high)
+    return lambda over, under: blocks.ratio(tasks[under], tasks[over])

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import statistics
-from calexnet.bench.statistics import Comparison, Floats, Interval
+from calexnet.bench.interval import Interval
+from calexnet.bench.statistics import Comparison, Floats
 from calexnet.errors import MeasurementError
 
 _DRAWS = 400

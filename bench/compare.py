@@ -20,8 +20,8 @@ import numpy as np
 from calexnet.bench import comparable, statistics
 from calexnet.bench.blocks import Blocks, told_apart
 from calexnet.bench.comparable import Difference
-from calexnet.bench.results import EnergyCost, EnergyRow, Estimate, Report, SampleRow
-from calexnet.bench.statistics import Interval
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import EnergyCost, EnergyRow, Report, SampleRow
 from calexnet.errors import InputError
 
 SCHEMA = 1
@@ -72,7 +72,7 @@ class ChangeRow:
     threads: int
     a: float
     b: float
-    ratio: Estimate
+    ratio: Interval
     change: Change
 
 
@@ -247,7 +247,7 @@ def _rows(
     for key, before in old.items():
         if key in new:
             ratio = quotient(new[key], before)
-            estimate = Estimate(ratio.value, ratio.low, ratio.high)
+            estimate = Interval(ratio.value, ratio.low, ratio.high)
             after = new[key].value
             yield ChangeRow(
                 quantity, *key, before.value, after, estimate, judge(ratio, within, quantity)

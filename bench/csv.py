@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from calexnet.bench.results import Estimate
+from calexnet.bench.interval import Interval
 
 
 def render(kind: type, records: Sequence[Any]) -> str:
     """Return records of a dataclass as CSV, its header first.
 
     A field that is a dataclass itself has a column for each of its own (``gross_plain_joules``), an
-    `Estimate` three (``p50_ms``, ``p50_ms_low``, ``p50_ms_high``). Several values in one field are
+    `Interval` three (``p50_ms``, ``p50_ms_low``, ``p50_ms_high``). Several values in one field are
     parted by spaces, a record among them as its values parted by colons. What is not known is
     empty; floats have six significant digits.
     """
@@ -32,7 +32,7 @@ def _names(kind: type, before: str = "") -> Iterator[str]:
     for name, inner in _fields(kind):
         if inner is None:
             yield before + name
-        elif inner is Estimate:
+        elif inner is Interval:
             yield from (f"{before}{name}{end}" for end in ("", "_low", "_high"))
         else:
             yield from _names(inner, f"{before}{name}_")

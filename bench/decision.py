@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from calexnet.bench.figures import interval, points, ratio, significant
-from calexnet.bench.results import Alternative, Decision, Estimate, Kind, Validity
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Alternative, Decision, Kind, Validity
 
 #: Ratio of two networks' times, by their names: over, under.
-Ratio = Callable[[str, str], Estimate]
+Ratio = Callable[[str, str], Interval]
 
 SHIP: dict[Kind, str] = {
     "cascade": "Ship the cascade",
@@ -24,7 +25,7 @@ SHIP: dict[Kind, str] = {
 }
 
 
-def eligible(drop: Estimate, tolerance: float) -> bool | None:
+def eligible(drop: Interval, tolerance: float) -> bool | None:
     """Return whether a network loses at most `tolerance`, ``None`` if its interval spans it."""
     if drop.high <= tolerance:
         return True
@@ -71,7 +72,7 @@ def sentence(decision: Decision, validity: Validity) -> str:
     return f"{doubt}{SHIP[decision.choice]}: {decision.name}, the fastest {at}."
 
 
-def _won(best: Alternative, rival: Alternative | None, against: Estimate | None) -> str:
+def _won(best: Alternative, rival: Alternative | None, against: Interval | None) -> str:
     said = (
         f"{_upper(best.name)} takes {significant(best.ms)} ms an image and loses "
         f"{interval(points, best.drop.value, best.drop.low, best.drop.high)} points"

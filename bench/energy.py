@@ -16,6 +16,7 @@ from itertools import cycle
 import numpy as np
 
 from calexnet.bench import statistics
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import (
     EnergyComparison,
     EnergyCost,
@@ -79,7 +80,7 @@ class EnergyRun:
     time: Time = field(default_factory=RealTime)
     _windows: dict[tuple[str, str], list[Window]] = field(default_factory=dict)
     _idle: list[Window] = field(default_factory=list)
-    _probe: statistics.Interval | None = None
+    _probe: Interval | None = None
     _recording: Recording | None = None
     _trace: Trace | None = None
     _cost: RecordingCost | None = None

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from calexnet.bench import statistics
-from calexnet.bench.statistics import Floats, Interval
+from calexnet.bench.interval import Interval
+from calexnet.bench.statistics import Floats
 
 #: Fewest calls that bound a percentile q from above at 99 % confidence: the least n with
 #: q^n <= 1 %. Below it no figure is given.

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from calexnet.bench.gates import Figure, Metric, Where
-from calexnet.bench.results import EnergyComparison, EnergyCost, Estimate, Report
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import EnergyComparison, EnergyCost, Report
 from calexnet.bench.table import subjects_of
 
 Row = TypeVar("Row")
@@ -55,7 +56,7 @@ def _of(
     return found
 
 
-def _estimate(found: Estimate | None) -> Figure:
+def _estimate(found: Interval | None) -> Figure:
     if found is None:
         return Figure(None, reason="too few calls were timed for this percentile")
     return Figure(found.value, found.low, found.high)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from calexnet.bench.conclusions import Setting, by_setting, setting_name
 from calexnet.bench.figures import MISSING, significant
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import AmortisationRow, Report, Verdict
-from calexnet.bench.statistics import Interval, verdict
+from calexnet.bench.statistics import verdict
 from calexnet.bench.table import Column, Table
 
 NOTE = (

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from calexnet.bench.blocks import Blocks, Times
-from calexnet.bench.statistics import Floats, Interval
+from calexnet.bench.interval import Interval
+from calexnet.bench.statistics import Floats
 from calexnet.costs import break_even_exit_rate, exit_profile, expected_calls, profiles
 
 #: Shares of early exits for which times are foretold.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from calexnet.bench.counts import CountRow
+from calexnet.bench.interval import Interval
 from calexnet.bench.memory import MemoryRow
 from calexnet.bench.rivals import RivalRecord
 from calexnet.costs import Macs
@@ -21,15 +22,6 @@ SCHEMA = 3
 Verdict = Literal["cascade", "plain", "unclear"]
 #: What can be shipped; the last two are rivals that the user named.
 Kind = Literal["plain", "cascade", "smaller model", "other cascade"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -246,11 +238,11 @@ class LatencyRow:
     batch: int
     threads: int
     calls: int
-    mean_ms: Estimate
-    p50_ms: Estimate | None
-    p90_ms: Estimate | None
-    p95_ms: Estimate | None
-    p99_ms: Estimate | None
+    mean_ms: Interval
+    p50_ms: Interval | None
+    p90_ms: Interval | None
+    p95_ms: Interval | None
+    p99_ms: Interval | None
 
 
 @dataclass(frozen=True)
@@ -437,10 +429,10 @@ class Alternative:
     target: str
     precision: str
     operating_point: str | None
-    accuracy: Estimate
-    drop: Estimate
+    accuracy: Interval
+    drop: Interval
     ms: float
-    ratio: Estimate
+    ratio: Interval
     eligible: bool | None
 
 
@@ -461,7 +453,7 @@ class Decision:
     name: str
     tolerance: float
     against: str | None
-    ratio: Estimate | None
+    ratio: Interval | None
     reasons: tuple[str, ...]
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import speed_app, speed_runner
+from calexnet.bench.interval import Interval
 from calexnet.bench.speed_runner import Figure, forced
-from calexnet.bench.statistics import Interval
 from calexnet.bundle import open_bundle
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import statistics
-from calexnet.bench.statistics import Interval
+from calexnet.bench.interval import Interval
 from calexnet.bench.timing import Call, Method, Spent, Task, interleave
 from calexnet.costs import SegmentTimes, expected_call_ms
 from calexnet.gating import NEVER, ExitTable, forcing

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import Verdict
 
 Floats = NDArray[np.float64]
@@ -24,23 +25,6 @@ _RESAMPLES = 1000
 _STUDENT = ((1, 12.706), (2, 4.303), (3, 3.182), (4, 2.776), (6, 2.447), (10, 2.228), (30, 2.042))
 #: Fewest blocks that an interval can be made of.
 MIN_BLOCKS = 2
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A figure and the 95 % interval around it."""
-
-    value: float
-    low: float
-    high: float
-
-    def holds(self, value: float) -> bool:
-        """Tell whether `value` lies in it."""
-        return self.low <= value <= self.high
-
-    def times(self, factor: float) -> Interval:
-        """Return the interval of the figure times a positive `factor`."""
-        return Interval(self.value * factor, self.low * factor, self.high * factor)
 
 
 @dataclass(frozen=True)

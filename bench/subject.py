@@ -470,10 +470,7 @@ def latency_row(
     found: latency.Latency, target: str, precision: str, network: str, batch: int, threads: int
 ) -> results.LatencyRow:
     """Return a report's row of a latency."""
-    percentiles = {
-        f"p{percent}_ms": None if interval is None else _estimate(interval)
-        for percent, interval in found.percentiles.items()
-    }
+    percentiles = {f"p{percent}_ms": interval for percent, interval in found.percentiles.items()}
     return results.LatencyRow(
         target=target,
         precision=precision,
@@ -481,13 +478,9 @@ def latency_row(
         batch=batch,
         threads=threads,
         calls=found.calls,
-        mean_ms=_estimate(found.mean),
+        mean_ms=found.mean,
         **percentiles,
     )
-
-
-def _estimate(interval: statistics.Interval) -> results.Estimate:
-    return results.Estimate(interval.value, interval.low, interval.high)
 
 
 def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calexnet.bench.conclusions import Setting
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import ForetoldRow, Report, Verdict
-from calexnet.bench.statistics import Interval, verdict
+from calexnet.bench.statistics import verdict
 from calexnet.bench.whatif import band
 
 

@@ -32,6 +32,7 @@ from calexnet.bench.figures import (
     significant,
 )
 from calexnet.bench.glossary import GLOSSARY
+from calexnet.bench.interval import Interval
 from calexnet.bench.memory_tables import memory_tables
 from calexnet.bench.remedies import remedy
 from calexnet.bench.results import (
@@ -39,7 +40,6 @@ from calexnet.bench.results import (
     AmortisationRow,
     Breach,
     CrossoverRow,
-    Estimate,
     ExitRow,
     ForetoldRow,
     LatencyRow,
@@ -207,7 +207,7 @@ _NOT_DECIDING = ("Over the fastest plain, 95 % interval", "Accuracy, 95 % interv
 _KEEPS = {True: "yes", False: "no", None: "not sure"}
 
 
-def _estimate(show: Callable[[float], str], found: Estimate) -> str:
+def _estimate(show: Callable[[float], str], found: Interval) -> str:
     return interval(show, found.value, found.low, found.high)
 
 
@@ -360,7 +360,7 @@ def _percentile(name: str, row: LatencyRow) -> str:
     return _latency(getattr(row, f"{name}_ms"))
 
 
-def _latency(found: Estimate | None) -> str:
+def _latency(found: Interval | None) -> str:
     return MISSING if found is None else _estimate(significant, found)
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from math import hypot
 
 from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import AmortisationRow, EnergyRow, Report, Verdict
-from calexnet.bench.statistics import Interval, verdict
+from calexnet.bench.statistics import verdict
 from calexnet.costs import SegmentTimes, expected_call_ms
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench.statistics import Interval
+from calexnet.bench.interval import Interval
 
 Floats = NDArray[np.float64]
 

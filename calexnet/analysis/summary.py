@@ -17,7 +17,7 @@ from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import panels, strokes
 from calexnet.bench.figures import MISSING, interval, percent, points
-from calexnet.bench.statistics import Interval
+from calexnet.bench.interval import Interval
 from calexnet.bench.table import Column, Table
 from calexnet.cli.arguments import floats
 from calexnet.errors import InputError

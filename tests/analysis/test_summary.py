@@ -14,7 +14,7 @@ import pytest
 from calexnet.analysis import curves, summary
 from calexnet.analysis.recipes import recipes
 from calexnet.analysis.summary import Losses, Row
-from calexnet.bench.statistics import Interval
+from calexnet.bench.interval import Interval
 from calexnet.errors import InputError
 from calexnet.registry import Part
 from calexnet.sweep import results

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import (
     SCHEMA,
     Accuracy,
@@ -18,7 +19,6 @@ from calexnet.bench.results import (
     Decision,
     EnergyMethod,
     EnergyRow,
-    Estimate,
     ExitEnergyRow,
     ExitRow,
     Flip,
@@ -80,22 +80,22 @@ EXITS = (
 ALTERNATIVES = (
     Alternative(
         "plain on onnxruntime fp32", "plain", *SUBJECT, None,
-        Estimate(0.913, 0.9, 0.925), Estimate(0.0, 0.0, 0.0), 20.0, Estimate(1.0, 1.0, 1.0), True,
+        Interval(0.913, 0.9, 0.925), Interval(0.0, 0.0, 0.0), 20.0, Interval(1.0, 1.0, 1.0), True,
     ),
     Alternative(
         "the cascade on onnxruntime fp32, margin-0.02", "cascade", *SUBJECT, "margin-0.02",
-        Estimate(0.905, 0.891, 0.918), Estimate(0.008, 0.003, 0.013), 12.4,
-        Estimate(0.62, 0.6, 0.64), True,
+        Interval(0.905, 0.891, 0.918), Interval(0.008, 0.003, 0.013), 12.4,
+        Interval(0.62, 0.6, 0.64), True,
     ),
     Alternative(
         "the cascade on onnxruntime fp32, margin-0.1", "cascade", *SUBJECT, "margin-0.1",
-        Estimate(0.88, 0.865, 0.894), Estimate(0.033, 0.025, 0.041), 9.0,
-        Estimate(0.45, 0.43, 0.47), False,
+        Interval(0.88, 0.865, 0.894), Interval(0.033, 0.025, 0.041), 9.0,
+        Interval(0.45, 0.43, 0.47), False,
     ),
     Alternative(
         f"net {HOSTILE}.onnx", "smaller model", "onnxruntime", "", None,
-        Estimate(0.897, 0.883, 0.91), Estimate(0.016, 0.008, 0.024), 7.0,
-        Estimate(0.35, 0.34, 0.36), None,
+        Interval(0.897, 0.883, 0.91), Interval(0.016, 0.008, 0.024), 7.0,
+        Interval(0.35, 0.34, 0.36), None,
     ),
 )  # fmt: skip
 RIVALS = (
@@ -106,7 +106,7 @@ RIVALS = (
 )  # fmt: skip
 DECISION = Decision(
     "cascade", "the cascade on onnxruntime fp32, margin-0.02", 0.02, "plain on onnxruntime fp32",
-    Estimate(0.62, 0.6, 0.64),
+    Interval(0.62, 0.6, 0.64),
     (
         "The cascade on onnxruntime fp32, margin-0.02 takes 12.4 ms an image.",
         f"Whether net {HOSTILE}.onnx keeps the accuracy is not sure.",
@@ -129,14 +129,14 @@ VALIDITY = Validity(
 )  # fmt: skip
 LATENCY = (
     LatencyRow(
-        *SUBJECT, "plain", 1, 1, 120, Estimate(20.4, 20.0, 20.8), Estimate(20.0, 19.8, 20.2),
-        Estimate(21.0, 20.6, 21.9), Estimate(22.5, 21.4, 25.0), None,
+        *SUBJECT, "plain", 1, 1, 120, Interval(20.4, 20.0, 20.8), Interval(20.0, 19.8, 20.2),
+        Interval(21.0, 20.6, 21.9), Interval(22.5, 21.4, 25.0), None,
     ),
     LatencyRow(
-        *SUBJECT, "cascade", 1, 1, 360, Estimate(12.6, 12.1, 13.1), Estimate(6.6, 6.5, 6.8),
-        Estimate(22.6, 22.3, 23.1), Estimate(23.0, 22.6, 24.0), None,
+        *SUBJECT, "cascade", 1, 1, 360, Interval(12.6, 12.1, 13.1), Interval(6.6, 6.5, 6.8),
+        Interval(22.6, 22.3, 23.1), Interval(23.0, 22.6, 24.0), None,
     ),
-    LatencyRow(*SUBJECT, "plain", 8, 1, 5, Estimate(120.0, 118.0, 122.0), None, None, None, None),
+    LatencyRow(*SUBJECT, "plain", 8, 1, 5, Interval(120.0, 118.0, 122.0), None, None, None, None),
 )  # fmt: skip
 WORST = (
     WorstRow(*SUBJECT, 1, 1, 22.4, 1.12, 1.1, 1.14),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calexnet.bench.blocks import Blocks, Times, told_apart
-from calexnet.bench.statistics import Floats, Interval
+from calexnet.bench.interval import Interval
+from calexnet.bench.statistics import Floats
 from calexnet.errors import MeasurementError
 from tests.bench import noise
 

@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from calexnet.bench import choices
-from calexnet.bench.results import Estimate, Report
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Report
 from tests.bench.sample_report import ALTERNATIVES, HOSTILE, sample_report
 
 
@@ -41,7 +42,7 @@ def test_kinds_differ_in_shape() -> None:
 
 
 def test_what_loses_more_than_the_scale_shows_is_at_its_edge() -> None:
-    lossy = replace(ALTERNATIVES[2], drop=Estimate(0.4, 0.3, 0.5))
+    lossy = replace(ALTERNATIVES[2], drop=Interval(0.4, 0.3, 0.5))
     found = marks(sample_report(alternatives=(*ALTERNATIVES[:2], lossy)))
     assert float(found[lossy.name].get("y", 0)) + 4 == pytest.approx(choices.TOP)
 

@@ -17,6 +17,7 @@ from calexnet.bench.change_metrics import METRICS
 from calexnet.bench.comparable import ACROSS, KINDS, differences
 from calexnet.bench.compare import Compared, compare, judge, quotient
 from calexnet.bench.gates import check, parse
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import (
     EnergyComparison,
     EnergyCost,
@@ -25,7 +26,6 @@ from calexnet.bench.results import (
     SampleRow,
     Span,
 )
-from calexnet.bench.statistics import Interval
 from calexnet.devices.base import Clock
 from calexnet.devices.energy import SourceRecord
 from calexnet.errors import InputError, MeasurementError

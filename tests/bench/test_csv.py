@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calexnet.bench import csv
-from calexnet.bench.results import Estimate
+from calexnet.bench.interval import Interval
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Row:
     name: str
     share: float | None
     rates: tuple[float, ...]
-    p50_ms: Estimate | None
+    p50_ms: Interval | None
     gross: Part | None
     fits: bool
     parts: tuple[Part, ...] = ()
@@ -31,7 +31,7 @@ def test_by_hand() -> None:
             'a,"b"',
             1 / 3,
             (0.25, 0.75),
-            Estimate(1.0, 0.5, 2.0),
+            Interval(1.0, 0.5, 2.0),
             Part(3.0, "x"),
             True,
             (Part(1.5, "y"),) * 2,

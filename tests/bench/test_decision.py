@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calexnet.bench.decision import decide, eligible, sentence
-from calexnet.bench.results import Alternative, Decision, Estimate, Kind
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Alternative, Decision, Kind
 from tests.bench.sample_report import VALIDITY
 
 TOLERANCE = 0.01
@@ -18,17 +19,17 @@ NOISE = 0.05
 
 
 def network(kind: Kind, ms: float, drop: float = 0.0, unsure: float = 0.0) -> Alternative:
-    loss = Estimate(drop, drop - unsure, drop + unsure)
+    loss = Interval(drop, drop - unsure, drop + unsure)
     return Alternative(
         name=f"the {kind} at {ms:g}",
         kind=kind,
         target="onnxruntime",
         precision="fp32",
         operating_point=None,
-        accuracy=Estimate(0.9 - drop, 0.8, 1.0),
+        accuracy=Interval(0.9 - drop, 0.8, 1.0),
         drop=loss,
         ms=ms,
-        ratio=Estimate(ms / 20, ms / 20, ms / 20),
+        ratio=Interval(ms / 20, ms / 20, ms / 20),
         eligible=eligible(loss, TOLERANCE),
     )
 
@@ -36,9 +37,9 @@ def network(kind: Kind, ms: float, drop: float = 0.0, unsure: float = 0.0) -> Al
 def found(*networks: Alternative) -> Decision:
     times = {one.name: one.ms for one in networks}
 
-    def ratio(over: str, under: str) -> Estimate:
+    def ratio(over: str, under: str) -> Interval:
         value = times[over] / times[under]
-        return Estimate(value, value * (1 - NOISE), value * (1 + NOISE))
+        return Interval(value, value * (1 - NOISE), value * (1 + NOISE))
 
     return decide(networks, ratio, TOLERANCE)
 
@@ -113,7 +114,7 @@ def test_a_network_alone_of_its_kind_wins_without_a_ratio() -> None:
 def test_a_network_keeps_the_accuracy_only_if_the_interval_does(
     low: float, high: float, expected: bool | None
 ) -> None:
-    assert expected is eligible(Estimate((low + high) / 2, low, high), TOLERANCE)
+    assert expected is eligible(Interval((low + high) / 2, low, high), TOLERANCE)
 
 
 def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:

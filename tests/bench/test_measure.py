@@ -15,6 +15,7 @@ import pytest
 from calexnet import schema
 from calexnet.bench import conclusions, statistics
 from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.interval import Interval
 from calexnet.bench.measure import measure
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
@@ -108,7 +109,7 @@ def test_crossover_follows_from_amortisation_and_the_exit_rates(report: Report) 
     observed = sum(row.rate for row in report.exits[:-1])
     for cost, row in zip(report.amortisation, report.crossover, strict=True):
         assert (cost.threads, cost.batch) == (row.threads, row.batch)
-        interval = statistics.Interval(cost.ratio, cost.ratio_low, cost.ratio_high)
+        interval = Interval(cost.ratio, cost.ratio_low, cost.ratio_high)
         assert statistics.Comparison(1.0, 1.0, interval).verdict == row.verdict
         assert pytest.approx(observed) == row.observed_exit_rate
         rate = row.break_even_exit_rate

@@ -11,14 +11,15 @@ import pytest
 
 from calexnet.bench import change_metrics
 from calexnet.bench.gates import check, parse
+from calexnet.bench.interval import Interval
 from calexnet.bench.memory import MemoryRow
 from calexnet.bench.metrics import METRICS
-from calexnet.bench.results import EnergyComparison, EnergyCost, Estimate, LatencyRow, Report
+from calexnet.bench.results import EnergyComparison, EnergyCost, LatencyRow, Report
 from tests.bench.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER = ("tflite", "fp32")
-RIVAL = LatencyRow("onnxruntime", "", "net.onnx", 1, 1, 9, Estimate(7.0, 6.9, 7.1), *[None] * 4)
+RIVAL = LatencyRow("onnxruntime", "", "net.onnx", 1, 1, 9, Interval(7.0, 6.9, 7.1), *[None] * 4)
 
 
 def by_hand() -> Report:

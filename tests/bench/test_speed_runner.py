@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from calexnet.bench import speed_runner
+from calexnet.bench.interval import Interval
 from calexnet.bench.speed_runner import Bare, Figure
-from calexnet.bench.statistics import Interval
 from calexnet.bundle import open_bundle
 from calexnet.export import export_bundle, export_if
 from calexnet.gating import ExitTable, choose_exits, exit_rates

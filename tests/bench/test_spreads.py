@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 from calexnet.bench import spreads
-from calexnet.bench.results import Estimate, Report
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Report
 from tests.bench.sample_report import EXITS, LATENCY, SUBJECT, sample_report
 
 
@@ -62,7 +63,7 @@ def test_the_mixtures_percentiles_are_marks_with_their_names() -> None:
 
 def test_a_hiccup_does_not_press_all_else_into_a_point() -> None:
     # Four times the last exit's 22.4 ms are 89.6, so the scale ends at 100 and not at 2,000.
-    slow = replace(LATENCY[1], p99_ms=Estimate(2000.0, 1000.0, 3000.0))
+    slow = replace(LATENCY[1], p99_ms=Interval(2000.0, 1000.0, 3000.0))
     root = plot(sample_report(latency=(LATENCY[0], slow)))
     texts = [e.text or "" for e in root.iter("text")]
     assert "100" in texts

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import Verdict
 from calexnet.bench.statistics import (
     Comparison,
-    Interval,
     compare,
     effective_blocks,
     in_quadrature,
