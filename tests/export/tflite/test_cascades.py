@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from calexnet import heads
 from calexnet.backbones import default_attach
+from calexnet.bundle import open_bundle
 from calexnet.cascade import Cascade
 from calexnet.export.bundle import export_cascade
+from calexnet.export.narrow import write_narrow
 from calexnet.gating import ExitTable
+from calexnet.manifest import with_build
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import load
+from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
 from tests import efficientnet_lite0
 from tests.small_cascade import untrained
@@ -43,8 +47,8 @@ def test_both_runtimes_decide_alike(backbone: str, head: str, side: int, tmp_pat
     compare(cascade, images, tmp_path / "bundle")
 
 
-@slow
-def test_efficientnet_lite0_with_its_own_weights_decides_alike(tmp_path: Path) -> None:
+def lite0() -> Cascade:
+    """Return EfficientNet-Lite0 with its own weights and untrained branches."""
     pytest.importorskip(efficientnet_lite0.WEIGHTS)
     cascade = untrained(
         "tests.efficientnet_lite0:pretrained",
@@ -56,7 +60,12 @@ def test_efficientnet_lite0_with_its_own_weights_decides_alike(tmp_path: Path) -
     side, mean, std = efficientnet_lite0.SIDE, efficientnet_lite0.MEAN, efficientnet_lite0.STD
     preprocessing = Preprocessing(side, side, mean, std)
     spec = dataclasses.replace(cascade.spec, preprocessing=preprocessing)
-    cascade = dataclasses.replace(cascade, spec=spec)
+    return dataclasses.replace(cascade, spec=spec)
+
+
+@slow
+def test_efficientnet_lite0_with_its_own_weights_decides_alike(tmp_path: Path) -> None:
+    cascade = lite0()
     images = photographs(64, efficientnet_lite0.SIDE)
 
     runner = compare(cascade, images, tmp_path / "bundle")
@@ -65,6 +74,33 @@ def test_efficientnet_lite0_with_its_own_weights_decides_alike(tmp_path: Path) -
     names = set(runner.plain(images).labels.tolist())
     assert names & {442, 698}, "no bell cote and no palace on the Chinese temple"
     assert 985 in names, "no daisy on the flower"
+
+
+@slow
+def test_efficientnet_lite0_counts_in_integers_as_onnx_runtime_does(tmp_path: Path) -> None:
+    """Depthwise convolutions and clamps among them: only the front and the head are in float."""
+    schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    export_cascade(lite0(), "random", tmp_path / "bundle", target="tflite", input="uint8")
+    bundle = open_bundle(tmp_path / "bundle")
+    images = photographs(64, efficientnet_lite0.SIDE)
+    content = bundle.manifest
+    for target in ("onnxruntime", "tflite"):
+        content = with_build(content, write_narrow(bundle, target, "int8", images[:32]))
+    bundle = dataclasses.replace(bundle, manifest=content)
+
+    full, theirs, ours = (
+        load_runner(bundle, *build, threads=1).plain(images)
+        for build in (("tflite", "fp32"), ("onnxruntime", "int8"), ("tflite", "int8"))
+    )
+
+    assert (ours.labels == theirs.labels).mean() > 0.9
+    assert (ours.labels == full.labels).mean() > 0.8
+    data = (bundle.folder / "tflite" / "int8" / "plain.tflite").read_bytes()
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    codes = [model.operatorCodes[o.opcodeIndex].builtinCode for o in model.subgraphs[0].operators]
+    assert 1 == codes.count(schema.BuiltinOperator.QUANTIZE)
+    assert 1 == codes.count(schema.BuiltinOperator.DEQUANTIZE)
+    assert 16 == codes.count(schema.BuiltinOperator.DEPTHWISE_CONV_2D)
 
 
 def photographs(count: int, side: int) -> NDArray[np.uint8]:
