@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from calexnet.bench.figures import counted, listed, percent, points, ratio
+from calexnet.bench.figures import counted, listed, percent, points, ratio, significant
 from calexnet.bench.results import (
     Accuracy,
+    Alternative,
     AmortisationRow,
     CrossoverRow,
     EnergyRow,
@@ -16,6 +17,7 @@ from calexnet.bench.results import (
     OperatingPointRow,
     Verdict,
 )
+from calexnet.manifest import FULL
 
 Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow)
 
@@ -53,6 +55,18 @@ def headline(
     )
     unused = _unused_exit(operating_points)
     return (*speeds, answered, *one_point_sentences(operating_points), *unused)
+
+
+def slower_precisions(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
+    """Return which narrower precisions of a target are slower here than its full one, for sure."""
+    plain = [row for row in alternatives if row.kind == "plain"]
+    full = {row.target: row for row in plain if row.precision == FULL}
+    return tuple(
+        f"On {row.target}, {row.precision} is slower here than {FULL}: plain takes "
+        f"{significant(row.ms)} ms an image against {significant(full[row.target].ms)}."
+        for row in plain
+        if row.target in full and row.ratio.low > full[row.target].ratio.high
+    )
 
 
 def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:

@@ -212,6 +212,7 @@ class _Benchmark:
                 decision.sentence(decided, judged),
                 *decided.reasons,
                 *conclusions.headline(amortisation, crossover, points, first.accuracy),
+                *conclusions.slower_precisions(alternatives),
                 *energy_sentences(energy_rows),
             ),
             validity=judged,

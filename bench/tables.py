@@ -16,6 +16,7 @@ from calexnet.bench.conclusions import (
     VERDICTS,
     flip_sentences,
     one_point_sentences,
+    slower_precisions,
 )
 from calexnet.bench.count_tables import count_tables
 from calexnet.bench.device_tables import device, state
@@ -181,6 +182,7 @@ def alternatives(report: Report) -> Table[Alternative]:
         "Everything in the bundle that runs here and every rival, timed in the same blocks: single "
         "images, one thread. A cascade that is faster than its own plain network may still be "
         "slower than another target's.",
+        *slower_precisions(report.alternatives),
         *(
             f"What is lost is against {name}, on the same images; at most "
             f"{100 * report.decision.tolerance:g} points are allowed."

@@ -9,9 +9,12 @@ from calexnet.bench.conclusions import (
     flips,
     headline,
     one_point_sentences,
+    slower_precisions,
 )
-from calexnet.bench.results import Flip
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Alternative, Flip
 from tests.bench.sample_report import (
+    ALTERNATIVES,
     AMORTISATION,
     CROSSOVER,
     POINTS,
@@ -77,6 +80,20 @@ def test_the_headline_warns_of_an_exit_that_nobody_takes() -> None:
     idle = replace(default, exit_rates=(0.0, rest, *default.exit_rates[2:-1], 1 - rest))
     sentences = headline(AMORTISATION, CROSSOVER, (idle,), sample_report().accuracy)
     assert sentences[-1].startswith("No image leaves at exit 1, yet")
+
+
+def test_a_precision_that_is_slower_here_is_named() -> None:
+    full, *_ = ALTERNATIVES
+
+    def narrow(precision: str, low: float) -> Alternative:
+        ratio = Interval(low + 0.1, low, low + 0.2)
+        return replace(full, precision=precision, ms=20 * ratio.value, ratio=ratio)
+
+    assert slower_precisions((full, narrow("int8", 1.05), narrow("fp16", 0.95))) == (
+        "On onnxruntime, int8 is slower here than fp32: plain takes 23.0 ms an image against 20.0.",
+    )
+    elsewhere = replace(narrow("int8", 2.0), target="tflite")
+    assert slower_precisions((full, elsewhere)) == (), "another target's is no measure"
 
 
 def test_an_exit_is_unused_only_if_no_target_uses_it() -> None:
