@@ -17,16 +17,11 @@ import torch
 from torch import nn
 
 from calexnet.errors import ExportError
+from calexnet.export.dialect import BATCH, OPSET, state_name
 from calexnet.export.pooling import pool_globally
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade
-
-OPSET = 20
-#: Newer IR versions break older runtimes.
-IR_VERSION = 10
-#: Name of the symbolic batch size in every graph.
-BATCH = "n"
 
 
 def backbone_graph(cascade: Cascade) -> ir.Graph:
@@ -52,11 +47,6 @@ def branch_graph(cascade: Cascade, index: int) -> ir.Graph:
     outputs = [name for name, tensor in zip(names, said, strict=True) if tensor is not None]
     where = f"the branch at {cascade.spec.attach[index]}"
     return _graph(branch, inputs, outputs, where)
-
-
-def state_name(index: int) -> str:
-    """Return the name of the tensor in which a branch (from 0) hands on its state."""
-    return f"branch{index + 1}.state"
 
 
 def _graph(

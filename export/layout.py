@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle, open_bundle
+from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import portable
 from calexnet.export.parity import refuse_beyond_rounding, side
 from calexnet.export.sealing import seal
@@ -51,10 +52,17 @@ def _nested(
     bundle: Bundle, graphs: portable.PortableGraphs, stage: Path, precision: str
 ) -> Compiled:
     """Write the one graph beside the segments that it is made of; return the manifest's entry."""
-    from calexnet.export import nested
+    try:
+        from calexnet.export.nested import nest
+    except ImportError as missing:
+        raise RuntimeUnavailableError(
+            "the one graph cannot be written here",
+            got=missing,
+            fix="Run: pip install onnx onnx-ir; or export on the host",
+        ) from missing
 
     parts = portable.portable_build(bundle, precision)
-    graph = nested.nest(graphs)
+    graph = nest(graphs)
     path = f"{Path(parts.plain.file.path).parent.as_posix()}/{graph.name}.onnx"
     record = portable.write_graph(
         stage, path, graph.data, graph.name, graph.inputs, graph.outputs, buckets=(1,)

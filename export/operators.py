@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from calexnet.export.graphs import BATCH
+from calexnet.export.dialect import BATCH
 from calexnet.preprocessing import Preprocessing
 
 _FLOAT, _INT32 = ir.DataType.FLOAT, ir.DataType.INT32

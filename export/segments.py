@@ -13,14 +13,7 @@ from onnx_ir.passes import common as passes
 
 from calexnet.export import operators
 from calexnet.export.cut import Stage, cut
-from calexnet.export.graphs import (
-    BATCH,
-    IR_VERSION,
-    OPSET,
-    backbone_graph,
-    branch_graph,
-    state_name,
-)
+from calexnet.export.dialect import BATCH, IR_VERSION, OPSET, state_name
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade
@@ -49,6 +42,8 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     Raises:
         ExportError: torch cannot translate a part, or the graph cannot be cut.
     """
+    from calexnet.export.graphs import backbone_graph  # torch, which a bundle's graphs do without
+
     backbone = backbone_graph(cascade)
     if raw_input:
         operators.prepend_front(backbone, cascade.spec.preprocessing)
@@ -60,6 +55,8 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
 
 
 def _segment(stage: Stage, cascade: Cascade, index: int, *, hands_on: bool) -> ir.Model:
+    from calexnet.export.graphs import branch_graph
+
     graph = stage.graph
     feature = next(v for v in graph.outputs if v.name == cascade.spec.attach[index])
     carried = [value for value in graph.outputs if value.name in stage.carried]

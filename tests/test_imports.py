@@ -145,6 +145,16 @@ def test_every_module_but_those_that_say_so_imports_with_next_to_nothing() -> No
     assert sorted(NEEDS_TORCH | BUILDS_GRAPHS) == done.stdout.split()
 
 
+def test_a_bundles_graphs_are_rebuilt_without_torch() -> None:
+    """Of what builds graphs only what translates a network needs it."""
+    names = sorted(BUILDS_GRAPHS - {"calexnet.export.bundle", "calexnet.export.graphs"})
+
+    done = python("import sys; sys.modules['torch'] = None" + _TRY, *names)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] == done.stdout.splitlines()
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_a_module_of_the_core_says_in_its_first_line_that_it_needs_torch(name: str) -> None:
     text = ast.get_docstring(ast.parse(MODULES[name].read_text("utf-8")))

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from calexnet.errors import ExportError
 from calexnet.export import segments
-from calexnet.export.graphs import BATCH, backbone_graph, branch_graph
+from calexnet.export.dialect import BATCH
+from calexnet.export.graphs import backbone_graph, branch_graph
 from tests.small_cascade import run, untrained
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +16,13 @@ from hypothesis import strategies as st
 
 import calexnet
 from calexnet.bundle import open_bundle
-from calexnet.errors import BundleError, EngineError, InputError, ParityError
+from calexnet.errors import (
+    BundleError,
+    EngineError,
+    InputError,
+    ParityError,
+    RuntimeUnavailableError,
+)
 from calexnet.export import cli, export_bundle, export_if, export_run, layout
 from calexnet.export.targets import UNVERIFIED
 from calexnet.gating import NEVER
@@ -213,6 +220,18 @@ def test_a_graph_that_decides_otherwise_is_refused(
     with pytest.raises(ParityError, match="layout if decides otherwise than the segments"):
         export_if(small_bundle, tmp_path / "out", run=small_run)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_onnx_it_says_what_to_install(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files_of(bundle)
+    monkeypatch.setitem(sys.modules, "calexnet.export.nested", None)
+
+    with pytest.raises(RuntimeUnavailableError, match=r"cannot be written here: got .*pip install"):
+        export_if(bundle)
+
+    assert before == files_of(bundle)
 
 
 def test_the_other_targets_have_no_such_layout(
