@@ -26,7 +26,7 @@ demo: $(READY)
 		--allow-unstable --out reports/digits
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 bench: $(READY)
 	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits),--digits bundles/digits)
