@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 
-from calexnet.export.portable import PortableGraphs, write_graph
+from calexnet.errors import ExportError
+from calexnet.export.counts import count
+from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
 from calexnet.manifest import GraphRecord
 
 FOLDER = "onnxruntime"
@@ -15,7 +19,11 @@ PRECISIONS = ("fp16", "int8", "int8-symmetric")
 
 def compile(graphs: PortableGraphs, bundle: Path, folder: str = FOLDER) -> tuple[GraphRecord, ...]:
     """Write every graph into `folder` of `bundle`; return their records, plain last."""
-    return tuple(
-        write_graph(bundle, f"{folder}/{g.name}.onnx", g.data, g.name, g.inputs, g.outputs)
-        for g in graphs
-    )
+    return tuple(_written(graph, bundle, f"{folder}/{graph.name}.onnx") for graph in graphs)
+
+
+def _written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:
+    record = write_graph(bundle, path, graph.data, graph.name, graph.inputs, graph.outputs)
+    with contextlib.suppress(ExportError):  # it runs all the same
+        record = replace(record, counts=count(graph.data))
+    return record
