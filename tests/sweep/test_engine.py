@@ -111,6 +111,8 @@ def test_a_stopped_sweep_leaves_no_process_behind(tmp_path: Path, number: signal
         [sys.executable, "-I", tmp_path / "slow.py", root, tmp_path],
         stderr=subprocess.PIPE,
         text=True,
+        # A background job starts with SIGINT ignored, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(lambda: len(list(tmp_path.glob("*.begun"))) == 2)
     workers = [int(path.read_text()) for path in tmp_path.glob("*.begun")]
