@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from calexnet.bench import statistics
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.decision import eligible
+from calexnet.bench.decision_records import Alternative, Kind
 from calexnet.bench.interval import Interval
 from calexnet.bench.prediction import plain_at
-from calexnet.bench.results import Alternative, Kind
 from calexnet.bench.rivals import Rival
 from calexnet.bench.subject import ONE_FILE, Images, Subject
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from calexnet.bench.decision_records import Alternative, Kind
 from calexnet.bench.drawing import (
     EDGE,
     RIGHT,
@@ -18,7 +19,7 @@ from calexnet.bench.drawing import (
     ticks,
 )
 from calexnet.bench.figures import points, significant
-from calexnet.bench.results import Alternative, Kind, Report
+from calexnet.bench.results import Report
 
 HEIGHT = 330
 LEFT, TOP, BOTTOM = 50, 96, 288

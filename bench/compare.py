@@ -20,8 +20,10 @@ import numpy as np
 from calexnet.bench import comparable, statistics
 from calexnet.bench.blocks import Blocks, told_apart
 from calexnet.bench.comparable import Difference
+from calexnet.bench.energy_records import EnergyCost, EnergyRow
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import EnergyCost, EnergyRow, Report, SampleRow
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import SampleRow
 from calexnet.errors import InputError
 
 SCHEMA = 1

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
+from calexnet.bench.decision_records import Alternative
+from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.figures import counted, listed, percent, points, ratio, significant
-from calexnet.bench.results import (
-    Accuracy,
-    Alternative,
+from calexnet.bench.results import Accuracy
+from calexnet.bench.time_records import (
     AmortisationRow,
     CrossoverRow,
-    EnergyRow,
     Flip,
     OperatingPointRow,
     Verdict,

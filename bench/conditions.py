@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from calexnet.bench.results import Conditions, Span
+from calexnet.bench.validity_records import Conditions, Span
 from calexnet.devices import host
 from calexnet.devices.base import Device, DeviceState, slowed_down
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from calexnet.bench.decision_records import Alternative, Decision, Kind
 from calexnet.bench.figures import interval, points, ratio, significant
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Alternative, Decision, Kind, Validity
+from calexnet.bench.validity_records import Validity
 
 #: Ratio of two networks' times, by their names: over, under.
 Ratio = Callable[[str, str], Interval]

@@ -16,13 +16,8 @@ from itertools import cycle
 import numpy as np
 
 from calexnet.bench import statistics
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyMethod, ProbeCost
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import (
-    EnergyComparison,
-    EnergyCost,
-    EnergyMethod,
-    ProbeCost,
-)
 from calexnet.bench.statistics import Floats
 from calexnet.bench.timing import Task, no_garbage_collection
 from calexnet.devices.base import Device, Probe

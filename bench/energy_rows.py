@@ -19,12 +19,7 @@ from calexnet.bench.energy import (
     estimated_j,
     unmeasured,
 )
-from calexnet.bench.results import (
-    EnergyCrossoverRow,
-    EnergyMethod,
-    EnergyRow,
-    ExitEnergyRow,
-)
+from calexnet.bench.energy_records import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.timing import Task
 from calexnet.devices.base import Device, Probe
 from calexnet.devices.pacing import RealTime, Time

@@ -6,6 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.energy_records import (
+    EnergyComparison,
+    EnergyCost,
+    EnergyMethod,
+    EnergyRow,
+    ExitEnergyRow,
+)
 from calexnet.bench.figures import (
     MISSING,
     counted,
@@ -16,16 +23,9 @@ from calexnet.bench.figures import (
     signed_percent,
     significant,
 )
-from calexnet.bench.results import (
-    EnergyComparison,
-    EnergyCost,
-    EnergyMethod,
-    EnergyRow,
-    ExitEnergyRow,
-    Report,
-    Verdict,
-)
+from calexnet.bench.results import Report
 from calexnet.bench.table import SETTING, Column, Table, facts, subject_columns, with_unit
+from calexnet.bench.time_records import Verdict
 
 #: Who uses less, in words.
 VERDICTS: dict[Verdict, str] = {

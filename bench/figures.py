@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import floor, log10
 
+from calexnet.bench.interval import Interval
+
 MISSING = "n/a"
 
 _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
@@ -57,6 +59,11 @@ def interval(show: Callable[[float], str], middle: float, low: float, high: floa
     return f"{show(middle)} ({show(low)} to {show(high)})"
 
 
+def estimate(show: Callable[[float], str], found: Interval) -> str:
+    """Return a figure with its interval as it is shown."""
+    return interval(show, found.value, found.low, found.high)
+
+
 def counted(count: int, noun: str) -> str:
     """Return ``1 thread``, ``4 threads``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
@@ -65,6 +72,11 @@ def counted(count: int, noun: str) -> str:
 def listed(items: list[str]) -> str:
     """Return ``a``, ``a and b``, ``a, b and c``."""
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def saved(share: float) -> str:
+    """Return a share of something in words: what is saved, or what is used more."""
+    return f"{percent(abs(share))} {'saved' if share >= 0 else 'more'}"
 
 
 def _tidy(value: float) -> float:

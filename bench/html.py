@@ -13,23 +13,27 @@ from importlib.resources import files
 from typing import Any
 
 from calexnet.bench import (
+    choice_tables,
     choices,
     markup,
     overview,
     panel,
     plots,
+    provenance_tables,
     savings,
     spreads,
     surface,
     tables,
+    time_tables,
 )
 from calexnet.bench.conclusions import by_setting, one_point_sentences, setting_name
 from calexnet.bench.decision import sentence
 from calexnet.bench.device_tables import device
+from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.energy_tables import energy, energy_sentences
 from calexnet.bench.figures import counted, percent, significant
 from calexnet.bench.remedies import broken
-from calexnet.bench.results import EnergyRow, Report
+from calexnet.bench.results import Report
 from calexnet.bench.surface import Surface
 from calexnet.bench.table import Table, subjects_of
 
@@ -92,7 +96,7 @@ def _parts(report: Report) -> tuple[Part, ...]:
         Part("saved", "Work saved, and time saved", _savings(report)),
         Part("joules", "Energy", _energy(report)),
         Part("machine", "The machine", _machine(report)),
-        Part("words", "Words", (markup.grid(tables.glossary()),)),
+        Part("words", "Words", (markup.grid(provenance_tables.glossary()),)),
         Part("tables", "Every table", _every_table(report)),
     )
 
@@ -134,7 +138,7 @@ def _flag(report: Report) -> str:
 def _verdict(report: Report) -> str:
     found = report.decision
     kind = found.choice.replace(" ", "-") if report.validity.counts else "invalid"
-    body = markup.bullets(found.reasons) + markup.grid(tables.deciding(report))
+    body = markup.bullets(found.reasons) + markup.grid(choice_tables.deciding(report))
     if not report.validity.counts:
         body = markup.fold("What it would have said", body)
     return (
@@ -201,7 +205,7 @@ def _measured(line: overview.Line, batch: int) -> markup.RatioCell | None:
 def _choices(report: Report) -> tuple[str, ...]:
     if not report.alternatives:
         return ()
-    table = tables.alternatives(report)
+    table = choice_tables.alternatives(report)
     caption = (
         "Each mark is one network that could be shipped: the further to the left the faster, the "
         "lower the more accurate. The best of those in the shaded area wins. An open mark does not "
@@ -285,8 +289,8 @@ def _points(report: Report, subject: tuple[str, str]) -> str:
     rows = tuple(row for row in report.operating_points if (row.target, row.precision) == subject)
     if not rows:
         return ""
-    table = tables.operating_points(report)
-    kept = tuple(column for column in table.columns if column.title in tables.POINT_COLUMNS)
+    table = time_tables.operating_points(report)
+    kept = tuple(column for column in table.columns if column.title in time_tables.POINT_COLUMNS)
     notes = (*one_point_sentences(rows), table.notes[-1])
     return (
         "<h3>Which margin costs how much</h3>\n"
@@ -387,7 +391,7 @@ def _joules(row: EnergyRow) -> markup.RatioCell | None:
 
 
 def _machine(report: Report) -> tuple[str, ...]:
-    found = tables.validity(report)
+    found = provenance_tables.validity(report)
     return (
         markup.paragraphs(found.notes[not report.validity.valid :]),
         markup.grid(device(report)),
@@ -395,7 +399,7 @@ def _machine(report: Report) -> tuple[str, ...]:
 
 
 def _every_table(report: Report) -> tuple[str, ...]:
-    found = (*tables.tables(report), tables.foretold(report))
+    found = (*tables.tables(report), time_tables.foretold(report))
     lead = (
         "All figures of this page and more. The same stand in report.json, and as CSV in the "
         "folder tables beside it."

@@ -11,8 +11,8 @@ from html import escape
 from typing import Any
 
 from calexnet.bench import overview
-from calexnet.bench.results import Verdict
 from calexnet.bench.table import Column, Table
+from calexnet.bench.time_records import Verdict
 
 #: A ratio, who is better, and what a pointer shows over it.
 RatioCell = tuple[float, Verdict, str]

@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench import conclusions, decision, latency, results, validity
+from calexnet.bench import (
+    conclusions,
+    decision,
+    latency,
+    results,
+    time_records,
+    validity,
+)
 from calexnet.bench.alternatives import Contender, compare_contenders, of_rival, of_subject, ratios
 from calexnet.bench.blocks import told_apart
 from calexnet.bench.conditions import Watch
@@ -27,6 +34,7 @@ from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
 from calexnet.bench.subject import Found, Images, Load, Subject, Timing, latency_row
 from calexnet.bench.timing import Block, Method, Stopwatch, WallClock, Work, interleave
+from calexnet.bench.validity_records import Validity
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
@@ -188,7 +196,7 @@ class _Benchmark:
         found: Sequence[Found],
         energy: Sequence[EnergySection],
         timings: Mapping[int, Timing],
-        judged: results.Validity,
+        judged: Validity,
         after: DeviceState,
         resumed: int,
     ) -> Report:
@@ -259,7 +267,7 @@ class _Benchmark:
             if rival.takes(1):
                 yield of_rival(rival, self.test, _rival_at(rival, 1))
 
-    def _rival_latency(self, timings: Mapping[int, Timing]) -> Iterator[results.LatencyRow]:
+    def _rival_latency(self, timings: Mapping[int, Timing]) -> Iterator[time_records.LatencyRow]:
         for rival, batch, threads, timing, name in self._rival_cells(timings):
             calls = [seconds * 1e3 for seconds in timing.spent[name].call_s]
             found = latency.mixture(
@@ -273,10 +281,10 @@ class _Benchmark:
                 found, record.target, record.precision or "", rival.name, batch, threads
             )
 
-    def _sample_rows(self, timings: Mapping[int, Timing]) -> tuple[results.SampleRow, ...]:
+    def _sample_rows(self, timings: Mapping[int, Timing]) -> tuple[time_records.SampleRow, ...]:
         mine = [row for subject in self.subjects for row in subject.samples(timings)]
         theirs = [
-            results.SampleRow(
+            time_records.SampleRow(
                 target=rival.record.target,
                 precision=rival.record.precision or "",
                 network=rival.name,
@@ -432,7 +440,7 @@ def _rival_at(rival: Rival, batch: int) -> str:
 
 
 def _watts(
-    energy: EnergySection, amortisation: Sequence[results.AmortisationRow]
+    energy: EnergySection, amortisation: Sequence[time_records.AmortisationRow]
 ) -> dict[tuple[int, int], float]:
     """Return the power that the cascade drew, by threads and batch, where it was measured."""
     ms = {(r.target, r.precision, r.threads, r.batch): r.cascade_ms for r in amortisation}

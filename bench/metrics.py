@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost
 from calexnet.bench.gates import Figure, Metric, Where
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import EnergyComparison, EnergyCost, Report
+from calexnet.bench.results import Report
 from calexnet.bench.table import subjects_of
 
 Row = TypeVar("Row")

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from calexnet.bench.conclusions import Setting, by_setting, setting_name
 from calexnet.bench.figures import MISSING, significant
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import AmortisationRow, Report, Verdict
+from calexnet.bench.results import Report
 from calexnet.bench.statistics import verdict
 from calexnet.bench.table import Column, Table
+from calexnet.bench.time_records import AmortisationRow, Verdict
 
 NOTE = (
     "Time of the cascade over time of plain, by the number of images in one call (the batch). "

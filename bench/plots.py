@@ -26,7 +26,8 @@ from calexnet.bench.drawing import (
     ticks,
 )
 from calexnet.bench.figures import percent, significant
-from calexnet.bench.results import AmortisationRow, CrossoverRow, Report
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import AmortisationRow, CrossoverRow
 
 #: Height of a plot, and the plotting area in it.
 HEIGHT = 296

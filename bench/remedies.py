@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calexnet.bench.figures import counted
-from calexnet.bench.results import Breach
+from calexnet.bench.validity_records import Breach
 
 #: How many finds of one rule are told; all stand in the table of validity.
 _TOLD = 2

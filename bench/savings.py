@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from calexnet.bench.drawing import EDGE, RIGHT, legend, svg, text
 from calexnet.bench.figures import percent
-from calexnet.bench.results import OperatingPointRow, Report
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import OperatingPointRow
 
 TOP, ROW = 74, 46
 #: Where 0 lies and how many px all of it is; losses are drawn to the left, the worst ones cut.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from calexnet.bench.conclusions import subjects
 from calexnet.bench.drawing import EDGE, RIGHT, below, circle, legend, square, svg, text, ticks
 from calexnet.bench.figures import percent, significant
-from calexnet.bench.results import ExitRow, LatencyRow, Report
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import ExitRow, LatencyRow
 
 #: Where the scale begins, where the first row does, and a row's height.
 LEFT, TOP, ROW = 16, 66, 44

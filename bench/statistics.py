@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Verdict
+from calexnet.bench.time_records import Verdict
 
 Floats = NDArray[np.float64]
 

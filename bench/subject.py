@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench import latency, prediction, results, statistics
+from calexnet.bench import latency, prediction, results, statistics, time_records
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.energy_rows import (
     EnergyCell,
@@ -87,13 +87,13 @@ class Found:
     """All rows about one subject."""
 
     accuracy: results.Accuracy
-    amortisation: list[results.AmortisationRow]
-    crossover: list[results.CrossoverRow]
-    latency: list[results.LatencyRow]
-    operating_points: list[results.OperatingPointRow]
-    exits: list[results.ExitRow]
-    worst: list[results.WorstRow]
-    segments: list[results.SegmentRow]
+    amortisation: list[time_records.AmortisationRow]
+    crossover: list[time_records.CrossoverRow]
+    latency: list[time_records.LatencyRow]
+    operating_points: list[time_records.OperatingPointRow]
+    exits: list[time_records.ExitRow]
+    worst: list[time_records.WorstRow]
+    segments: list[time_records.SegmentRow]
     flops: results.Flops
 
 
@@ -223,10 +223,10 @@ class Subject:
             cascade_right_only=int((~plain_right & ours_right).sum()),
         )
 
-    def _amortisation(self, grid: Grid, threads: int, batch: int) -> results.AmortisationRow:
+    def _amortisation(self, grid: Grid, threads: int, batch: int) -> time_records.AmortisationRow:
         cost = self._compared(grid.blocks, batch)
         error = grid.over(cascade_at(batch), batch)
-        return results.AmortisationRow(
+        return time_records.AmortisationRow(
             **self.names,
             batch=batch,
             threads=threads,
@@ -241,9 +241,9 @@ class Subject:
             cascade_high=cost.ours * (1 + (error.high - error.value)),
         )
 
-    def _crossover(self, grid: Grid, threads: int, batch: int) -> results.CrossoverRow:
+    def _crossover(self, grid: Grid, threads: int, batch: int) -> time_records.CrossoverRow:
         rate, low, high = grid.break_even(batch)
-        return results.CrossoverRow(
+        return time_records.CrossoverRow(
             **self.names,
             batch=batch,
             threads=threads,
@@ -257,7 +257,7 @@ class Subject:
     def _compared(self, blocks: Blocks, batch: int) -> statistics.Comparison:
         return blocks.compare(self.prefix + plain_at(batch), self.prefix + cascade_at(batch))
 
-    def _latency(self, timing: Timing, threads: int, batch: int) -> list[results.LatencyRow]:
+    def _latency(self, timing: Timing, threads: int, batch: int) -> list[time_records.LatencyRow]:
         """Return plain's and the cascade's; single images recombined from the exits they take."""
         names = {"plain": plain_at(batch), "cascade": cascade_at(batch)}
         strata = {name: [self._stratum(timing, at, 1.0)] for name, at in names.items()}
@@ -283,9 +283,9 @@ class Subject:
     def _stratum(self, timing: Timing, name: str, share: float) -> latency.Stratum:
         return latency.Stratum(share, [s * 1e3 for s in timing.spent[self.prefix + name].call_s])
 
-    def _worst(self, grid: Grid, threads: int, batch: int) -> results.WorstRow:
+    def _worst(self, grid: Grid, threads: int, batch: int) -> time_records.WorstRow:
         ratio = grid.worst(batch)
-        return results.WorstRow(
+        return time_records.WorstRow(
             **self.names,
             batch=batch,
             threads=threads,
@@ -295,11 +295,11 @@ class Subject:
             ratio_high=ratio.high,
         )
 
-    def _segments(self, grid: Grid, threads: int) -> list[results.SegmentRow]:
+    def _segments(self, grid: Grid, threads: int) -> list[time_records.SegmentRow]:
         plain = [grid.blocks.ms(self.prefix + plain_at(batch)) for batch in grid.batches]
         own = grid.segment_ms() / np.array(grid.batches)
         return [
-            results.SegmentRow(
+            time_records.SegmentRow(
                 **self.names, segment=segment, batch=batch, threads=threads, ms=float(ms)
             )
             for place, batch in enumerate(grid.batches)
@@ -308,7 +308,7 @@ class Subject:
 
     def foretold(
         self, timings: Mapping[int, Timing], watts: Mapping[tuple[int, int], float]
-    ) -> list[results.ForetoldRow]:
+    ) -> list[time_records.ForetoldRow]:
         """Return what images would cost at other exit rates.
 
         Args:
@@ -329,12 +329,12 @@ class Subject:
         batch: int,
         early: float,
         watts: Mapping[tuple[int, int], float],
-    ) -> results.ForetoldRow:
+    ) -> time_records.ForetoldRow:
         rates = prediction.profile(early, self.exits.rates)
         found = grid.foretold(batch, rates)
         running_on = grid.foretold(batch, rates, compacted=False)
         watt = watts.get((threads, batch))
-        return results.ForetoldRow(
+        return time_records.ForetoldRow(
             **self.names,
             batch=batch,
             threads=threads,
@@ -347,13 +347,13 @@ class Subject:
             joules=None if watt is None else watt * found.value / 1e3,
         )
 
-    def _point_row(self, point: OperatingPoint, blocks: Blocks) -> results.OperatingPointRow:
+    def _point_row(self, point: OperatingPoint, blocks: Blocks) -> time_records.OperatingPointRow:
         exits = self.at(point)
         right = exits.labels == self.test.truth
         accuracy = statistics.share(int(right.sum()), len(right))
         change = statistics.paired_change(self.plain_labels == self.test.truth, right)
         cost = blocks.compare(self.prefix + plain_at(1), self.prefix + self.timed_as(point))
-        return results.OperatingPointRow(
+        return time_records.OperatingPointRow(
             **self.names,
             name=point.name,
             setting=point.setting,
@@ -378,12 +378,12 @@ class Subject:
             verdict=cost.verdict,
         )
 
-    def _exit_row(self, number: int, timing: Timing) -> results.ExitRow:
+    def _exit_row(self, number: int, timing: Timing) -> time_records.ExitRow:
         leaving = self.exits.taken == number
         right = self.exits.labels[leaving] == self.test.truth[leaving]
         name = self.prefix + path_at(number, 1)
         usual = timing.blocks.interval(name)
-        return results.ExitRow(
+        return time_records.ExitRow(
             **self.names,
             exit=number,
             rate=self.exits.rates[number - 1],
@@ -395,7 +395,7 @@ class Subject:
             forced=len(right) == 0,
         )
 
-    def _flops(self, points: Sequence[results.OperatingPointRow]) -> results.Flops:
+    def _flops(self, points: Sequence[time_records.OperatingPointRow]) -> results.Flops:
         default = next(point for point in points if point.default)
         cascade = self.macs.expected(self.exits.rates)
         return results.Flops(
@@ -409,10 +409,10 @@ class Subject:
 
     # What it uses.
 
-    def samples(self, timings: Mapping[int, Timing]) -> list[results.SampleRow]:
+    def samples(self, timings: Mapping[int, Timing]) -> list[time_records.SampleRow]:
         """Return everything that was timed, as the clock showed it."""
         return [
-            results.SampleRow(
+            time_records.SampleRow(
                 **self.names,
                 network=network,
                 batch=int(batch),
@@ -468,10 +468,10 @@ class Subject:
 
 def latency_row(
     found: latency.Latency, target: str, precision: str, network: str, batch: int, threads: int
-) -> results.LatencyRow:
+) -> time_records.LatencyRow:
     """Return a report's row of a latency."""
     percentiles = {f"p{percent}_ms": interval for percent, interval in found.percentiles.items()}
-    return results.LatencyRow(
+    return time_records.LatencyRow(
         target=target,
         precision=precision,
         network=network,

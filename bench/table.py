@@ -49,6 +49,24 @@ class Table(Generic[Row]):
         return tuple(tuple(c.cell(record) for c in self.columns) for record in self.records)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One line that sets plain beside cascade; every field as it is shown."""
+
+    what: str
+    plain: str
+    cascade: str
+    difference: str
+
+
+#: Its columns.
+COMPARISON: tuple[Column[Comparison], ...] = (
+    Column("What", lambda c: c.what, "prose"),
+    Column("Plain", lambda c: c.plain),
+    Column("Cascade", lambda c: c.cascade),
+    Column("Difference", lambda c: c.difference, "prose"),
+)
+
 #: The columns of tables with a row for every setting.
 SETTING: tuple[Column[Any], ...] = (
     Column("Batch", lambda row: str(row.batch)),
@@ -90,3 +108,8 @@ def facts(
 def with_unit(value: float | None, unit: str) -> str:
     """Return a figure with its unit, or that it is missing."""
     return MISSING if value is None else f"{significant(value)} {unit}"
+
+
+def last_named(number: int, last: int, name: str) -> str:
+    """Return a number, the last one with its name."""
+    return f"{number} ({name})" if number == last else str(number)

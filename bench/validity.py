@@ -8,7 +8,7 @@ import numpy as np
 
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.figures import counted, listed, percent, signed_percent, significant
-from calexnet.bench.results import Breach, Conditions, Validity
+from calexnet.bench.validity_records import Breach, Conditions, Validity
 
 #: Share of the cores' time that other processes may use.
 FOREIGN_LIMIT = 0.10

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from math import hypot
 
 from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import AmortisationRow, EnergyRow, Report, Verdict
+from calexnet.bench.results import Report
 from calexnet.bench.statistics import verdict
+from calexnet.bench.time_records import AmortisationRow, Verdict
 from calexnet.costs import SegmentTimes, expected_call_ms
 
 

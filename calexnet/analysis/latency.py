@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calexnet.analysis.artefact import Artefact
-from calexnet.bench import reporting, tables
+from calexnet.bench import reporting, time_tables
 from calexnet.bench.conclusions import by_setting, setting_name
 from calexnet.bench.results import Report
 
@@ -36,7 +36,7 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
     report = reporting.open_report(arguments.results)
     return Artefact(
         "latency",
-        (tables.amortisation(report), tables.crossover(report)),
+        (time_tables.amortisation(report), time_tables.crossover(report)),
         {
             _RATIO: lambda figure: _draw_ratio(figure, report),
             _BREAK_EVEN: lambda figure: _draw_break_even(figure, report),

@@ -5,36 +5,32 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from calexnet.bench.decision_records import Alternative, Decision
+from calexnet.bench.energy_records import EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import (
     SCHEMA,
     Accuracy,
-    Alternative,
-    AmortisationRow,
-    Breach,
     BundleRecord,
-    Conditions,
-    CrossoverRow,
     DataRecord,
-    Decision,
-    EnergyMethod,
-    EnergyRow,
-    ExitEnergyRow,
+    Flops,
+    Provenance,
+    Report,
+)
+from calexnet.bench.rivals import RivalRecord
+from calexnet.bench.time_records import (
+    AmortisationRow,
+    CrossoverRow,
     ExitRow,
     Flip,
-    Flops,
     ForetoldRow,
     LatencyRow,
     OperatingPointRow,
-    Provenance,
-    Report,
     SampleRow,
     SegmentRow,
-    Span,
-    Validity,
     WorstRow,
 )
-from calexnet.bench.rivals import RivalRecord
+from calexnet.bench.validity_records import Breach, Conditions, Span, Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import Clock, DeviceRecord, DeviceState
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from calexnet.bench import html, whatif
-from calexnet.bench.results import EnergyComparison, EnergyCost, EnergyRow, Report, SegmentRow
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyRow
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import SegmentRow
 from tests.bench.browser import needs_chromium, visit
 from tests.bench.sample_report import (
     AMORTISATION,

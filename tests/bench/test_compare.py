@@ -16,16 +16,12 @@ from calexnet import schema
 from calexnet.bench.change_metrics import METRICS
 from calexnet.bench.comparable import ACROSS, KINDS, differences
 from calexnet.bench.compare import Compared, compare, judge, quotient
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyMethod
 from calexnet.bench.gates import check, parse
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import (
-    EnergyComparison,
-    EnergyCost,
-    EnergyMethod,
-    Report,
-    SampleRow,
-    Span,
-)
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import SampleRow
+from calexnet.bench.validity_records import Span
 from calexnet.devices.base import Clock
 from calexnet.devices.energy import SourceRecord
 from calexnet.errors import InputError, MeasurementError

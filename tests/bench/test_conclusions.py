@@ -11,8 +11,9 @@ from calexnet.bench.conclusions import (
     one_point_sentences,
     slower_precisions,
 )
+from calexnet.bench.decision_records import Alternative
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Alternative, Flip
+from calexnet.bench.time_records import Flip
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,

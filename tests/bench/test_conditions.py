@@ -11,7 +11,7 @@ import pytest
 
 from calexnet.bench import conditions
 from calexnet.bench.conditions import Watch
-from calexnet.bench.results import Span
+from calexnet.bench.validity_records import Span
 from calexnet.devices import host
 from calexnet.devices.base import Clock, DeviceState
 from calexnet.devices.cpu import CpuDevice

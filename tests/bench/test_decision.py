@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calexnet.bench.decision import decide, eligible, sentence
+from calexnet.bench.decision_records import Alternative, Decision, Kind
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Alternative, Decision, Kind
 from tests.bench.sample_report import VALIDITY
 
 TOLERANCE = 0.01

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from calexnet.bench import device_tables, energy_tables, html, markdown, tables
-from calexnet.bench.results import (
+from calexnet.bench.energy_records import (
     EnergyComparison,
     EnergyCost,
     EnergyCrossoverRow,
@@ -15,8 +15,8 @@ from calexnet.bench.results import (
     EnergyRow,
     ExitEnergyRow,
     ProbeCost,
-    Report,
 )
+from calexnet.bench.results import Report
 from calexnet.bench.table import Table
 from calexnet.devices.base import Clock, DeviceState
 from calexnet.devices.energy import SourceRecord

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench import html, panel, tables, whatif
+from calexnet.bench import html, panel, tables, time_tables, whatif
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyRow
 from calexnet.bench.remedies import remedy
-from calexnet.bench.results import EnergyComparison, EnergyCost, EnergyRow, Report, Validity
+from calexnet.bench.results import Report
 from calexnet.bench.table import Table
+from calexnet.bench.validity_records import Validity
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
@@ -92,7 +94,7 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 
 def every_table(report: Report) -> tuple[Table[Any], ...]:
-    return (*tables.tables(report), tables.foretold(report))
+    return (*tables.tables(report), time_tables.foretold(report))
 
 
 def test_every_table_holds_the_reports_figures(report: Report) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from calexnet.bench import change_metrics
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost
 from calexnet.bench.gates import check, parse
 from calexnet.bench.interval import Interval
 from calexnet.bench.memory import MemoryRow
 from calexnet.bench.metrics import METRICS
-from calexnet.bench.results import EnergyComparison, EnergyCost, LatencyRow, Report
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import LatencyRow
 from tests.bench.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from calexnet.bench import overview
-from calexnet.bench.results import Verdict
+from calexnet.bench.time_records import Verdict
 from tests.bench.sample_report import AMORTISATION, sample_report
 
 

@@ -7,7 +7,7 @@ import re
 
 from calexnet.bench import validity
 from calexnet.bench.remedies import broken, remedy
-from calexnet.bench.results import Breach
+from calexnet.bench.validity_records import Breach
 
 
 def test_every_rule_has_a_remedy_of_its_own() -> None:

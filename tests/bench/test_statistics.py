@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Verdict
 from calexnet.bench.statistics import (
     Comparison,
     compare,
@@ -23,6 +22,7 @@ from calexnet.bench.statistics import (
     widened,
     widening,
 )
+from calexnet.bench.time_records import Verdict
 
 RUNS = 1000
 

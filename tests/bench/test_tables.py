@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench import device_tables, tables
+from calexnet.bench import (
+    choice_tables,
+    device_tables,
+    provenance_tables,
+    tables,
+    time_tables,
+    work_tables,
+)
 from calexnet.bench.figures import amount, counted, listed, percent, points, significant
 from calexnet.bench.table import Table
 from tests.bench.sample_report import (
@@ -49,7 +56,7 @@ def test_small_figures_are_spelled_plainly() -> None:
 
 
 def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> None:
-    table = tables.amortisation(sample_report())
+    table = time_tables.amortisation(sample_report())
     assert column(table, "Plain, ms") == ["20.0", "18.0", "16.0", "15.0", "8.00"]
     assert column(table, "Cascade, ms")[0] == "12.0"
     assert column(table, "Ratio, 95 % interval")[3] == "1.200 (1.150 to 1.250)"
@@ -58,7 +65,7 @@ def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> N
 
 
 def test_break_even_says_never_and_always_in_words() -> None:
-    table = tables.crossover(sample_report())
+    table = time_tables.crossover(sample_report())
     assert column(table, "Break-even exit rate (predicted), 95 % interval") == [
         "25.0 % (20.0 % to 31.0 %)",
         "50.0 % (45.0 % to 56.0 %)",
@@ -70,7 +77,7 @@ def test_break_even_says_never_and_always_in_words() -> None:
 
 
 def test_operating_points_show_every_figure() -> None:
-    row = tables.operating_points(sample_report()).rows[1]
+    row = time_tables.operating_points(sample_report()).rows[1]
     assert row == (
         "margin-0.02 (default)",
         "0.02",
@@ -88,29 +95,29 @@ def test_operating_points_show_every_figure() -> None:
 
 
 def test_an_exit_that_nobody_takes_has_no_accuracy_and_says_it_was_forced() -> None:
-    table = tables.exits(sample_report())
+    table = time_tables.exits(sample_report())
     assert column(table, "Accuracy of those") == ["96.1 %", "n/a", "81.2 %"]
     assert column(table, "Timed on")[1].startswith("forced")
     assert column(table, "Exit") == ["1", "2", "3 (backbone's own head)"]
 
 
 def test_both_ways_of_counting_heads() -> None:
-    table = tables.flops(sample_report())
+    table = work_tables.flops(sample_report())
     assert column(table, "Difference") == ["40.0 % saved", "42.0 % saved", "38.0 % saved"]
     slower = replace(sample_report().flops, time_saved=-0.05)
-    lost = tables.flops(sample_report(flops=slower))
+    lost = work_tables.flops(sample_report(flops=slower))
     assert column(lost, "Difference")[2] == "5.0 % more"
 
 
 def test_work_up_to_each_exit_by_hand() -> None:
-    table = tables.stages(sample_report().flops.macs)
+    table = work_tables.stages(sample_report().flops.macs)
     # 100 + 10; 100 + 150 + 10 + 5 against 100 + 150 + 5; 500 + 15 against 500.
     assert column(table, "Up to this exit, all heads") == ["110 M", "265 M", "515 M"]
     assert column(table, "Up to this exit, own head") == ["110 M", "255 M", "500 M"]
 
 
 def test_segments_stand_side_by_side() -> None:
-    table = tables.segments(sample_report())
+    table = time_tables.segments(sample_report())
     assert [c.title for c in table.columns][2:] == [
         "Plain, ms",
         "Segment 1, ms",
@@ -122,9 +129,9 @@ def test_segments_stand_side_by_side() -> None:
 
 
 def test_target_and_precision_are_columns_only_if_there_are_several() -> None:
-    one = tables.amortisation(sample_report())
+    one = time_tables.amortisation(sample_report())
     other = replace(AMORTISATION[0], precision="int8")
-    several = tables.amortisation(sample_report(amortisation=(*AMORTISATION, other)))
+    several = time_tables.amortisation(sample_report(amortisation=(*AMORTISATION, other)))
     assert one.columns[0].title == "Batch"
     assert column(several, "Precision") == [*["fp32"] * 5, "int8"]
 
@@ -137,7 +144,7 @@ def test_what_the_system_does_not_say_is_missing_not_zero() -> None:
 
 def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
     report = sample_report(data=replace(sample_report().data, part="all", sha256=""))
-    facts = {row[0]: row[1] for row in tables.data(report).rows}
+    facts = {row[0]: row[1] for row in provenance_tables.data(report).rows}
     assert facts["Part"].startswith("all (vouched for by the user")
     assert facts["SHA-256"] == "n/a"
 
@@ -148,7 +155,7 @@ def test_anchors_are_unique() -> None:
 
 
 def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first() -> None:
-    table = tables.alternatives(sample_report())
+    table = choice_tables.alternatives(sample_report())
 
     assert column(table, "Time an image, ms") == ["7.00", "9.00", "12.4", "20.0"]
     assert column(table, "Over the fastest plain, 95 % interval")[2] == "0.620 (0.600 to 0.640)"
@@ -157,19 +164,19 @@ def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first(
 
 
 def test_what_decides_is_the_chosen_one_its_rival_and_the_reference_once_each() -> None:
-    table = tables.deciding(sample_report())
+    table = choice_tables.deciding(sample_report())
 
     assert column(table, "Network") == [
         "the cascade on onnxruntime fp32, margin-0.02",
         "plain on onnxruntime fp32 (reference)",
     ]
     decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
-    other = tables.deciding(sample_report(decision=decision))
+    other = choice_tables.deciding(sample_report(decision=decision))
     assert column(other, "Time an image, ms") == ["7.00", "20.0"]
 
 
 def test_a_broken_rule_comes_with_what_to_do() -> None:
-    table = tables.validity(sample_report())
+    table = provenance_tables.validity(sample_report())
 
     assert column(table, "Rule") == ["foreign load", "throttling"]
     assert column(table, "Allowed") == ["none", "none"]
@@ -190,6 +197,6 @@ def test_a_glance_at_another_target_is_about_its_own_default_point() -> None:
 
 
 def test_the_foretold_table_has_every_figure() -> None:
-    row = tables.foretold(sample_report()).rows[1]
+    row = time_tables.foretold(sample_report()).rows[1]
 
     assert row == ("1", "1", "50.0 %", "14.5 (14.1 to 14.9)", "0.725", "16.0", "n/a")

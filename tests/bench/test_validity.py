@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from calexnet.bench.blocks import Blocks, told_apart
-from calexnet.bench.results import Conditions, Span, Validity
 from calexnet.bench.validity import judge
+from calexnet.bench.validity_records import Conditions, Span, Validity
 from tests.bench import noise
 
 CALM = Conditions(

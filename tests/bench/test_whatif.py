@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from calexnet.bench import whatif
-from calexnet.bench.results import EnergyComparison, EnergyCost, EnergyRow, Report
+from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyRow
+from calexnet.bench.results import Report
 from calexnet.bench.whatif import Model, predict
 from tests.bench.sample_report import AMORTISATION, SUBJECT, sample_report
 

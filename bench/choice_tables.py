@@ -1,0 +1,73 @@
+"""What the report says of the choice: the networks side by side, and what accuracy they keep."""
+
+from __future__ import annotations
+
+from calexnet.bench.conclusions import slower_precisions
+from calexnet.bench.decision_records import Alternative
+from calexnet.bench.figures import estimate, interval, percent, points, ratio, significant
+from calexnet.bench.results import Report
+from calexnet.bench.table import Column, Table, facts
+
+_NOT_DECIDING = ("Over the fastest plain, 95 % interval", "Accuracy, 95 % interval")
+_KEEPS = {True: "yes", False: "no", None: "not sure"}
+
+
+def deciding(report: Report) -> Table[Alternative]:
+    """Return the networks that the decision is about: the one, its rival, and the reference."""
+    decided = report.decision
+    names = dict.fromkeys(
+        (decided.name, decided.against, *(a.name for a in report.alternatives[:1]))
+    )
+    found = {one.name: one for one in report.alternatives}
+    rows = tuple(found[name] for name in names if name in found)
+    columns = tuple(c for c in _alternative_columns(report) if c.title not in _NOT_DECIDING)
+    return Table("deciding", "What decides", (), columns, rows)
+
+
+def alternatives(report: Report) -> Table[Alternative]:
+    """Return every network that could be shipped side by side, the fastest first."""
+    reference = [one.name for one in report.alternatives[:1]]
+    notes = (
+        "Everything in the bundle that runs here and every rival, timed in the same blocks: single "
+        "images, one thread. A cascade that is faster than its own plain network may still be "
+        "slower than another target's.",
+        *slower_precisions(report.alternatives),
+        *(
+            f"What is lost is against {name}, on the same images; at most "
+            f"{100 * report.decision.tolerance:g} points are allowed."
+            for name in reference
+        ),
+    )
+    rows = tuple(sorted(report.alternatives, key=lambda row: row.ms))
+    return Table("alternatives", "Side by side", notes, _alternative_columns(report), rows)
+
+
+def accuracy(report: Report) -> Table[tuple[str, str]]:
+    """Return plain against cascade on the same images."""
+    found = report.accuracy
+    change = interval(points, found.change, found.change_low, found.change_high)
+    return facts(
+        "accuracy",
+        "Accuracy",
+        ("At the default operating point. The interval is paired: same images on both sides.",),
+        (
+            ("Test images", f"{found.samples:,}"),
+            ("Plain", percent(found.plain)),
+            ("Cascade", percent(found.cascade)),
+            ("Change, points, 95 % interval", change),
+            ("Images that only plain gets right", f"{found.plain_right_only:,}"),
+            ("Images that only the cascade gets right", f"{found.cascade_right_only:,}"),
+        ),
+    )
+
+
+def _alternative_columns(report: Report) -> tuple[Column[Alternative], ...]:
+    reference = {one.name: " (reference)" for one in report.alternatives[:1]}
+    return (
+        Column("Network", lambda row: row.name + reference.get(row.name, ""), "prose"),
+        Column("Time an image, ms", lambda row: significant(row.ms)),
+        Column("Loses, points, 95 % interval", lambda row: estimate(points, row.drop)),
+        Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
+        Column("Over the fastest plain, 95 % interval", lambda row: estimate(ratio, row.ratio)),
+        Column("Accuracy, 95 % interval", lambda row: estimate(percent, row.accuracy)),
+    )
