@@ -14,28 +14,39 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from calexnet import __version__, data, schema
 from calexnet.bench import cli, reporting
-from calexnet.bundle import open_bundle
+from calexnet.bundle import Bundle, open_bundle
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.cli.verify import REFERENCE, parity_with, recorded_images
 from calexnet.devices import DeviceRecord, open_device
 from calexnet.errors import CalexnetError, MeasurementError
 from calexnet.export import export_bundle, tensorrt
-from calexnet.manifest import FULL, Fingerprint
+from calexnet.manifest import FULL, Compiled, Fingerprint
 from calexnet.parity import Parity, Side
+from calexnet.runtimes.base import Array
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_file
 
+T = TypeVar("T")
+
 #: Target and precision.
 Named = tuple[str, str]
+
+#: Lines of a traceback that are kept; the last ones tell most.
+_TRACED = 12
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,7 @@ class HardwareCheck:
         version: Of calexnet.
         created: UTC, ISO 8601.
         device: The machine.
+        device_problem: Why it is not described.
         builds: What was tried.
         report: What ``calexnet-bench`` wrote.
         report_problem: Why it wrote none.
@@ -76,7 +88,8 @@ class HardwareCheck:
 
     version: str
     created: str
-    device: DeviceRecord
+    device: DeviceRecord | None
+    device_problem: str | None
     builds: tuple[BuildCheck, ...]
     report: dict[str, Any] | None
     report_problem: str | None
@@ -102,18 +115,24 @@ def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         shutil.copytree(arguments.bundle, bundle)
+        samples = data.load(
+            arguments.data
+        )  # before minutes go by: what is wrong here is no finding
+        images, truth = recorded_images(open_bundle(bundle), samples, everything=False)
         built = dict(_build(bundle))
-        builds = tuple(_verified(bundle, arguments.data, built))
+        builds = tuple(_verified(open_bundle(bundle), images, truth, built))
         for check in builds:
             print(_line(check))
         report, problem = _measured(
             [str(bundle), "--data", arguments.data, *more],
             arguments.out.with_name(f"{arguments.out.stem}-report"),
         )
+    device, unknown = _tried(lambda: open_device("auto").describe())
     found = HardwareCheck(
         version=__version__,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        device=open_device("auto").describe(),
+        device=device,
+        device_problem=unknown,
         builds=builds,
         report=report,
         report_problem=problem,
@@ -124,55 +143,81 @@ def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     return 0
 
 
+def _tried(step: Callable[[], T]) -> tuple[T | None, str | None]:
+    """Return what `step` gives, or why it gives nothing.
+
+    Whatever goes wrong on hardware that nobody here has is an answer too, and costs no other one.
+    """
+    try:
+        return step(), None
+    except CalexnetError as refusal:
+        return None, str(refusal)
+    except Exception as failure:
+        lines = "".join(traceback.format_exception(failure)).splitlines()
+        return None, "\n".join([f"{type(failure).__name__}: {failure}", *lines[-_TRACED:]])
+
+
 def _build(bundle: Path) -> Iterator[tuple[Named, float | str]]:
     """Build engines of every precision that there is; yield the seconds, or the problem."""
     held = [build.precision for build in open_bundle(bundle).manifest.compiled]
     for precision in (FULL, *tensorrt.PRECISIONS):
         if precision in held:
             start = time.monotonic()
-            try:
-                export_bundle(bundle, target="tensorrt", precision=precision)
-            except CalexnetError as problem:
-                yield ("tensorrt", precision), str(problem)
-            else:
-                yield ("tensorrt", precision), time.monotonic() - start
+            build = partial(export_bundle, bundle, target="tensorrt", precision=precision)
+            _, problem = _tried(build)
+            yield ("tensorrt", precision), problem or time.monotonic() - start
 
 
 def _verified(
-    folder: Path, source: str, built: Mapping[Named, float | str]
+    bundle: Bundle, images: Array, truth: NDArray[np.int64], built: Mapping[Named, float | str]
 ) -> Iterator[BuildCheck]:
     """Yield what every build of the bundle answers, and those that came to nothing."""
-    bundle = open_bundle(folder)
-    images, truth = recorded_images(bundle, data.load(source), everything=False)
-    reference = load_runner(bundle, *REFERENCE)
-    side = Side(" ".join(REFERENCE), reference.answers(images), reference.thresholds)
+    side, problem = _tried(lambda: _reference(bundle, images))
     for name, result in built.items():
         if isinstance(result, str):
             yield BuildCheck(*name, None, None, None, None, result)
     for build in bundle.manifest.compiled:
-        parity, provider, problem = None, None, None
-        try:
-            runner = load_runner(bundle, build.target, build.precision, layout=build.layout)
-            parity = parity_with(side, bundle, runner, images, truth)
-            provider = runner.provider
-        except CalexnetError as refusal:
-            problem = str(refusal)
         seconds = built.get((build.target, build.precision))
-        yield BuildCheck(
+        check = BuildCheck(
             build.target,
             build.precision,
-            provider,
+            None,
             seconds if isinstance(seconds, float) else None,
             build.fingerprint,
-            parity,
+            None,
             problem,
         )
+        yield check if side is None else _compared(check, bundle, build, side, images, truth)
+
+
+def _reference(bundle: Bundle, images: Array) -> Side:
+    runner = load_runner(bundle, *REFERENCE)
+    return Side(" ".join(REFERENCE), runner.answers(images), runner.thresholds)
+
+
+def _compared(
+    check: BuildCheck,
+    bundle: Bundle,
+    build: Compiled,
+    reference: Side,
+    images: Array,
+    truth: NDArray[np.int64],
+) -> BuildCheck:
+    """Return `check` with what its build answers."""
+
+    def compare() -> tuple[str, Parity]:
+        runner = load_runner(bundle, build.target, build.precision, layout=build.layout)
+        return runner.provider, parity_with(reference, bundle, runner, images, truth)
+
+    found, problem = _tried(compare)
+    provider, parity = found or (None, None)
+    return replace(check, provider=provider, parity=parity, problem=problem)
 
 
 def _line(check: BuildCheck) -> str:
     name = f"{check.target} {check.precision}"
     if check.parity is None:
-        return f"{name}: {check.problem}"
+        return f"{name}: {(check.problem or '').splitlines()[0]}"
     parity = check.parity
     return (
         f"{name}, on {check.provider}: {parity.samples} real images, scores within "
@@ -185,10 +230,20 @@ def _measured(words: Sequence[str], out: Path) -> tuple[dict[str, Any] | None, s
     """Let ``calexnet-bench`` write a report to `out`; return it as data, or why there is none."""
     heard = _Heard()
     with contextlib.redirect_stderr(heard):
-        code = cli.main([*words, "--out", str(out)])
+        code, problem = _tried(lambda: _bench([*words, "--out", str(out)]))
+    if problem is not None:
+        return None, problem
     if code in (0, MeasurementError.exit_code) and (out / reporting.JSON).is_file():
         return json.loads((out / reporting.JSON).read_bytes()), None
-    return None, f"calexnet-bench ended with {code}: {heard.getvalue().splitlines()[-1]}"
+    said = heard.getvalue().splitlines() or ["without a word"]
+    return None, f"calexnet-bench ended with {code}: {said[-1]}"
+
+
+def _bench(words: Sequence[str]) -> object:
+    try:
+        return cli.main(words)
+    except SystemExit as usage:  # a word that it does not know
+        return usage.code
 
 
 class _Heard(io.StringIO):

@@ -16,7 +16,6 @@ from calexnet.errors import ExportError, InputError
 from calexnet.export.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.profile import Profile
-from calexnet.manifest import TensorRecord
 from calexnet.runtimes.tensorrt.library import not_started, title
 from calexnet.runtimes.tensorrt.log import recording_log
 from calexnet.storage import staged_file
@@ -48,7 +47,7 @@ def build_engine(
         raise _refusal(trt, parser, graph.name)
     _check_tensors(trt, network, graph)
     config = _config(trt, builder, settings)
-    _add_profile(builder, config, graph.inputs, profile)
+    _add_profile(trt, builder, config, graph, profile, log)
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ExportError(
@@ -130,11 +129,22 @@ def _keep_timings(config: Any, path: Path | None) -> None:
 
 
 def _add_profile(
-    builder: Any, config: Any, inputs: tuple[TensorRecord, ...], profile: Profile
+    trt: Any, builder: Any, config: Any, graph: PortableGraph, profile: Profile, log: Any
 ) -> None:
+    """Let the engine take every batch of `profile`.
+
+    Raises:
+        ExportError: TensorRT refuses these sizes.
+    """
     batches = builder.create_optimization_profile()
-    for tensor in inputs:
+    for tensor in graph.inputs:
         if (shapes := profile.shapes(tensor)) is not None:
             batches.set_shape(tensor.name, *shapes)
     index = config.add_optimization_profile(batches)
-    assert index == 0, f"TensorRT refuses the shapes of {profile}"
+    if index != 0:
+        raise ExportError(
+            f"{title(trt)} refuses the batch sizes of {graph.name}",
+            got=log.text(),
+            expected=f"batches of 1 to {profile.largest}, best at {profile.best}",
+            fix="Try other sizes with --batch",
+        )

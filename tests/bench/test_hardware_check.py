@@ -64,6 +64,7 @@ def test_what_is_missing_is_told_beside_what_was_measured(
     assert found.report is not None
     assert None is found.report_problem
     assert {"headline", "amortisation", "device"} <= set(found.report)
+    assert None is found.device_problem
     assert (tmp_path / "found-report" / "report.html").is_file()
 
 
@@ -73,3 +74,50 @@ def test_a_measurement_that_fails_is_told(given: tuple[Path, Path], tmp_path: Pa
     assert found.report is None
     assert "calexnet-bench ended with 2: calexnet-bench: error: " in (found.report_problem or "")
     assert "toaster" in (found.report_problem or "")
+
+
+def test_a_word_that_the_measurement_does_not_know_is_told(
+    given: tuple[Path, Path], tmp_path: Path
+) -> None:
+    found = check(given, tmp_path / "found.json", "--no-such-word")
+
+    assert (found.report_problem or "").startswith("calexnet-bench ended with 2: calexnet-bench: e")
+
+
+@pytest.mark.parametrize(
+    ("step", "told_at"),
+    [
+        ("export_bundle", "engines"),
+        ("load_runner", "graphs"),
+        ("parity_with", "graphs"),
+        ("cli.main", "report"),
+        ("open_device", "device"),
+    ],
+)
+def test_a_failure_that_nobody_foresaw_is_told_and_costs_no_other_answer(
+    given: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    told_at: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AttributeError("no such name in this TensorRT")
+
+    monkeypatch.setattr(f"calexnet.bench.hardware_check.{step}", fail)
+
+    found = check(given, tmp_path / "found.json", "--target", "toaster")
+
+    engines, graphs = found.builds
+    problems = {
+        "engines": engines.problem,
+        "graphs": graphs.problem,
+        "report": found.report_problem,
+        "device": found.device_problem,
+    }
+    assert {told_at} == {place for place, text in problems.items() if "no such name" in str(text)}
+    first, *_, last = str(problems[told_at]).splitlines()
+    assert "AttributeError: no such name in this TensorRT" == first == last
+    assert "in fail" in str(problems[told_at])
+    assert (told_at == "graphs") == (graphs.parity is None)
+    assert (told_at == "device") == (found.device is None)

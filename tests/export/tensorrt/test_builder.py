@@ -111,6 +111,7 @@ class Recorder:
 
     def __init__(self, said: list[tuple[Any, ...]], fits: bool = True) -> None:
         self.said, self.fits = said, fits
+        self.profile = 0
         self.num_inputs = self.num_outputs = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -118,7 +119,7 @@ class Recorder:
             self.said.append((name, *words, *more.values()))
             answers = {
                 "parse": True,
-                "add_optimization_profile": 0,
+                "add_optimization_profile": self.profile,
                 "set_timing_cache": self.fits,
                 "build_serialized_network": b"plan",
                 "serialize": b"timings",
@@ -198,6 +199,24 @@ def test_timings_of_another_machine_are_refused(
         told(recorder, EngineSettings(timing_cache=path))
 
     assert b"of another" == path.read_bytes()
+
+
+def test_batch_sizes_that_it_refuses_are_told_with_the_log(recorder: tuple[Any, Recorder]) -> None:
+    module, record = recorder
+    record.profile = -1
+
+    def builder(log: Any) -> Recorder:
+        log.log(1, "shapes of x do not match")
+        return record
+
+    module.Builder = builder
+
+    with pytest.raises(
+        ExportError,
+        match=r"^TensorRT 10\.3\.0 refuses the batch sizes of plain: got shapes of x do not match; "
+        r"expected batches of 1 to 4, best at 2\. Try other sizes with --batch\.$",
+    ):
+        told(recorder, USUAL)
 
 
 def test_a_builder_that_is_not_made_is_told_with_what_it_said(
