@@ -2,7 +2,8 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make lint   formatting, linting, types
-# make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB)
+# make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
+#                that from then on `make test` runs its tests too
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
 #                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
 # make wheels whether an app's and a board's install resolves to wheels for aarch64

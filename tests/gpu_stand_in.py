@@ -17,7 +17,7 @@ def build(source: Path, folder: Path, name: str) -> Path:
     """Compile a C file to the library `name` in `folder`, and return its path; skip without gcc."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler")
+        pytest.skip("needs a C compiler")
     flags = ["-shared", "-fPIC", f"-Wl,-soname,{name}"]
     subprocess.run([compiler, *flags, "-o", folder / name, source], check=True)
     return folder / name

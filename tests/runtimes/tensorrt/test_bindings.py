@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,8 @@ from tests.gpu_stand_in import ask, build
 
 ROOT = Path(__file__).resolve().parents[3]
 WHEELS = "CALEXNET_TENSORRT_WHEELS"
+#: NVIDIA's wheels of 10.3 are for Python 3.10 to 3.12.
+VERSIONS = ["11.4", *(["10.3"] if sys.version_info < (3, 13) else [])]
 
 #: By file: what a variable is; `trt` is the module itself.
 USED = {
@@ -118,7 +122,7 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module", params=["11.4", "10.3", "rtx"])
+@pytest.fixture(scope="module", params=[*VERSIONS, "rtx"])
 def module(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, str]:
@@ -243,3 +247,25 @@ def test_the_stand_in_for_cuda_takes_what_cudas_bindings_take() -> None:
         assert int(kind) == int(getattr(real.cudaMemcpyKind, kind.name))
     error = real.cudaError_t
     assert int(error.cudaErrorMemoryAllocation) == int(tensorrt_stand_in.Status.MEMORY_ALLOCATION)
+
+
+@pytest.mark.parametrize(("setting", "code", "word"), [("", 0, "skipped"), ("1", 1, "error")])
+def test_what_is_missing_fails_where_nothing_may_be(
+    tmp_path: Path, setting: str, code: int, word: str
+) -> None:
+    """As for `make tensorrt`: else it would pass without having looked at anything."""
+    name = test_every_name_is_there_and_takes_as_many_arguments.__name__
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(f"{Path(__file__).relative_to(ROOT)}::{name}[11.4]", "--rootdir", str(ROOT)),
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, WHEELS: str(tmp_path), "CALEXNET_NOTHING_MISSING": setting},
+    )
+
+    assert code == done.returncode, done.stdout
+    assert f"1 {word}" in done.stdout
+    assert "needs the wheel of TensorRT's bindings 11.4" in done.stdout
