@@ -12,6 +12,7 @@ from weakref import finalize
 
 from calexnet.errors import EngineError
 from calexnet.runtimes.base import Array
+from calexnet.runtimes.cuda_driver import NoGpuError
 
 #: ``cudaErrorMemoryAllocation`` of ``driver_types.h``.
 _OUT_OF_MEMORY = 2
@@ -58,8 +59,15 @@ class Cuda:
         self._marks: list[Any] | None = None
 
     def devices(self) -> int:
-        """Return how many GPUs there are; without a driver, or with an old one, an error."""
-        return int(self._call("cudaGetDeviceCount"))
+        """Return how many GPUs there are.
+
+        Raises:
+            NoGpuError: None, no driver, or one too old for the bindings; in CUDA's own words.
+        """
+        status, count = self._api.cudaGetDeviceCount()
+        if int(status) != 0:
+            raise NoGpuError(f"cudaGetDeviceCount fails with {self._words(status)}")
+        return int(count)
 
     def allocate(self, size: int) -> int:
         """Return the address of new memory of `size` bytes.
@@ -146,12 +154,14 @@ class Cuda:
 
     def _check(self, name: str, status: Any) -> None:
         if int(status) != 0:
-            words = self._api.cudaGetErrorString(status)[1].decode()
             raise EngineError(
                 f"{name} fails",
-                got=f"CUDA error {int(status)}, {words}",
+                got=self._words(status),
                 fix="Start the program again: after some errors CUDA refuses every call",
             )
+
+    def _words(self, status: Any) -> str:
+        return f"CUDA error {int(status)}, {self._api.cudaGetErrorString(status)[1].decode()}"
 
 
 def open_cuda() -> Cuda:
@@ -159,7 +169,7 @@ def open_cuda() -> Cuda:
 
     Raises:
         ImportError: The bindings are not installed.
-        EngineError: They find no GPU, or a driver that is too old for them.
+        NoGpuError: They find no GPU, or a driver that is too old for them.
     """
     cuda = Cuda(import_module("cuda.bindings.runtime"))
     cuda.devices()

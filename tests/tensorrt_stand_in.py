@@ -21,6 +21,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 GARBAGE = 0xCD
+#: What is said of bytes that are no engine.
+REFUSAL = "Magic tag does not match"
 
 
 class Status(enum.IntEnum):
@@ -386,7 +388,7 @@ def module(cuda: Cuda, version: str = "10.3.0") -> ModuleType:
 
         def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
             if len(serialized_engine) < 8:
-                self._log.log(ILogger.Severity.ERROR, "Magic tag does not match")
+                self._log.log(ILogger.Severity.ERROR, REFUSAL)
                 return None
             return ICudaEngine(serialized_engine, cuda)
 

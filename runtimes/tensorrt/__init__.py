@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
+from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import Fingerprint, GraphRecord
 from calexnet.runtimes.cuda import Cuda, open_cuda
+from calexnet.runtimes.cuda_driver import NoGpuError
 from calexnet.runtimes.tensorrt.engine import TensorRtEngine
 from calexnet.runtimes.tensorrt.lane import TensorRtLane
 from calexnet.runtimes.tensorrt.library import not_started, refuse_foreign, tensorrt_here, title
@@ -19,6 +20,8 @@ from calexnet.runtimes.tensorrt.log import recording_log
 LANE = TensorRtLane
 
 PROVIDERS = ("cuda",)
+
+_FOR_CUDA_12 = "for a driver of CUDA 12, as on JetPack 6: pip install 'cuda-bindings==12.*'"
 
 
 def require() -> None:
@@ -76,7 +79,8 @@ def load(
         raise BundleError(
             f"{title(trt)} refuses {record.file.path}",
             got=log.text(),
-            fix="Build the engines again: calexnet-export BUNDLE --target tensorrt",
+            fix="If memory is short: end other programs on the GPU, or build for smaller batches, "
+            "calexnet-export BUNDLE --target tensorrt --batch 1,8; else build the engines again",
         )
     _check_tensors(trt, engine, record)
     return TensorRtEngine(record, engine, log, gpu_memory())
@@ -103,15 +107,23 @@ def gpu_memory() -> Cuda:
     Raises:
         RuntimeUnavailableError: The bindings are missing, or do not fit the driver.
     """
+    what = "the GPU's memory cannot be reached"
     try:
         return open_cuda()
-    except (ImportError, EngineError) as problem:
+    except ImportError as missing:
         raise RuntimeUnavailableError(
-            "the GPU's memory cannot be reached",
-            got=problem,
+            what,
+            got=missing,
             expected="the package cuda-bindings, of a CUDA version that the driver serves",
-            fix="Run: pip install 'calexnet[tensorrt]'; for a driver of CUDA 12, as on JetPack 6: "
-            "pip install 'cuda-bindings==12.*'",
+            fix=f"Run: pip install 'calexnet[tensorrt]'; {_FOR_CUDA_12}",
+        ) from missing
+    except NoGpuError as problem:
+        raise RuntimeUnavailableError(
+            what,
+            got=problem,
+            expected="a driver as new as the CUDA version of the package cuda-bindings",
+            fix="Update the driver (on a Jetson it comes with JetPack), or install bindings as old "
+            f"as it is; {_FOR_CUDA_12}",
         ) from problem
 
 

@@ -75,7 +75,6 @@ def test_nothing_is_marked_when_nobody_asks(api: tensorrt_stand_in.Cuda) -> None
 
 
 CALLS: list[Callable[[Cuda, Stream], object]] = [
-    lambda cuda, _: cuda.devices(),
     lambda cuda, _: cuda.allocate(256),
     lambda cuda, _: Stream(cuda),
     lambda cuda, stream: cuda.copy_in(4096, np.zeros(3, np.float32), stream),
