@@ -36,6 +36,7 @@ from calexnet.errors import CalexnetError, MeasurementError
 from calexnet.export import export_bundle, tensorrt
 from calexnet.manifest import FULL, Compiled, Fingerprint
 from calexnet.parity import Parity, Side
+from calexnet.runtimes import onnxruntime
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_file
@@ -51,12 +52,12 @@ _TRACED = 12
 
 @dataclass(frozen=True)
 class BuildCheck:
-    """One target at one precision.
+    """One target at one precision, on one back end of its runtime.
 
     Attributes:
         target: Of the bundle, or `tensorrt`, which is built here.
         precision: Likewise.
-        provider: The runtime's back end that answered.
+        provider: The back end that answered, or that was asked for.
         build_s: Seconds that building took; ``None`` where nothing was built here.
         fingerprint: Of engines.
         parity: With the float32 ONNX graphs on the processor, on real samples.
@@ -173,6 +174,7 @@ def _verified(
 ) -> Iterator[BuildCheck]:
     """Yield what every build of the bundle answers, and those that came to nothing."""
     side, problem = _tried(lambda: _reference(bundle, images))
+    gpus, _ = _tried(onnxruntime.gpu_providers)
     for name, result in built.items():
         if isinstance(result, str):
             yield BuildCheck(*name, None, None, None, None, result)
@@ -187,7 +189,9 @@ def _verified(
             None,
             problem,
         )
-        yield check if side is None else _compared(check, bundle, build, side, images, truth)
+        for provider in (None, *((gpus or ()) if build.name == " ".join(REFERENCE) else ())):
+            here = replace(check, provider=provider)
+            yield here if side is None else _compared(here, bundle, build, side, images, truth)
 
 
 def _reference(bundle: Bundle, images: Array) -> Side:
@@ -206,18 +210,21 @@ def _compared(
     """Return `check` with what its build answers."""
 
     def compare() -> tuple[str, Parity]:
-        runner = load_runner(bundle, build.target, build.precision, layout=build.layout)
+        runner = load_runner(
+            bundle, build.target, build.precision, layout=build.layout, provider=check.provider
+        )
         return runner.provider, parity_with(reference, bundle, runner, images, truth)
 
     found, problem = _tried(compare)
-    provider, parity = found or (None, None)
+    provider, parity = found or (check.provider, None)
     return replace(check, provider=provider, parity=parity, problem=problem)
 
 
 def _line(check: BuildCheck) -> str:
     name = f"{check.target} {check.precision}"
     if check.parity is None:
-        return f"{name}: {(check.problem or '').splitlines()[0]}"
+        on = "" if check.provider is None else f", on {check.provider}"
+        return f"{name}{on}: {(check.problem or '').splitlines()[0]}"
     parity = check.parity
     return (
         f"{name}, on {check.provider}: {parity.samples} real images, scores within "

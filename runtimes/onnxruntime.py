@@ -71,6 +71,17 @@ def packages() -> tuple[str, ...]:
     return ("onnxruntime",)
 
 
+def gpu_providers() -> tuple[str, ...]:
+    """Return those of `PROVIDERS` for GPUs that this ONNX Runtime was built with.
+
+    Whether they work here shows when they load a graph.
+    """
+    import onnxruntime
+
+    built = onnxruntime.get_available_providers()
+    return tuple(name for name, wanted in PROVIDERS.items() if name != "cpu" and wanted[0] in built)
+
+
 def load(
     record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
 ) -> OnnxRuntimeEngine:

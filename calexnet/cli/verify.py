@@ -15,7 +15,7 @@ from calexnet.cli import arguments as kinds
 from calexnet.cli.parity import parity_lines
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
-from calexnet.errors import ParityError, RuntimeUnavailableError
+from calexnet.errors import InputError, ParityError, RuntimeUnavailableError
 from calexnet.manifest import FULL, Compiled
 from calexnet.parity import Parity, Side, compare
 from calexnet.runtimes.loading import load_runner
@@ -35,22 +35,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help="only builds for this one")
     parser.add_argument("--precision", help="only builds at this one")
     parser.add_argument(
+        "--provider",
+        help="the back end of the one --target, such as cuda or tensorrt for onnxruntime; that it "
+        "does not work here is an error then",
+    )
+    parser.add_argument(
         "--all-samples", action="store_true", help="use all images, not the recorded test part"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare and print; a full-precision build that decides otherwise is an error."""
+    provider = arguments.provider
+    if provider is not None and arguments.target is None:
+        raise InputError(
+            "a provider is one target's", got=repr(provider), fix="Name it by --target"
+        )
     bundle = open_bundle(arguments.bundle)
     samples = data.load(arguments.data, arguments.data_root)
     builds = _builds(bundle, arguments.target, arguments.precision)
     reference = load_runner(bundle, *REFERENCE)
     images, truth = recorded_images(bundle, samples, arguments.all_samples)
     side = Side(" ".join(REFERENCE), reference.answers(images), reference.thresholds)
-    failed = [build for build in builds if not _verify(bundle, build, side, images, truth)]
+    failed = [
+        _named(build, provider)
+        for build in builds
+        if not _verify(bundle, build, provider, side, images, truth)
+    ]
     if failed:
         raise ParityError(
-            f"{' and '.join(build.name for build in failed)} does not decide as the reference does",
+            f"{' and '.join(failed)} does not decide as the reference does",
             expected="differences that rounding explains",
             fix="Export it again; if that does not help, report it with the bundle",
         )
@@ -99,23 +113,36 @@ def recorded_images(
 def _verify(
     bundle: Bundle,
     build: Compiled,
+    provider: str | None,
     reference: Side,
     images: NDArray[Any],
     truth: NDArray[np.int64],
 ) -> bool:
-    """Print how `build` compares; return whether that is good enough for its precision."""
-    print(f"\n{build.name}")
-    if build.name == " ".join(REFERENCE):
+    """Print how `build` compares; return whether that is good enough for its precision.
+
+    Raises:
+        RuntimeUnavailableError: The `provider` that was asked for does not work here.
+    """
+    print(f"\n{_named(build, provider)}")
+    if build.name == " ".join(REFERENCE) and provider in (None, "cpu"):
         print("The reference.", *(parity_lines(build.parity) if build.parity else ()), sep="\n")
         return True
     try:
-        runner = load_runner(bundle, build.target, build.precision, layout=build.layout)
+        runner = load_runner(
+            bundle, build.target, build.precision, layout=build.layout, provider=provider
+        )
     except RuntimeUnavailableError as missing:
+        if provider is not None:
+            raise
         print(f"Skipped: {missing}")
         return True
     parity = parity_with(reference, bundle, runner, images, truth)
     print(*parity_lines(parity), sep="\n")
     return build.precision != FULL or parity.is_rounding
+
+
+def _named(build: Compiled, provider: str | None) -> str:
+    return build.name if provider is None else f"{build.name} ({provider})"
 
 
 def parity_with(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import pytest
 
 from calexnet import schema
@@ -66,6 +67,29 @@ def test_what_is_missing_is_told_beside_what_was_measured(
     assert {"headline", "amortisation", "device"} <= set(found.report)
     assert None is found.device_problem
     assert (tmp_path / "found-report" / "report.html").is_file()
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_the_graphs_are_tried_on_every_gpu_provider_that_onnx_runtime_lists(
+    given: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a build for GPUs are listed on any machine; here the sessions are refused."""
+    there = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in there:
+        pytest.skip("this ONNX Runtime is a build for GPUs")
+    listed = ["TensorrtExecutionProvider", "CUDAExecutionProvider", *there]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+
+    found = check(given, tmp_path / "found.json", "--target", "toaster")
+
+    _, processor, *gpus = found.builds
+    assert ("cpu", None) == (processor.provider, processor.problem)
+    assert [("onnxruntime", "fp32", "cuda"), ("onnxruntime", "fp32", "tensorrt")] == [
+        (gpu.target, gpu.precision, gpu.provider) for gpu in gpus
+    ]
+    for gpu in gpus:
+        assert gpu.parity is None
+        assert f"does not run segment1 on provider {gpu.provider}: got " in str(gpu.problem)
 
 
 def test_a_measurement_that_fails_is_told(given: tuple[Path, Path], tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ def test_one_that_decides_otherwise_is_a_failed_gate(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def looser(bundle: Any, target: str, precision: str, layout: str = "segments") -> Runner:
-        runner = load_runner(bundle, target, precision, layout=layout)
+    def looser(bundle: Any, target: str, precision: str, **more: Any) -> Runner:
+        runner = load_runner(bundle, target, precision, **more)
         if target != "tflite":
             return runner
         return runner.with_thresholds(np.minimum(runner.thresholds, 0.4))
@@ -152,9 +152,56 @@ def test_without_the_reference_there_is_nothing_to_compare_with(
     assert "ONNX Runtime cannot be used here" in capsys.readouterr().err
 
 
+def test_the_provider_that_holds_the_reference_is_compared_with_nothing(
+    small_bundle: Path, small_npz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == verified(small_bundle, small_npz, "--target", "onnxruntime", "--provider", "cpu")
+    assert "onnxruntime fp32 (cpu)\nThe reference." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_the_same_graphs_on_a_gpu_are_no_reference_and_none_is_an_error(
+    small_bundle: Path, small_npz: Path, capsys: pytest.CaptureFixture[str], provider: str
+) -> None:
+    """As far as a machine without one goes: it is asked for, and nothing runs on the processor."""
+    if provider in onnxruntime.gpu_providers():
+        pytest.skip("this ONNX Runtime is a build for GPUs")
+
+    code = verified(small_bundle, small_npz, "--target", "onnxruntime", "--provider", provider)
+
+    assert 4 == code
+    told = capsys.readouterr()
+    assert f"onnxruntime fp32 ({provider})" == told.out.strip()
+    assert f"does not run segment1 on provider {provider}: got a build with " in told.err
+
+
+def test_what_another_provider_answers_is_compared(
+    small_bundle: Path,
+    small_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """With the processor in the GPU's place."""
+    asked = []
+
+    def elsewhere(*words: Any, provider: str | None = None, **more: Any) -> Runner:
+        asked.append(provider)
+        return load_runner(*words, **more)
+
+    monkeypatch.setattr(verify, "load_runner", elsewhere)
+
+    code = verified(small_bundle, small_npz, "--target", "onnxruntime", "--provider", "cuda")
+
+    assert 0 == code
+    assert [None, "cuda"] == asked
+    assert "onnxruntime fp32 (cuda)\nVerified against onnxruntime fp32" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--provider", "cuda"], "a provider is one target's: got 'cuda'. Name it by --target."),
+        (["--target", "onnxruntime", "--provider", "gpu"], "unknown provider: got 'gpu'; expected"),
         (["--precision", "int4"], "holds no onnxruntime int4: got onnxruntime fp32, onnxruntime"),
         (["--target", "tensorrt"], "holds no tensorrt: got onnxruntime fp32, onnxruntime fp16"),
         (["--target", "onnxruntime", "--precision", "bf16"], "holds no onnxruntime bf16"),
