@@ -39,12 +39,18 @@ from calexnet.parity import Parity, Side
 from calexnet.runtimes import onnxruntime
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.tensorrt.plan import measure
 from calexnet.storage import staged_file
 
 T = TypeVar("T")
 
 #: Target and precision.
 Named = tuple[str, str]
+
+#: Batch sizes to plan for, as far as engines and images go.
+_PLANNED = (1, 2, 4, 8, 16, 32)
 
 #: Lines of a traceback that are kept; the last ones tell most.
 _TRACED = 12
@@ -62,6 +68,8 @@ class BuildCheck:
         fingerprint: Of engines.
         parity: With the float32 ONNX graphs on the processor, on real samples.
         problem: Why there is none.
+        plan: From which numbers on copying survivors on the GPU pays; target `tensorrt` alone.
+        plan_problem: Why it could not be measured.
     """
 
     target: str
@@ -71,6 +79,8 @@ class BuildCheck:
     fingerprint: Fingerprint | None
     parity: Parity | None
     problem: str | None
+    plan: Plan | None = None
+    plan_problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -209,15 +219,23 @@ def _compared(
 ) -> BuildCheck:
     """Return `check` with what its build answers."""
 
-    def compare() -> tuple[str, Parity]:
+    def compare() -> tuple[Runner, Parity]:
         runner = load_runner(
             bundle, build.target, build.precision, layout=build.layout, provider=check.provider
         )
-        return runner.provider, parity_with(reference, bundle, runner, images, truth)
+        return runner, parity_with(reference, bundle, runner, images, truth)
 
     found, problem = _tried(compare)
-    provider, parity = found or (check.provider, None)
-    return replace(check, provider=provider, parity=parity, problem=problem)
+    if found is None:
+        return replace(check, problem=problem)
+    runner, parity = found
+    check = replace(check, provider=runner.provider, parity=parity)
+    if build.target != "tensorrt":
+        return check
+    largest = min(len(images), *(max(graph.buckets or (1,)) for graph in build.segments))
+    sizes = [size for size in _PLANNED if size <= largest]
+    plan, problem = _tried(lambda: measure(runner, images, sizes))
+    return replace(check, plan=plan, plan_problem=problem)
 
 
 def _line(check: BuildCheck) -> str:

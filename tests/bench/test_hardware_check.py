@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from calexnet import schema
 from calexnet.bench import hardware_check
 from calexnet.bench.hardware_check import HardwareCheck
 from calexnet.data import npz
+from tests import tensorrt_stand_in
 from tests.onnx_bundle import sample_data, write_bundle
+from tests.runtimes.tensorrt.conftest import forget, put_in_place
 from tests.small_cascade import files_of
 
 QUICK = ["--", "--batch", "1,2", "--energy-windows", "0", "--no-memory", "--allow-unstable"]
@@ -90,6 +93,55 @@ def test_the_graphs_are_tried_on_every_gpu_provider_that_onnx_runtime_lists(
     for gpu in gpus:
         assert gpu.parity is None
         assert f"does not run segment1 on provider {gpu.provider}: got " in str(gpu.problem)
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand-ins for a GPU and its TensorRT."""
+    put_in_place(monkeypatch, tensorrt_stand_in.Cuda())
+    yield
+    forget()
+
+
+def test_engines_are_built_compared_and_planned_for(
+    gpu: None, given: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ["--target", "tensorrt", "--blocks", "10", "--seconds", "0.2"]
+
+    found = check(given, tmp_path / "found.json", *words)
+
+    graphs, engines = found.builds
+    assert ("tensorrt", "cuda", None, None) == (
+        engines.target,
+        engines.provider,
+        engines.problem,
+        engines.plan_problem,
+    )
+    assert (engines.build_s or 0) > 0
+    assert engines.parity is not None
+    assert 0 == engines.parity.exit_flips
+    assert engines.plan is not None
+    assert 3 == engines.plan.segments
+    assert (1, 2, 4, 8, 16) == engines.plan.times.batches  # of 30 images
+    assert (None, None) == (graphs.plan, graphs.plan_problem)
+    assert found.report is not None
+    assert {"tensorrt"} == {row["target"] for row in found.report["amortisation"]}
+
+
+def test_a_plan_that_cannot_be_measured_is_told_beside_the_parity(
+    gpu: None, given: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no time")
+
+    monkeypatch.setattr(hardware_check, "measure", fail)
+
+    found = check(given, tmp_path / "found.json", "--target", "toaster")
+
+    engines = found.builds[-1]
+    assert engines.parity is not None
+    assert engines.plan is None
+    assert str(engines.plan_problem).startswith("RuntimeError: no time\n")
 
 
 def test_a_measurement_that_fails_is_told(given: tuple[Path, Path], tmp_path: Path) -> None:
