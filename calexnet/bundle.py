@@ -77,7 +77,7 @@ class Bundle:
         raise BundleError(
             f"{self.folder} holds no {' '.join(wanted)}",
             got=held,
-            fix=f"Add it with: calexnet-export ... {words} --out {self.folder}",
+            fix=f"Add it with: calexnet-export {self.folder} {words}",
         )
 
 

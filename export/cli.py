@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "target, without torch.",
     )
     parser.add_argument("source", type=Path, help="what calexnet train wrote, or a bundle")
-    parser.add_argument("--target", default="onnxruntime", help=f"one of: {', '.join(TARGETS)}")
+    parser.add_argument("--target", help=f"one of: {', '.join(TARGETS)}; onnxruntime by default")
     parser.add_argument(
         "--out", type=Path, help="the bundle's folder; that of a bundle is itself by default"
     )
@@ -91,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.emit is not None:
         return _emit(arguments)
+    arguments.target = arguments.target or "onnxruntime"
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
     options = {
         "precision": arguments.precision,
@@ -117,9 +118,34 @@ def _run(arguments: argparse.Namespace) -> int:
 def _emit(arguments: argparse.Namespace) -> int:
     from calexnet.export.tensorrt import trtexec
 
+    _refuse_unused(arguments)
     settings = _engine_settings(arguments)
     print(trtexec.script(open_bundle(arguments.source), arguments.precision, settings), end="")
     return 0
+
+
+def _refuse_unused(arguments: argparse.Namespace) -> None:
+    """Do nothing if all that was chosen has a meaning for a script.
+
+    Raises:
+        InputError: It has not.
+    """
+    unused = [
+        "--" + name.replace("_", "-")
+        for name in ("out", "input", "calib_data", "data_root", "calib_samples", "timing_cache")
+        if getattr(arguments, name) is not None
+    ]
+    if arguments.layout != SEGMENTS:
+        unused.insert(0, f"--layout {arguments.layout}")
+    if arguments.target not in (None, "tensorrt"):
+        unused.insert(0, f"--target {arguments.target}")
+    if unused:
+        raise InputError(
+            f"--emit {arguments.emit} has no use for what was chosen",
+            got=", ".join(unused),
+            expected="--precision, --batch and --workspace-mib at most",
+            fix="Leave out the rest",
+        )
 
 
 def _export_if(arguments: argparse.Namespace, out: Path, options: dict[str, Any]) -> Manifest:

@@ -248,6 +248,6 @@ def test_a_build_that_is_not_there_is_refused_with_what_is_and_how_to_add_it(
         BundleError,
         match=rf"bundle holds no {wanted.replace('--precision ', '')}: got onnxruntime fp32, "
         r"onnxruntime int8, tensorrt fp16\. "
-        rf"Add it with: calexnet-export \.\.\. --target {wanted} --out .*bundle\.$",
+        rf"Add it with: calexnet-export {folder} --target {wanted}\.$",
     ):
         open_bundle(folder).compiled(target, precision)

@@ -17,11 +17,16 @@ _SCRIPT = """\
 #
 #     sh THIS [folder for engines, logs and times]
 #
-# BUNDLE and TRTEXEC, if set, say where these two are. Inputs are random: times are those of the
+# BUNDLE and TRTEXEC, if set, say where these two are; else trtexec is looked for on PATH and where
+# JetPack and NVIDIA's packages put it. Inputs are random: times are those of the
 # engines, and nothing is said about answers.
 set -eu
 bundle=${BUNDLE:-@BUNDLE@}
-trtexec=${TRTEXEC:-trtexec}
+trtexec=${TRTEXEC:-$(command -v trtexec || echo /usr/src/tensorrt/bin/trtexec)}
+command -v "$trtexec" >/dev/null || {
+    echo "There is no program $trtexec. Say where it is: TRTEXEC=/path/to/trtexec sh $0" >&2
+    exit 1
+}
 out=${1:-trtexec}
 mkdir -p "$out"
 

@@ -251,7 +251,7 @@ def test_a_precision_that_the_bundle_lacks_is_refused_with_how_to_add_it(
     with pytest.raises(
         BundleError,
         match=r"holds no onnxruntime int8: got onnxruntime fp32\. Add it with: calexnet-export "
-        r"\.\.\. --target onnxruntime --precision int8 --out ",
+        rf"{small_bundle} --target onnxruntime --precision int8\.$",
     ):
         calexnet.load(small_bundle, target="onnxruntime", precision="int8")
 

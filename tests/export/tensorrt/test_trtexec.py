@@ -91,6 +91,79 @@ def test_a_tool_that_lists_no_option_for_types_is_given_none(
     assert "--skipInference --memPoolSize=workspace:64 --noTF32 --minShapes=image:1x8x" in calls[0]
 
 
+def started(
+    script: str, tmp_path: Path, path: str, usual: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run the script with nothing said of the tool, `usual` in the place of JetPack's folder."""
+    assert 1 == script.count("/usr/src/tensorrt/bin/trtexec)")
+    (tmp_path / "script.sh").write_text(script.replace("/usr/src/tensorrt/bin", str(usual)))
+    known = {"PATH": path, "CALLS": str(tmp_path / "calls"), "LISTED": TEN}
+    return subprocess.run(
+        ["/bin/sh", "script.sh", "out"], capture_output=True, text=True, cwd=tmp_path, env=known
+    )
+
+
+@pytest.mark.parametrize("on_path", [True, False])
+def test_the_tool_is_found_on_path_or_where_jetpack_puts_it(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], on_path: bool
+) -> None:
+    script = emitted(capsys, bundle, "--batch", "1")
+    folders = {name: tmp_path / name for name in ("path", "usual")}
+    for name, folder in folders.items():
+        folder.mkdir()
+        (folder / "trtexec").write_text(_TOOL.replace('echo "$@" >>', f'echo {name} "$@" >>'))
+        (folder / "trtexec").chmod(0o755)
+    path = f"{folders['path']}:{os.defpath}" if on_path else os.defpath
+
+    done = started(script, tmp_path, path, folders["usual"])
+
+    assert (0, "") == (done.returncode, done.stderr)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert {"path" if on_path else "usual"} == {call.split()[0] for call in calls}
+    assert 4 * 2 == len(calls)
+
+
+def test_without_the_tool_the_script_says_how_to_name_it(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = emitted(capsys, bundle)
+
+    done = started(script, tmp_path, os.defpath, tmp_path / "nowhere")
+
+    assert 1 == done.returncode
+    assert (
+        f"There is no program {tmp_path}/nowhere/trtexec. Say where it is: "
+        "TRTEXEC=/path/to/trtexec sh script.sh\n"
+    ) == done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "got"),
+    [
+        (["--target", "tflite", "--timing-cache", "file"], "--target tflite, --timing-cache"),
+        (["--target", "tensorrt-rtx"], "--target tensorrt-rtx"),
+        (["--layout", "if", "--out", "b", "--input", "float"], "--layout if, --out, --input"),
+        (["--calib-data", "digits", "--calib-samples", "9"], "--calib-data, --calib-samples"),
+    ],
+)
+def test_what_a_script_has_no_use_for_is_refused(
+    bundle: Path, capsys: pytest.CaptureFixture[str], words: list[str], got: str
+) -> None:
+    assert 2 == cli.main([str(bundle), "--emit", "trtexec", *words])
+
+    told = capsys.readouterr()
+    assert "" == told.out
+    assert (
+        f"error: --emit trtexec has no use for what was chosen: got {got}; expected --precision, "
+        "--batch and --workspace-mib at most. Leave out the rest.\n"
+    ) in told.err
+
+
+def test_its_own_target_may_be_named(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert emitted(capsys, bundle) == emitted(capsys, bundle, "--target", "tensorrt")
+
+
 def test_a_bundle_elsewhere_is_named_and_a_failure_shown(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
