@@ -16,6 +16,7 @@ from calexnet.errors import ExportError, InputError
 from calexnet.export.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.profile import Profile
+from calexnet.manifest import TensorRecord
 from calexnet.runtimes.tensorrt.library import not_started, title
 from calexnet.runtimes.tensorrt.log import recording_log
 from calexnet.storage import staged_file
@@ -38,8 +39,8 @@ def build_engine(
         InputError: A timing cache of another GPU or version.
     """
     log = recording_log(trt)
-    log.clear()
-    builder = _builder(trt, log)
+    since = log.mark()
+    builder = _builder(trt, log, since)
     flags = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     network = builder.create_network(flags)
     parser = trt.OnnxParser(network, log)  # owns the weights until the engine is built
@@ -47,12 +48,18 @@ def build_engine(
         raise _refusal(trt, parser, graph.name)
     _check_tensors(trt, network, graph)
     config = _config(trt, builder, settings)
-    _add_profile(trt, builder, config, graph, profile, log)
+    if not _add_profile(builder, config, graph.inputs, profile):
+        raise ExportError(
+            f"{title(trt)} refuses the batch sizes of {graph.name}",
+            got=log.text(since),
+            expected=f"batches of 1 to {profile.largest}, best at {profile.best}",
+            fix="Try other sizes with --batch",
+        )
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise ExportError(
             f"{title(trt)} cannot build {graph.name}",
-            got=log.text(),
+            got=log.text(since),
             fix="If memory is short: a smaller --batch, or a limit by --workspace-mib",
         )
     _keep_timings(config, settings.timing_cache)
@@ -77,11 +84,11 @@ def _check_tensors(trt: Any, network: Any, graph: PortableGraph) -> None:
         )
 
 
-def _builder(trt: Any, log: Any) -> Any:
+def _builder(trt: Any, log: Any, since: int) -> Any:
     try:
         return trt.Builder(log)
     except TypeError as nothing:  # what the bindings make of a null pointer
-        raise not_started(trt, log) from nothing
+        raise not_started(trt, log.text(since)) from nothing
 
 
 def _refusal(trt: Any, parser: Any, name: str) -> ExportError:
@@ -129,22 +136,11 @@ def _keep_timings(config: Any, path: Path | None) -> None:
 
 
 def _add_profile(
-    trt: Any, builder: Any, config: Any, graph: PortableGraph, profile: Profile, log: Any
-) -> None:
-    """Let the engine take every batch of `profile`.
-
-    Raises:
-        ExportError: TensorRT refuses these sizes.
-    """
+    builder: Any, config: Any, inputs: tuple[TensorRecord, ...], profile: Profile
+) -> bool:
+    """Let the engine take every batch of `profile`; return whether TensorRT agrees."""
     batches = builder.create_optimization_profile()
-    for tensor in graph.inputs:
+    for tensor in inputs:
         if (shapes := profile.shapes(tensor)) is not None:
             batches.set_shape(tensor.name, *shapes)
-    index = config.add_optimization_profile(batches)
-    if index != 0:
-        raise ExportError(
-            f"{title(trt)} refuses the batch sizes of {graph.name}",
-            got=log.text(),
-            expected=f"batches of 1 to {profile.largest}, best at {profile.best}",
-            fix="Try other sizes with --batch",
-        )
+    return bool(config.add_optimization_profile(batches) == 0)

@@ -73,12 +73,12 @@ def load(
         )
     trt, _ = tensorrt_here()
     log = recording_log(trt)
-    log.clear()
+    since = log.mark()
     engine = _runtime(trt).deserialize_cuda_engine(data)
     if engine is None:
         raise BundleError(
             f"{title(trt)} refuses {record.file.path}",
-            got=log.text(),
+            got=log.text(since),
             fix="If memory is short: end other programs on the GPU, or build for smaller batches, "
             "calexnet-export BUNDLE --target tensorrt --batch 1,8; else build the engines again",
         )
@@ -94,10 +94,11 @@ def _runtime(trt: Any) -> Any:
         RuntimeUnavailableError: TensorRT does not start here.
     """
     log = recording_log(trt)
+    since = log.mark()
     try:
         return trt.Runtime(log)
     except TypeError as nothing:  # what the bindings make of a null pointer
-        raise not_started(trt, log) from nothing
+        raise not_started(trt, log.text(since)) from nothing
 
 
 @cache

@@ -41,17 +41,17 @@ class Context:
         Raises:
             TensorRtError: TensorRT refused.
         """
-        context = self._context
+        context, since = self._context, self._log.mark()
         for tensor in self._record.inputs:
             if tensor.has_batch:
-                self._agreed(context.set_input_shape(tensor.name, tensor.shape_for(rows)))
+                self._agreed(context.set_input_shape(tensor.name, tensor.shape_for(rows)), since)
         for name, address in addresses.items():
-            self._agreed(context.set_tensor_address(name, address))
-        self._agreed(context.execute_async_v3(stream.handle))
+            self._agreed(context.set_tensor_address(name, address), since)
+        self._agreed(context.execute_async_v3(stream.handle), since)
 
-    def _agreed(self, answer: bool) -> None:
+    def _agreed(self, answer: bool, since: int) -> None:
         if not answer:
-            raise TensorRtError(self._log.text())
+            raise TensorRtError(self._log.text(since))
 
 
 class TensorRtEngine(Engine):
@@ -86,11 +86,12 @@ class TensorRtEngine(Engine):
             EngineError: TensorRT refused; most often there is no memory for it.
         """
         with self._lock:
+            since = self._log.mark()
             context = self._engine.create_execution_context()
         if context is None:
             raise EngineError(
                 f"TensorRT makes no context for {self.record.name}",
-                got=self._log.text(),
+                got=self._log.text(since),
                 fix="If memory is short: build for smaller batches, or run fewer threads at once",
             )
         return Context(self.record, context, self._log)

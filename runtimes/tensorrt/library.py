@@ -50,11 +50,11 @@ def _module() -> Any:
     return trt
 
 
-def not_started(trt: Any, log: Any) -> RuntimeUnavailableError:
+def not_started(trt: Any, said: str) -> RuntimeUnavailableError:
     """Return the error for what the bindings tell as a null pointer: TensorRT does not start."""
     return RuntimeUnavailableError(
         f"{title(trt)} does not start",
-        got=log.text(),
+        got=said,
         expected="a GPU, and a driver for the CUDA version of this TensorRT",
         fix="Look at both with nvidia-smi (on a Jetson: cat /etc/nv_tegra_release), then update "
         "the driver or install the TensorRT made for it",

@@ -94,16 +94,16 @@ def test_after_a_refusal_the_next_graph_builds(trt: Any) -> None:
     assert build_engine(trt, COPY, FEW, EngineSettings(workspace_mib=64))
 
 
-def test_there_is_one_log_in_a_process_and_it_forgets_on_demand(trt: Any) -> None:
+def test_there_is_one_log_in_a_process_and_it_tells_what_was_said_since_a_mark(trt: Any) -> None:
     log = recording_log(trt)
-    log.clear()
+    log.log(trt.ILogger.Severity.ERROR, "of an earlier call")
+    since = log.mark()
     for severity in ("INFO", "WARNING", "ERROR", "WARNING"):
         log.log(getattr(trt.ILogger.Severity, severity), f"some  {severity}\n")
 
     assert log is recording_log(trt)
-    assert "some WARNING; some ERROR" == log.text()
-    log.clear()
-    assert "nothing in its log" == log.text()
+    assert "some WARNING; some ERROR" == log.text(since)
+    assert "nothing in its log" == log.text(log.mark())
 
 
 class Recorder:

@@ -227,6 +227,7 @@ def test_a_run_that_tensorrt_refuses_is_told_with_its_log_and_the_next_one_works
     runner = calexnet.load(bundle, target="tensorrt", operating_point=STRICT)
     images = random_images(3)
     expected = runner(images)
+    runner.engines[0]._log.log(1, "of a call that failed before")  # type: ignore[attr-defined]
     with monkeypatch.context() as patch:
         patch.setattr(
             "tests.tensorrt_stand_in.IExecutionContext.execute_async_v3", lambda *_: False
