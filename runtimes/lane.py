@@ -21,6 +21,7 @@ What a variant must provide:
                     tensor is read. Called only when the loop finds that gathering pays; otherwise
                     the lane runs on with rows whose answers nobody reads any more.
 ``most_rows``       Optional: the largest batch at once; larger ones come in chunks.
+``grow``            Optional: make room for larger batches, where making a lane anew costs more.
 ==================  ==============================================================================
 
 A lane is for one thread at a time; a pool gives each call one that nobody else has. One that failed
@@ -93,6 +94,10 @@ class Lane(ABC):
                 dtype = np.dtype(step.tensors[name].dtype)
                 row_bytes += 2 * int(np.prod(step.shape(name, 1))) * dtype.itemsize
         return max(1, ROOM_BYTES // row_bytes)
+
+    def grow(self, room: int) -> bool:
+        """Make room for so many samples, of an idle lane; return whether it can."""
+        return False
 
     @abstractmethod
     def use(self, thresholds: NDArray[np.float32]) -> None:

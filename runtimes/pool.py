@@ -29,8 +29,10 @@ class Pool:
             lane = self._idle.pop()
         except IndexError:
             return self._make(self._room(rows))
+        if lane.room >= rows or lane.grow(self._room(rows)):
+            return lane
         # One that is too small is let go: its arrays are not worth keeping beside larger ones.
-        return lane if lane.room >= rows else self._make(self._room(rows))
+        return self._make(self._room(rows))
 
     def give_back(self, lane: Lane) -> None:
         """Take back a lane whose batch is through. One that failed is to be forgotten instead."""

@@ -48,6 +48,7 @@ class Cuda:
     Args:
         room: Bytes of memory.
         driver: Whether there is one.
+        late: Whether it reads the host's memory only when it comes to a copy.
 
     Attributes:
         said: Every call that moves, computes or waits, in the order in which it was made.
@@ -57,11 +58,11 @@ class Cuda:
     cudaMemcpyKind = Kind  # noqa: N815
     cudaStreamNonBlocking = 1  # noqa: N815
 
-    def __init__(self, room: int = 2**28, driver: bool = True) -> None:
+    def __init__(self, room: int = 2**28, driver: bool = True, late: bool = False) -> None:
         self.said: list[tuple[Any, ...]] = []
         self.memory: dict[int, NDArray[np.uint8]] = {}
         self.streams: dict[int, list[Callable[[], None]]] = {}
-        self._room, self._driver = room, driver
+        self._room, self._driver, self._late = room, driver, late
         self._clock_ms = 0.0
         self._handles = count(1000)
         self.events = 0
@@ -106,7 +107,8 @@ class Cuda:
     ) -> tuple[Any, ...]:
         self.said.append((kind.name.removeprefix("cudaMemcpy"), count, stream))
         if kind is Kind.cudaMemcpyHostToDevice:
-            held = ctypes.string_at(src, count)  # the host's array may change at once
+            # The host's array may change at once.
+            held = src if self._late else ctypes.string_at(src, count)
             self.check(dst, count)
             self.streams[stream].append(lambda: _move(dst, held, count))
         elif kind is Kind.cudaMemcpyDeviceToHost:

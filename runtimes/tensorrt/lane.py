@@ -30,22 +30,36 @@ class TensorRtLane(Lane):
         engines = [cast("TensorRtEngine", step.engine) for step in self.steps]
         self._cuda = engines[0].cuda
         self._stream = Stream(self._cuda)
+        self._contexts = [engine.context() for engine in engines]
+        self._allocate()
+
+    def _allocate(self) -> None:
+        """Take memory for `room` samples."""
+        gathered = {name for step in self.steps for name in step.keeps}
         self._tensors: dict[str, _Carried] = {}
-        self._segments = [
-            self._segment(step, engine.context())
-            for step, engine in zip(self.steps, engines, strict=True)
-        ]
+        self._segments: list[_Segment] = []
+        for step, context in zip(self.steps, self._contexts, strict=True):
+            self._segments.append(self._segment(step, context, gathered))
         self._kept: tuple[str, ...] = ()  # what later segments read
+        self._source: Array | None = None  # of `use`; a copy may read it until the next wait
+
+    def grow(self, room: int) -> bool:
+        """See `Lane`: its buffers make way for larger ones; contexts, which are dear, stay."""
+        self._tensors, self._segments, self.thresholds = {}, [], None
+        self.room = room
+        self._allocate()
+        return True
 
     @classmethod
     def most_rows(cls, steps: Sequence[Step], preprocessing: Preprocessing) -> int:
         """Return the largest batch that every engine was built for."""
         return min(cast("TensorRtEngine", step.engine).most for step in steps)
 
-    def _segment(self, step: Step, context: Context) -> _Segment:
+    def _segment(self, step: Step, context: Context, gathered: set[str]) -> _Segment:
         for name in (*step.takes, *step.gives):
             if name not in self._tensors:  # the image, or what this segment makes
-                self._tensors[name] = _Carried(self._cuda, step.tensors[name], self.room)
+                buffers = 2 if name in gathered else 1
+                self._tensors[name] = _Carried(self._cuda, step.tensors[name], self.room, buffers)
         fixed = [name for name in step.tensors if name not in self._tensors]
         return _Segment(
             context,
@@ -62,8 +76,9 @@ class TensorRtLane(Lane):
     def use(self, thresholds: NDArray[np.float32]) -> None:
         """See `Lane`."""
         gates = [s.fixed["threshold"] for s in self._segments if "threshold" in s.fixed]
-        for gate, row in zip(gates, thresholds, strict=True):
-            self._cuda.copy_in(gate.address, np.ascontiguousarray(row), self._stream)
+        self._source = np.ascontiguousarray(thresholds)
+        for gate, row in zip(gates, self._source, strict=True):
+            self._cuda.copy_in(gate.address, row, self._stream)
         self.thresholds = thresholds
 
     def start(self, images: Array) -> None:
@@ -124,11 +139,14 @@ class _Segment(NamedTuple):
 
 
 class _Carried:
-    """One carried tensor: the buffer that it is made in, and the one that it is gathered into."""
+    """One carried tensor: the buffer that it is made in, and the one that it is gathered into.
 
-    def __init__(self, cuda: Cuda, tensor: TensorRecord, room: int) -> None:
+    One that no later segment reads is never gathered, and has the first alone.
+    """
+
+    def __init__(self, cuda: Cuda, tensor: TensorRecord, room: int, buffers: int) -> None:
         self._row_bytes = tensor.bytes_for(1)
-        self._buffers = tuple(Buffer(cuda, self._row_bytes * room) for _ in range(2))
+        self._buffers = tuple(Buffer(cuda, self._row_bytes * room) for _ in range(buffers))
         self._side = 0
         self._rows: NDArray[np.intp] | None = None  # who is still here; None = all, in order
 

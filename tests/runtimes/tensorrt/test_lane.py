@@ -6,6 +6,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from calexnet.runtimes.steps import steps_of
 from calexnet.runtimes.tensorrt.lane import TensorRtLane, unbroken
 from tests.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 from tests.runtimes.tensorrt.conftest import LARGEST, put_in_place
-from tests.tensorrt_stand_in import Cuda
+from tests.tensorrt_stand_in import Cuda, ICudaEngine
 
 FOUR, FLOAT = 4, 4
 IMAGE = 8 * 8 * 3
@@ -189,11 +190,62 @@ def test_memory_has_the_sizes_of_the_manifest_and_is_given_back(cuda: Cuda, bund
     runner(random_images(LARGEST))
 
     assert 0 == len(runner.ask_every_exit(random_images(0)).labels[0])
-    carried = [2 * LARGEST * size for size in (IMAGE, LAYER1, LAYER2)]
+    # Only what a later segment reads is gathered, into a second buffer: not the image.
+    carried = [LARGEST * size for size in (IMAGE, 2 * LAYER1, 2 * LAYER2)]
     answers = [LARGEST * (FOUR + FLOAT + 4 * FLOAT) * 3 + LARGEST * 2]
     assert sum(carried) + sum(answers) + 2 * 4 * FLOAT == cuda.used
     del runner
     assert {} == cuda.memory
+
+
+def test_a_larger_batch_takes_larger_buffers_and_the_same_contexts(
+    cuda: Cuda, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create = ICudaEngine.create_execution_context
+
+    def context(engine: ICudaEngine) -> Any:
+        made.append(engine.name)
+        return create(engine)
+
+    monkeypatch.setattr(ICudaEngine, "create_execution_context", context)
+    runner = calexnet.load(bundle, target="tensorrt", operating_point=STRICT)
+    images = random_images(LARGEST)
+    runner(images)
+    used = cuda.used
+    del runner
+    made.clear()
+    growing = calexnet.load(bundle, target="tensorrt", operating_point=STRICT)
+    theirs = calexnet.load(bundle, target="onnxruntime", operating_point=STRICT)
+
+    for rows in (1, 3, LARGEST, 2):
+        found, expected = growing(images[:rows]), theirs(images[:rows])
+        assert expected.exits.tolist() == found.exits.tolist()
+        assert expected.labels.tolist() == found.labels.tolist()
+
+    assert ["segment1", "segment2", "segment3"] == made
+    assert used == cuda.used
+
+
+def test_thresholds_that_lie_apart_are_kept_until_they_are_copied(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU that reads the host's memory when it comes to the copy."""
+    cuda = Cuda(late=True)
+    put_in_place(monkeypatch, cuda)
+    runner = calexnet.load(bundle, target="tensorrt")
+    images = random_images(LARGEST)
+    table = np.array([[0.1] * 4, [0.9] * 4], np.float32)
+    lane = TensorRtLane(steps_of(runner.engines), runner.preprocessing, LARGEST)
+    gates = [segment.fixed["threshold"].address for segment in lane._segments[:2]]
+
+    lane.use(np.asfortranarray(table))
+    np.full((2, 4), 7.0, np.float32)  # takes the place of what nobody keeps
+    lane.start(images)
+    lane.run(0)
+
+    found = [np.frombuffer(cuda.memory[gate], np.float32).tolist() for gate in gates]
+    assert table.tolist() == found
 
 
 def test_each_thread_has_a_stream_and_memory_of_its_own(cuda: Cuda, bundle: Path) -> None:
