@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from calexnet.bench import cli as bench
+from calexnet.bench import hardware_check
 from calexnet.cli import main
 from calexnet.export import cli as export
 from tests import tensorrt_stand_in
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "calexnet": main,
     "calexnet-export": export.main,
     "calexnet-bench": bench.main,
+    "calexnet.bench.hardware_check": hardware_check.main,
 }
 #: What keeps a test short.
 QUICK = "--batch 1 --threads 1 --blocks 10 --seconds 0.2 --no-memory --allow-unstable"
@@ -44,6 +46,18 @@ def commands() -> tuple[list[list[str]], list[list[str]]]:
 
 def run(words: list[str], *more: str) -> None:
     assert 0 == COMMANDS[words[0]]([*words[1:], *more]), words
+
+
+def asked(words: list[str]) -> list[str]:
+    """Return a command of calexnet's as `COMMANDS` names it, with what keeps it short; else none.
+
+    ``python -m`` begins the hardware check.
+    """
+    if words[:2] == ["python", "-m"]:
+        return [*words[2:], "--", *QUICK.split(), "--target", "tensorrt", "--precision", "fp16"]
+    if words[0] == "calexnet-bench":
+        return [*words, *QUICK.split()]
+    return words if words[0] in COMMANDS else []
 
 
 def test_every_command_of_the_walk_runs(
@@ -66,14 +80,25 @@ def test_every_command_of_the_walk_runs(
     put_in_place(monkeypatch, tensorrt_stand_in.Cuda())
     ran = []
     for words in jetson:
-        if words[0] in COMMANDS:
-            run(words, *(QUICK.split() if words[0] == "calexnet-bench" else []))
-            ran.append(words[0])
+        if command := asked(words):
+            run(command)
+            ran.append(command[0])
     forget()
 
     assert 2 == ran.count("calexnet-export")
-    assert "calexnet-bench" == ran[-1]
-    report = json.loads(Path("report/report.json").read_bytes())
-    assert ["tensorrt fp16", "tensorrt int8-symmetric"] == sorted(report["provenance"]["providers"])
-    assert {"cuda"} == set(report["provenance"]["providers"].values())
-    assert "jetson" == report["device"]["name"]
+    assert ["calexnet-bench"] * 2 + ["calexnet.bench.hardware_check"] == ran[-3:]
+    for folder, clock in (("report", "wall"), ("report-gpu", "gpu")):
+        report = json.loads(Path(folder, "report.json").read_bytes())
+        providers = report["provenance"]["providers"]
+        assert ["tensorrt fp16", "tensorrt int8-symmetric"] == sorted(providers)
+        assert {"cuda"} == set(providers.values())
+        assert "jetson" == report["device"]["name"]
+        assert clock == report["provenance"]["clock"]
+    found = json.loads(Path("hardware-check.json").read_bytes())
+    built = {
+        check["precision"]: check for check in found["builds"] if check["target"] == "tensorrt"
+    }
+    assert {"fp32", "fp16", "int8-symmetric"} == built.keys()
+    assert {None} == {check["problem"] for check in built.values()}
+    assert None is found["report_problem"]
+    assert "jetson" == found["device"]["name"]
