@@ -25,6 +25,19 @@ def ticks(highest: float) -> tuple[float, ...]:
     return tuple(step * i for i in range(ceil(highest / step - 1e-9) + 1))
 
 
+def between(lowest: float, highest: float) -> tuple[float, ...]:
+    """Return round values, evenly spaced, 0 among them, that lie from `lowest` to `highest`.
+
+    Args:
+        lowest: At most 0.
+        highest: At least 0; the two differ.
+    """
+    found = ticks(highest - lowest)
+    step = found[1] - found[0]
+    first, last = ceil(lowest / step - 1e-9), floor(highest / step + 1e-9)
+    return tuple(step * i for i in range(first, last + 1))
+
+
 def svg(anchor: str, title: str, description: str, height: int, body: Iterable[str]) -> str:
     """Return a plot; title and description are what is read aloud in its place."""
     return (

@@ -208,9 +208,9 @@ def _choices(report: Report) -> tuple[str, ...]:
     table = choice_tables.alternatives(report)
     caption = (
         "Each mark is one network that could be shipped: the further to the left the faster, the "
-        "lower the more accurate. The best of those in the shaded area wins. An open mark does not "
-        "keep the accuracy, or not surely; one at the upper edge loses still more than the scale "
-        "shows."
+        "higher the more accurate. The leftmost mark in the shaded area wins. An open mark does "
+        "not keep the accuracy, or not surely; one at the lower edge loses still more than the "
+        "scale shows."
     )
     return (
         f"{markup.paragraph(caption)}\n<figure>{markup.panels([choices.plot(report)])}</figure>",

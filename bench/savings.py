@@ -7,9 +7,10 @@ from calexnet.bench.figures import percent
 from calexnet.bench.results import Report
 from calexnet.bench.time_records import OperatingPointRow
 
-TOP, ROW = 74, 46
+#: Where the first row's name stands, over its two bars, and a row's height.
+TOP, ROW = 70, 62
 #: Where 0 lies and how many px all of it is; losses are drawn to the left, the worst ones cut.
-ZERO, WHOLE, LEAST = 110, 190, -0.5
+ZERO, WHOLE, LEAST = 104, 190, -0.5
 
 
 def plot(report: Report) -> str:
@@ -20,12 +21,12 @@ def plot(report: Report) -> str:
     height = TOP + ROW * len(rows) + 6
     body = [
         text(EDGE, 16, "single images, 1 thread", "name"),
-        legend(0, _sample("work"), "FLOPs saved"),
-        legend(120, _sample("cascade"), "time saved"),
-        f'<path class="grid" d="M{ZERO} {TOP - 20}V{height}"/>',
+        legend(0, _sample("work"), "arithmetic saved"),
+        legend(144, _sample("cascade"), "time saved"),
+        f'<path class="grid" d="M{ZERO} {TOP - 14}V{height}"/>',
         *(part for number, row in enumerate(rows) for part in _bars(row, TOP + ROW * number)),
     ]
-    return svg("savings", "FLOPs and time saved", "; ".join(map(_words, rows)), height, body)
+    return svg("savings", "Arithmetic and time saved", "; ".join(map(_words, rows)), height, body)
 
 
 def _sample(kind: str) -> str:
@@ -35,10 +36,9 @@ def _sample(kind: str) -> str:
 def _bars(row: OperatingPointRow, y: float) -> list[str]:
     unclear = " unclear" if row.verdict == "unclear" else ""
     return [
-        text(EDGE, y + 2, row.target, "row"),
-        text(EDGE, y + 17, row.precision, "axis"),
-        *_bar("work", 1 - row.macs_ratio, y - 10),
-        *_bar(f"cascade{unclear}", 1 - row.ratio, y + 6),
+        text(EDGE, y, f"{row.target} {row.precision}", "row"),
+        *_bar("work", 1 - row.macs_ratio, y + 8),
+        *_bar(f"cascade{unclear}", 1 - row.ratio, y + 24),
     ]
 
 
@@ -55,6 +55,6 @@ def _bar(kind: str, share: float, y: float) -> tuple[str, str]:
 
 def _words(row: OperatingPointRow) -> str:
     return (
-        f"{row.target} {row.precision}: {percent(1 - row.macs_ratio)} of the FLOPs and "
+        f"{row.target} {row.precision}: {percent(1 - row.macs_ratio)} of the arithmetic and "
         f"{percent(1 - row.ratio)} of the time saved"
     )

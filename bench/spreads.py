@@ -6,17 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from calexnet.bench.conclusions import subjects
-from calexnet.bench.drawing import EDGE, RIGHT, below, circle, legend, square, svg, text, ticks
+from calexnet.bench.drawing import (
+    EDGE,
+    RIGHT,
+    WIDTH,
+    below,
+    circle,
+    legend,
+    square,
+    svg,
+    text,
+    ticks,
+)
 from calexnet.bench.figures import percent, significant
 from calexnet.bench.results import Report
 from calexnet.bench.time_records import ExitRow, LatencyRow
 
 #: Where the scale begins, where the first row does, and a row's height.
-LEFT, TOP, ROW = 16, 66, 44
+LEFT, TOP, ROW = 16, 66, 48
 #: The shares of an exit's calls that lie within its bar, and within the broad part of it.
 _BAR, _BROAD = (0.05, 0.95), (0.25, 0.75)
 #: How many times the slowest exit's middle call the scale reaches at most.
 REACH = 4
+#: Width of a letter of the small labels, and what keeps two of them apart, in px.
+_LETTER, _GAP = 6.4, 4.0
 _PERCENTILES = ("p50", "p90", "p95", "p99")
 
 
@@ -107,20 +120,41 @@ def _whole(scale: Scale, row: LatencyRow, y: float) -> list[str]:
     parts = [text(EDGE, y, name + "".join(beyond), "row")]
     if places:
         parts.append(f'<path class="thin" d="M{places[0]:.1f} {y + 11:.1f}H{places[-1]:.1f}"/>')
-    edge = -99.0
     for x, label in zip(places, found, strict=True):
         parts.append(mark(x, y + 11, row.network, f"{label}: {significant(found[label])} ms"))
-        if x - edge >= 26:  # a label that would touch the one before it is left out
-            edge = x
-            parts.append(text(min(x, RIGHT - 12), y + 27, label, "small", "middle"))
+    parts += [text(x, y + 27, label, "small", "middle") for x, label in names(places, [*found])]
     return parts
+
+
+def names(places: Sequence[float], labels: Sequence[str]) -> list[tuple[float, str]]:
+    """Return where to write labels under marks, rising in x; those that would touch become one."""
+    groups = [([x], label) for x, label in zip(places, labels, strict=True)]
+    place = 1
+    while place < len(groups):
+        (left, before), (right, after) = groups[place - 1 : place + 1]
+        if _middle(right, after) - _middle(left, before) < _wide(before + after) / 2 + _GAP:
+            groups[place - 1 : place + 1] = [(left + right, f"{before} {after}")]
+            place = max(1, place - 1)
+        else:
+            place += 1
+    return [(_middle(xs, label), label) for xs, label in groups]
+
+
+def _wide(label: str) -> float:
+    return _LETTER * len(label)
+
+
+def _middle(xs: Sequence[float], label: str) -> float:
+    """Return the middle of a label's marks, moved so far that it stays in the plot."""
+    half = _wide(label) / 2
+    return min(max((xs[0] + xs[-1]) / 2, EDGE + half), WIDTH - 2 - half)
 
 
 def _exit(scale: Scale, row: ExitRow, y: float, *, last: bool) -> list[str]:
     largest = row.quantiles_ms[-1]
     beyond = f", largest {significant(largest)} ms \u2192" if largest > scale.limit else ""
-    share = f"{'forced, ' * row.forced}{percent(row.rate)} of images{beyond}"
-    name = f"{'the end' if last else f'exit {row.exit}'}: {share}"
+    who = "forced, as no image leaves here" if row.forced else f"{percent(row.rate)} of images"
+    name = f"{'the end' if last else f'exit {row.exit}'}: {who}{beyond}"
     middle = scale.x(quantile(row, 0.5))
     words = _exit_words(row)
     return [

@@ -6,7 +6,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from calexnet.bench.drawing import RIGHT, below, circle, cross, diamond, square, svg, text, ticks
+from calexnet.bench.drawing import (
+    RIGHT,
+    below,
+    between,
+    circle,
+    cross,
+    diamond,
+    square,
+    svg,
+    text,
+    ticks,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +29,21 @@ def test_ticks_are_round_and_reach_the_highest(highest: float, last: float, coun
     assert found[-1] == pytest.approx(last)
     assert len(found) == count
     assert found[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "expected"),
+    [
+        (-4.0, 22.5, (0, 10, 20)),
+        (-4.0, 1.0, (-4, -3, -2, -1, 0, 1)),
+        (-1.0, 0.25, (-1, -0.75, -0.5, -0.25, 0, 0.25)),
+        (-8.0, 2.0, (-8, -6, -4, -2, 0, 2)),
+    ],
+)
+def test_ticks_on_both_sides_of_0(
+    lowest: float, highest: float, expected: tuple[float, ...]
+) -> None:
+    assert between(lowest, highest) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("mark", [circle, square, diamond, cross])

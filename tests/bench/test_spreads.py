@@ -41,7 +41,7 @@ def test_exits_by_hand() -> None:
     assert len(paths(root, "box")) == 1 + 3
     texts = [e.text or "" for e in root.iter("text")]
     assert "exit 1: 62.5 % of images" in texts
-    assert "exit 2: forced, 0.0 % of images" in texts
+    assert "exit 2: forced, as no image leaves here" in texts
     assert "the end: 37.5 % of images, largest 31.0 ms \u2192" in texts
 
 
@@ -59,6 +59,26 @@ def test_the_mixtures_percentiles_are_marks_with_their_names() -> None:
         "p90: 22.6 ms",
         "p95: 23.0 ms",
     ]
+
+
+def test_every_percentile_has_a_name_and_none_touches_another() -> None:
+    # 20.0 and 21.0 ms lie 11 px apart, too close for two labels; 22.5 ms is then too close as well.
+    root = plot(sample_report())
+    labels = [e.text for e in root.iter("text") if e.get("class") == "small"]
+    assert labels == ["p50 p90 p95", "p50", "p90 p95"]
+
+
+def test_labels_that_touch_become_one_between_their_marks() -> None:
+    found = spreads.names([50.0, 100.0, 110.0, 300.0], ["p50", "p90", "p95", "p99"])
+    assert found == [(50.0, "p50"), (105.0, "p90 p95"), (300.0, "p99")]
+    apart = spreads.names([50.0, 100.0, 150.0], ["p50", "p90", "p95"])
+    assert [label for _, label in apart] == ["p50", "p90", "p95"]
+
+
+def test_a_label_at_the_edge_stays_in_the_plot() -> None:
+    ((middle, label),) = spreads.names([350.0], ["p99"])
+    assert label == "p99"
+    assert middle + 3.2 * len(label) <= 360
 
 
 def test_a_hiccup_does_not_press_all_else_into_a_point() -> None:
