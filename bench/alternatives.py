@@ -44,7 +44,7 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
     )
     if subject.one_file:
         yield Contender(
-            f"the cascade on {where}, one file",
+            f"the cascade on {where} in one file",
             "cascade",
             **subject.names,
             operating_point=subject.point.name,
@@ -53,7 +53,7 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
         )
     for point in subject.points:
         yield Contender(
-            f"the cascade on {where}, {point.name}",
+            f"the cascade on {where} at {point.name}",
             "cascade",
             **subject.names,
             operating_point=point.name,

@@ -19,7 +19,7 @@ from calexnet.bench.drawing import (
     text,
     ticks,
 )
-from calexnet.bench.figures import changed, counted_points, significant
+from calexnet.bench.figures import at_most, changed, significant
 from calexnet.bench.results import Report
 
 HEIGHT = 346
@@ -52,7 +52,7 @@ def plot(report: Report) -> str:
     def y(change: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * (max(change, foot) - foot) / (head - foot)
 
-    kept = f"keeps the accuracy: loses at most {counted_points(report.decision.tolerance)}"
+    kept = f"keeps the accuracy: loses at most {at_most(report.decision.tolerance)}"
     rivals = any(_MARKS[one.kind][1] == "rival" for one in found)
     body = [
         text(EDGE, 16, "single images, 1 thread", "name"),

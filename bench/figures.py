@@ -53,39 +53,42 @@ def changed(change: float) -> str:
     """Return a change of accuracy, 0..1, in words: ``gains 1.2 points``, ``loses 0.3 points``."""
     size = _tidy(100 * abs(change))
     if size == 0:
-        return "loses and gains nothing"
+        return "loses nothing"
     return f"{'gains' if change > 0 else 'loses'} {size:.1f} points"
 
 
 def changed_between(change: float, low: float, high: float) -> str:
-    """Return a change of accuracy with its interval, in words without a sign.
-
-    The interval is told from the end nearest to no change: ``loses 0.8 points (0.3 to 1.3)``.
-    """
-    said = changed(change)
+    """Return a change of accuracy with its interval in words, so that no sign is read twice."""
+    down, up = _tidy(-100 * low), _tidy(100 * high)
     if low >= 0:
-        ends = f"{_tidy(100 * low):.1f} to {_tidy(100 * high):.1f}"
+        ends = f"{_tidy(100 * low):.1f} to {up:.1f}"
     elif high <= 0:
-        ends = f"{_tidy(-100 * high):.1f} to {_tidy(-100 * low):.1f}"
+        ends = f"{_tidy(-100 * high):.1f} to {down:.1f}"
     else:
-        ends = f"between {_tidy(-100 * low):.1f} lost and {_tidy(100 * high):.1f} gained"
-    return f"{said} ({ends})"
+        ends = f"between {down:.1f} lost and {up:.1f} gained"
+    return f"{changed(change)} ({ends})"
 
 
-def counted_points(share: float) -> str:
-    """Return a difference of accuracy, 0..1, as a bound: ``1 point``, ``0.5 points``."""
+def at_most(share: float) -> str:
+    """Return a bound on accuracy, 0..1, in points: ``1 point``, ``0.5 points``."""
     size = 100 * share
     return f"{size:g} point" if size == 1 else f"{size:g} points"
 
 
 def time_change(ratio: float) -> str:
-    """Return a ratio of times in words: ``57 % less time``, ``3.1 times as long``."""
+    """Return a ratio of times in words: ``57 % less time``, ``3.1 times as much time``."""
     size = abs(1 - ratio)
     if ratio >= 2:
-        return f"{significant(ratio, 2)} times as long"
+        return f"{significant(ratio, 2)} times as much time"
     if size < 0.0005:
         return "the same time"
     return f"{100 * size:.{0 if size >= 0.1 else 1}f} % {'less' if ratio < 1 else 'more'} time"
+
+
+def time_against(ratio: float, other: str) -> str:
+    """Return a ratio of times in words, `other` being what it is against."""
+    said = time_change(ratio)
+    return f"{said} {'than' if said.endswith(('less time', 'more time')) else 'as'} {other}"
 
 
 def ratio(value: float | None) -> str:

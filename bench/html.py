@@ -141,9 +141,10 @@ def _verdict(report: Report) -> str:
     body = markup.bullets(found.reasons) + markup.grid(choice_tables.deciding(report))
     if not report.validity.counts:
         body = markup.fold("What it would have said", body)
+    said = sentence(found, report.alternatives, report.validity)
     return (
         f'<section class="verdict {kind}" id="verdict">\n<h2>Verdict</h2>\n'
-        f'<p class="decision">{escape(sentence(found, report.validity))}</p>\n{body}\n</section>'
+        f'<p class="decision">{markup.text(said)}</p>\n{body}\n</section>'
     )
 
 

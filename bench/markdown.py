@@ -17,7 +17,7 @@ def render(report: Report) -> str:
     """Return the whole report as Markdown; it ends with a newline."""
     parts = [
         f"# {escape(tables.title(report))}",
-        f"**{escape(sentence(report.decision, report.validity))}**",
+        f"**{escape(sentence(report.decision, report.alternatives, report.validity))}**",
         *([] if report.validity.counts else ["What it would have said:"]),
         *([_list(report.decision.reasons)] if report.decision.reasons else []),
         *_notes(report.provenance.notes),

@@ -217,7 +217,7 @@ class _Benchmark:
         return Report(
             schema=results.SCHEMA,
             headline=(
-                decision.sentence(decided, judged),
+                decision.sentence(decided, alternatives, judged),
                 *decided.reasons,
                 *conclusions.headline(amortisation, crossover, points, first.accuracy),
                 *conclusions.slower_precisions(alternatives),

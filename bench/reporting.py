@@ -81,6 +81,6 @@ def summary(report: Report) -> str:
             *(["This run broke the rules:", *rules, ""] if rules else []),
             *([] if found.counts else ["Otherwise it would say:"]),
             *(f"- {reason}" for reason in report.decision.reasons),
-            sentence(report.decision, found),
+            sentence(report.decision, report.alternatives, found),
         )
     )

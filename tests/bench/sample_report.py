@@ -79,12 +79,12 @@ ALTERNATIVES = (
         Interval(0.913, 0.9, 0.925), Interval(0.0, 0.0, 0.0), 20.0, Interval(1.0, 1.0, 1.0), True,
     ),
     Alternative(
-        "the cascade on onnxruntime fp32, margin-0.02", "cascade", *SUBJECT, "margin-0.02",
+        "the cascade on onnxruntime fp32 at margin-0.02", "cascade", *SUBJECT, "margin-0.02",
         Interval(0.905, 0.891, 0.918), Interval(0.008, 0.003, 0.013), 12.4,
         Interval(0.62, 0.6, 0.64), True,
     ),
     Alternative(
-        "the cascade on onnxruntime fp32, margin-0.1", "cascade", *SUBJECT, "margin-0.1",
+        "the cascade on onnxruntime fp32 at margin-0.1", "cascade", *SUBJECT, "margin-0.1",
         Interval(0.88, 0.865, 0.894), Interval(0.033, 0.025, 0.041), 9.0,
         Interval(0.45, 0.43, 0.47), False,
     ),
@@ -101,10 +101,10 @@ RIVALS = (
     ),
 )  # fmt: skip
 DECISION = Decision(
-    "cascade", "the cascade on onnxruntime fp32, margin-0.02", 0.02, "plain on onnxruntime fp32",
+    "cascade", "the cascade on onnxruntime fp32 at margin-0.02", 0.02, "plain on onnxruntime fp32",
     Interval(0.62, 0.6, 0.64),
     (
-        "The cascade on onnxruntime fp32, margin-0.02 takes 12.4 ms an image.",
+        "The cascade on onnxruntime fp32 at margin-0.02 takes 12.4 ms an image.",
         f"Whether net {HOSTILE}.onnx keeps the accuracy is not sure.",
     ),
 )  # fmt: skip

@@ -28,7 +28,7 @@ def test_marks_by_hand() -> None:
     found = marks(sample_report())
     plain = found["plain on onnxruntime fp32"]
     assert (plain.get("cx"), plain.get("cy")) == ("290.0", "150.4")
-    cascade = found["the cascade on onnxruntime fp32, margin-0.02"]
+    cascade = found["the cascade on onnxruntime fp32 at margin-0.02"]
     assert (cascade.get("x"), cascade.get("y")) == (f"{50 + 12 * 12.4 - 4:.1f}", "161.8")
 
 

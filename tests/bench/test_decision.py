@@ -90,12 +90,12 @@ def test_the_reasons_hold_the_numbers_that_decide() -> None:
     decision = found(PLAIN, network("cascade", 12.0, 0.002), lossy, doubtful)
 
     assert (
-        "The cascade at 12 takes 12.0 ms an image and loses +0.2 (+0.2 to +0.2) points; less than "
-        "the plain at 20 at 20.0 ms (ratio 0.600 (0.570 to 0.630)).",
-        "The smaller model at 8 would be faster still, 8.00 against 12.0 ms, but whether it keeps "
-        "the accuracy is not sure: it loses +1.2 (+0.8 to +1.6) points, and at most 1 point may be "
-        "lost. More test images would tell.",
-        "The cascade at 9 is faster at 9.00 ms, but loses +5.0 points, more than 1 point.",
+        "The cascade at 12 takes 12.0 ms an image and loses 0.2 points (0.2 to 0.2); less than "
+        "the plain at 20 at 20.0 ms: ratio 0.600 (0.570 to 0.630).",
+        "The smaller model the smaller model at 8 would be faster still, 8.00 against 12.0 ms, but "
+        "whether it keeps the accuracy is not sure: it loses 1.2 points (0.8 to 1.6), and at most "
+        "1 point may be lost. More test images would tell.",
+        "The cascade at 9 is faster at 9.00 ms, but loses 5.0 points, more than 1 point.",
     ) == decision.reasons
     assert "the plain at 20" == decision.against
 
@@ -104,7 +104,24 @@ def test_a_network_alone_of_its_kind_wins_without_a_ratio() -> None:
     decision = found(PLAIN)
 
     assert ("plain", None, None) == (decision.choice, decision.against, decision.ratio)
-    assert decision.reasons[0].endswith("no network of another kind keeps the accuracy.")
+    assert decision.reasons == (
+        "The plain at 20 takes 20.0 ms an image and is the reference for accuracy; no network of "
+        "another kind keeps the accuracy.",
+    )
+
+
+def test_what_answers_as_the_reference_does_is_said_to() -> None:
+    decision = found(PLAIN, network("cascade", 12.0))
+
+    assert "12.0 ms an image and answers every image as the reference does" in decision.reasons[0]
+
+
+def test_a_gain_is_told_as_a_gain() -> None:
+    networks = PLAIN, network("cascade", 12.0, -0.221, 0.035)
+    decision = found(*networks)
+
+    assert "and gains 22.1 points (18.6 to 25.6); less than" in decision.reasons[0]
+    assert "with 22.1 points of accuracy gained." in sentence(decision, networks, VALID)
 
 
 @pytest.mark.parametrize(
@@ -117,15 +134,59 @@ def test_a_network_keeps_the_accuracy_only_if_the_interval_does(
     assert expected is eligible(Interval((low + high) / 2, low, high), TOLERANCE)
 
 
+VALID = replace(VALIDITY, valid=True)
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        (
+            [network("cascade", 12.0, 0.002)],
+            "Ship the cascade at 12: 12.0 ms an image, 40 % less time than the plain at 20, with "
+            "0.2 points of accuracy lost.",
+        ),
+        (
+            [network("cascade", 45.0)],
+            "Ship the plain at 20: 20.0 ms an image, 56 % less time than the cascade at 45, with "
+            "no accuracy lost.",
+        ),
+        ([], "Ship the plain at 20: 20.0 ms an image, with no accuracy lost."),
+        (
+            [network("smaller model", 8.0)],
+            "Ship the smaller model the smaller model at 8: 8.00 ms an image, 60 % less time than "
+            "the plain at 20, with no accuracy lost.",
+        ),
+        (
+            [network("cascade", 19.5)],
+            "It is unclear what to ship: the likeliest is the cascade at 19.5 with 19.5 ms an image, "
+            "2.5 % less time than the plain at 20, but it may as well take 2.4 % more time.",
+        ),
+        (
+            [network("cascade", 12.0, drop=0.008, unsure=0.004)],
+            "It is unclear what to ship: the likeliest is the plain at 20 with 20.0 ms an image, but "
+            "the cascade at 12 at 12.0 ms is faster, and whether it keeps the accuracy is not "
+            "sure.",
+        ),
+    ],
+)
+def test_the_decision_is_one_sentence_with_its_numbers(
+    others: list[Alternative], said: str
+) -> None:
+    networks = PLAIN, *others
+
+    assert said == sentence(found(*networks), networks, VALID)
+
+
 def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:
-    decision = found(PLAIN, network("cascade", 12.0))
+    networks = PLAIN, network("cascade", 12.0)
+    decision = found(*networks)
     invalid = replace(VALIDITY, allowed=False)
 
-    said = "Ship the cascade: the cascade at 12, the fastest for at most 1 point of accuracy."
-    assert said == sentence(decision, replace(VALIDITY, valid=True))
-    assert f"Unstable run, kept as asked: {said}" == sentence(decision, VALIDITY)
+    assert sentence(decision, networks, VALIDITY).startswith(
+        "Unstable run, a hint at most: Ship the cascade at 12: 12.0 ms an image"
+    )
     assert "INVALID: this run broke the rules of measuring, so it decides nothing." == sentence(
-        decision, invalid
+        decision, networks, invalid
     )
 
 

@@ -185,7 +185,7 @@ def test_the_page_says_when_and_on_what_it_was_measured() -> None:
 def test_verdict_then_reasons_then_validity_then_plots_then_tables() -> None:
     text = html.render(sample_report())
     places = [
-        text.index("Unstable run, kept as asked: Ship the cascade"),
+        text.index("Unstable run, a hint at most: Ship the cascade on onnxruntime"),
         text.index("takes 12.4\u00a0ms an image."),
         text.index("Why this run is unstable"),
         text.index("2 of 9 blocks &amp; more."),

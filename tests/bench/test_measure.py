@@ -422,7 +422,7 @@ def test_the_cascade_as_one_file_is_timed_beside(bench_bundle: Path, tmp_path: P
 
     assert ["plain", "cascade", "one file"] == [row.network for row in found.latency]
     (one_file,) = (row for row in found.alternatives if row.name.endswith("one file"))
-    (default,) = (row for row in found.alternatives if row.name.endswith(f", {USUAL}"))
+    (default,) = (row for row in found.alternatives if row.name.endswith(f" at {USUAL}"))
     assert (default.accuracy, default.operating_point) == (one_file.accuracy, USUAL)
     assert one_file.ms > 0
     assert {("onnxruntime", "fp32")} == {(r.target, r.precision) for r in found.amortisation}

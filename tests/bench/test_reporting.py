@@ -111,7 +111,7 @@ def test_a_summary_is_a_screen_with_the_verdict_last() -> None:
     assert "This run broke the rules:" == lines[6]
     assert lines[8].endswith("it got too hot. " + remedy("throttling"))
     assert [f"- {reason}" for reason in report.decision.reasons] == lines[-3:-1]
-    assert sentence(report.decision, report.validity) == lines[-1]
+    assert sentence(report.decision, report.alternatives, report.validity) == lines[-1]
 
 
 def test_a_summary_of_five_targets_still_fits_a_screen() -> None:

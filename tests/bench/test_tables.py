@@ -167,7 +167,7 @@ def test_what_decides_is_the_chosen_one_its_rival_and_the_reference_once_each() 
     table = choice_tables.deciding(sample_report())
 
     assert column(table, "Network") == [
-        "the cascade on onnxruntime fp32, margin-0.02",
+        "the cascade on onnxruntime fp32 at margin-0.02",
         "plain on onnxruntime fp32 (reference)",
     ]
     decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
