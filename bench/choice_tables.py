@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from calexnet.bench.conclusions import slower_precisions
 from calexnet.bench.decision_records import Alternative
-from calexnet.bench.figures import estimate, interval, percent, points, ratio, significant
+from calexnet.bench.figures import at_most, estimate, interval, percent, points, ratio, significant
 from calexnet.bench.results import Report
 from calexnet.bench.table import Column, Table, facts
 
-_NOT_DECIDING = ("Over the fastest plain, 95 % interval", "Accuracy, 95 % interval")
+_NOT_DECIDING = ("Ratio to the fastest plain", "Accuracy")
 _KEEPS = {True: "yes", False: "no", None: "not sure"}
 
 
@@ -33,8 +33,8 @@ def alternatives(report: Report) -> Table[Alternative]:
         "slower than another target's.",
         *slower_precisions(report.alternatives),
         *(
-            f"What is lost is against {name}, on the same images; at most "
-            f"{100 * report.decision.tolerance:g} points are allowed."
+            f"Accuracy is against the reference, {name}, on the same images; at most "
+            f"{at_most(report.decision.tolerance)} may be lost, surely."
             for name in reference
         ),
     )
@@ -62,12 +62,21 @@ def accuracy(report: Report) -> Table[tuple[str, str]]:
 
 
 def _alternative_columns(report: Report) -> tuple[Column[Alternative], ...]:
-    reference = {one.name: " (reference)" for one in report.alternatives[:1]}
+    reference = [one.name for one in report.alternatives[:1]]
     return (
-        Column("Network", lambda row: row.name + reference.get(row.name, ""), "prose"),
+        Column("Network", lambda row: row.name, "prose"),
         Column("Time an image, ms", lambda row: significant(row.ms)),
-        Column("Loses, points, 95 % interval", lambda row: estimate(points, row.drop)),
+        Column("Accuracy gained or lost, points", lambda row: _change(row, reference)),
         Column("Keeps the accuracy", lambda row: _KEEPS[row.eligible], "word"),
-        Column("Over the fastest plain, 95 % interval", lambda row: estimate(ratio, row.ratio)),
-        Column("Accuracy, 95 % interval", lambda row: estimate(percent, row.accuracy)),
+        Column("Ratio to the fastest plain", lambda row: estimate(ratio, row.ratio)),
+        Column("Accuracy", lambda row: estimate(percent, row.accuracy)),
     )
+
+
+def _change(row: Alternative, reference: list[str]) -> str:
+    """Return what is gained (+) or lost (-); in words where there is nothing to estimate."""
+    if row.name in reference:
+        return "reference"
+    if row.drop.low == row.drop.high == 0:
+        return "0, same answers"
+    return interval(points, -row.drop.value, -row.drop.high, -row.drop.low)

@@ -109,6 +109,11 @@ def scroll(name: str, inside: str) -> str:
 
 def _cells(columns: tuple[Column[Any], ...], row: tuple[str, ...]) -> str:
     return "".join(
-        f'<td class="{column.kind}">{escape(cell)}</td>'
+        f'<td class="{column.kind}">{_cell(cell)}</td>'
         for column, cell in zip(columns, row, strict=True)
     )
+
+
+def _cell(words: str) -> str:
+    """Return a cell; the interval at its end is marked, so that a phone breaks the line there."""
+    return re.sub(r" (\([^()]+ to [^()]+\))$", r' <span class="ends">\1</span>', escape(words))

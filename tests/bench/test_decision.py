@@ -158,13 +158,13 @@ VALID = replace(VALIDITY, valid=True)
         ),
         (
             [network("cascade", 19.5)],
-            "It is unclear what to ship: the likeliest is the cascade at 19.5 with 19.5 ms an image, "
-            "2.5 % less time than the plain at 20, but it may as well take 2.4 % more time.",
+            "It is unclear what to ship: the likeliest is the cascade at 19.5 with 19.5 ms an "
+            "image, 2.5 % less time than the plain at 20, but it may as well take 2.4 % more time.",
         ),
         (
             [network("cascade", 12.0, drop=0.008, unsure=0.004)],
-            "It is unclear what to ship: the likeliest is the plain at 20 with 20.0 ms an image, but "
-            "the cascade at 12 at 12.0 ms is faster, and whether it keeps the accuracy is not "
+            "It is unclear what to ship: the likeliest is the plain at 20 with 20.0 ms an image, "
+            "but the cascade at 12 at 12.0 ms is faster, and whether it keeps the accuracy is not "
             "sure.",
         ),
     ],

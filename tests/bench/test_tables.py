@@ -158,8 +158,12 @@ def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first(
     table = choice_tables.alternatives(sample_report())
 
     assert column(table, "Time an image, ms") == ["7.00", "9.00", "12.4", "20.0"]
-    assert column(table, "Over the fastest plain, 95 % interval")[2] == "0.620 (0.600 to 0.640)"
-    assert column(table, "Loses, points, 95 % interval")[1] == "+3.3 (+2.5 to +4.1)"
+    assert column(table, "Ratio to the fastest plain")[2] == "0.620 (0.600 to 0.640)"
+    assert column(table, "Accuracy gained or lost, points")[1:] == [
+        "-3.3 (-4.1 to -2.5)",
+        "-0.8 (-1.3 to -0.3)",
+        "reference",
+    ]
     assert column(table, "Keeps the accuracy") == ["not sure", "no", "yes", "yes"]
 
 
@@ -168,11 +172,18 @@ def test_what_decides_is_the_chosen_one_its_rival_and_the_reference_once_each() 
 
     assert column(table, "Network") == [
         "the cascade on onnxruntime fp32 at margin-0.02",
-        "plain on onnxruntime fp32 (reference)",
+        "plain on onnxruntime fp32",
     ]
     decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
     other = choice_tables.deciding(sample_report(decision=decision))
     assert column(other, "Time an image, ms") == ["7.00", "20.0"]
+
+
+def test_a_network_that_answers_as_the_reference_does_says_so() -> None:
+    same = replace(ALTERNATIVES[1], drop=ALTERNATIVES[0].drop)
+    table = choice_tables.alternatives(sample_report(alternatives=(ALTERNATIVES[0], same)))
+
+    assert column(table, "Accuracy gained or lost, points") == ["0, same answers", "reference"]
 
 
 def test_a_broken_rule_comes_with_what_to_do() -> None:
