@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from calexnet.bench.blocks import Blocks
-from calexnet.bench.figures import counted, listed, percent, signed_percent, significant
+from calexnet.bench.figures import counted, listed, percent, significant, time_against
+from calexnet.bench.tasks import in_words
 from calexnet.bench.validity_records import Breach, Conditions, Validity
 
 #: Share of the cores' time that other processes may use.
@@ -77,14 +78,15 @@ def _of_the_pace(blocks: Mapping[int, Blocks]) -> Iterator[Breach]:
         if abs(change) > DRIFT_LIMIT:
             yield Breach(
                 "drift",
-                f"the last blocks took {signed_percent(change)} against the first, {where}",
+                f"{where}, the last quarter of the run took "
+                f"{time_against(1 + change, 'the first')} for the same work",
                 f"within {percent(DRIFT_LIMIT)}",
             )
         if found.effective() < min(EFFECTIVE_LIMIT, len(found.pace)):
             yield Breach(
                 "unsteady pace",
-                f"the machine's pace changed so slowly {where} that "
-                f"{len(found.pace)} blocks tell as much as {found.effective():.1f}",
+                f"{where}, the machine's pace changed so slowly that {len(found.pace)} rounds of "
+                f"measuring tell as much as {found.effective():.1f} on a steady one",
                 f"at least {EFFECTIVE_LIMIT}",
             )
         yield from _of_the_tasks(found, where)
@@ -98,7 +100,7 @@ def _of_the_tasks(found: Blocks, where: str) -> Iterator[Breach]:
         if size > np.log1p(SETTLING_LIMIT) and size > SETTLING_ERRORS * error:
             yield Breach(
                 "not settled",
-                f"{name} took {signed_percent(change - 1)} in the second half of the blocks "
-                f"against the first, {where}",
+                f"{in_words(name)}, {where}: in the second half of the run "
+                f"{time_against(change, 'in the first')}",
                 f"within {percent(SETTLING_LIMIT)}",
             )
