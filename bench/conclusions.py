@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import Any, TypeVar
 
+from calexnet.bench import statistics
 from calexnet.bench.decision_records import Alternative
 from calexnet.bench.energy_records import EnergyRow
-from calexnet.bench.figures import counted, listed, percent, points, ratio, significant
+from calexnet.bench.figures import (
+    changed_between,
+    counted,
+    interval,
+    listed,
+    percent,
+    ratio,
+    significant,
+)
+from calexnet.bench.interval import Interval
 from calexnet.bench.results import Accuracy
+from calexnet.bench.strictness import looser
 from calexnet.bench.time_records import (
     AmortisationRow,
     CrossoverRow,
     Flip,
+    LayoutRow,
     OperatingPointRow,
     Verdict,
 )
 from calexnet.manifest import FULL
 
-Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow)
+Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow, LayoutRow)
 
 #: Target, precision and threads: what stays the same along one line of a plot.
 Setting = tuple[str, str, int]
@@ -45,13 +58,13 @@ def headline(
         f"With {setting_name(crossover, setting)}: {_verdicts(rows, ratios)}."
         for setting, rows in by_setting(crossover).items()
     ]
-    interval = f"{points(accuracy.change_low)} to {points(accuracy.change_high)}"
+    change = changed_between(accuracy.change, accuracy.change_low, accuracy.change_high)
     several = len(subjects(crossover)) > 1
     where = f" on {accuracy.target} {accuracy.precision}" if several else ""
     answered = (
         f"The cascade{where} answers {percent(accuracy.cascade)} of "
         f"{counted(accuracy.samples, 'image')} rightly, the plain backbone "
-        f"{percent(accuracy.plain)}: a change of {points(accuracy.change)} points ({interval})."
+        f"{percent(accuracy.plain)}: the cascade {change}."
     )
     unused = _unused_exit(operating_points)
     return (*speeds, answered, *one_point_sentences(operating_points), *unused)
@@ -67,6 +80,64 @@ def slower_precisions(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
         for row in plain
         if row.target in full and row.ratio.low > full[row.target].ratio.high
     )
+
+
+def layout_sentences(rows: Sequence[LayoutRow]) -> tuple[str, ...]:
+    """Return whether one file or segments are faster, for every setting, and exit by exit."""
+    return tuple(
+        _layout(found[0], found[1:], f"{target} {precision} with {counted(threads, 'thread')}")
+        for (target, precision, threads), found in by_setting(rows).items()
+    )
+
+
+def _layout(whole: LayoutRow, exits: Sequence[LayoutRow], where: str) -> str:
+    """Return a setting's sentence; its first row is of images as they come."""
+    said = {
+        "cascade": "One file is faster than segments",
+        "plain": "Segments are faster than one file",
+        "unclear": "It is unclear whether one file or segments are faster",
+    }[_verdict_of(whole)]
+    names = [*(f"exit {row.exit}" for row in exits[:-1]), "the last exit"]
+    by_exit = [
+        f"{ratio(row.ratio)}{'?' * (_verdict_of(row) == 'unclear')} at {name}"
+        for name, row in zip(names, exits, strict=True)
+    ]
+    return (
+        f"{said} on {where}: a single image takes {significant(whole.one_file_ms)} ms with all "
+        f"exits in one graph, {significant(whole.segments_ms)} ms segment by segment, ratio "
+        f"{interval(ratio, whole.ratio, whole.ratio_low, whole.ratio_high)}; for images that "
+        f"leave at one exit it is {listed(by_exit)}."
+    )
+
+
+def _verdict_of(row: LayoutRow) -> Verdict:
+    return statistics.verdict(Interval(row.ratio, row.ratio_low, row.ratio_high))
+
+
+def prediction_sentences(rows: Sequence[AmortisationRow]) -> tuple[str, ...]:
+    """Return how far predicted times are off, beside the noise of those that check them."""
+    if not rows:
+        return ()
+    worst = max(rows, key=_miss)
+    name = setting_name(rows, (worst.target, worst.precision, worst.threads))
+    where = f"batch {worst.batch}, {name}"
+    held = sum(row.prediction_holds for row in rows)
+    return (
+        f"Checked against {counted(len(rows), 'measured time')}, the prediction is typically off "
+        f"by {percent(median(map(_miss, rows)))}, and by {percent(_miss(worst))} at most "
+        f"({where}); the measured times are themselves only good to "
+        f"{percent(median(map(prediction_noise, rows)))}, and {held} of {len(rows)} predictions "
+        "lie within their noise.",
+    )
+
+
+def prediction_noise(row: AmortisationRow) -> float:
+    """Return how far a prediction may be off for noise alone, as a share of the measured time."""
+    return (row.cascade_high - row.cascade_low) / 2 / row.cascade_ms
+
+
+def _miss(row: AmortisationRow) -> float:
+    return abs(row.predicted_cascade_ms / row.cascade_ms - 1)
 
 
 def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:
@@ -173,11 +244,12 @@ def _one_point(rows: Sequence[OperatingPointRow]) -> str:
         return "Every operating point loses more than one point of accuracy."
     best = min(affordable, key=lambda row: row.ratio)
     sentence = (
-        f"For at most one point of accuracy the fastest operating point is {best.name}: "
-        f"ratio {ratio(best.ratio)}, change {points(best.change)} points."
+        f"Losing at most one point of accuracy, the fastest operating point is {best.name}: "
+        f"ratio {ratio(best.ratio)}, and it "
+        f"{changed_between(best.change, best.change_low, best.change_high)}."
     )
     if best.change_low < -_ONE_POINT:
-        sentence += f" The loss may be larger: the interval reaches {points(best.change_low)}."
+        sentence += " So the loss may be larger than that point."
     if best.verdict != "cascade":
         sentence += " It is not clearly faster than plain."
     return sentence
@@ -185,7 +257,8 @@ def _one_point(rows: Sequence[OperatingPointRow]) -> str:
 
 def _unused_exit(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
     """Return a hint about branches that every image visits and none leaves by."""
-    rates = [row.exit_rates[:-1] for row in operating_points if row.default]
+    default = [row for row in operating_points if row.default]
+    rates = [row.exit_rates[:-1] for row in default]
     unused = [
         str(number)
         for number, at_exit in enumerate(zip(*rates, strict=True), start=1)
@@ -195,5 +268,5 @@ def _unused_exit(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ..
         return ()
     return (
         f"No image leaves at exit {listed(unused)}, yet every image that gets there pays for its "
-        "head: try a larger margin, or train without that attach point.",
+        f"head: try {looser(default[0])}, or train without that attach point.",
     )

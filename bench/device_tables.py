@@ -25,7 +25,7 @@ def device(report: Report) -> Table[tuple[str, str]]:
     memory_gib = None if found.memory_bytes is None else found.memory_bytes / 2**30
     return facts(
         "device",
-        "Device",
+        "The machine",
         (),
         (
             ("Name", found.name),
@@ -48,7 +48,7 @@ def state(report: Report) -> Table[Change]:
     changes = (Change(n, before.get(n, MISSING), after.get(n, MISSING)) for n in names)
     return Table(
         "state",
-        "Device before and after",
+        "The machine before and after",
         ("Of the moments in which the measurement started and ended.",),
         (
             Column("What", lambda row: row.what, "prose"),

@@ -53,7 +53,7 @@ def energy(report: Report) -> Table[EnergyRow]:
         *SETTING,
         Column("Plain, mJ", lambda row: _cost_mj(_plain(row.gross))),
         Column("Cascade, mJ", lambda row: _cost_mj(_cascade(row.gross))),
-        Column("Ratio, 95 % interval", lambda row: _ratio(row.gross)),
+        Column("Ratio", lambda row: _ratio(row.gross)),
         Column("Verdict", _verdict, "word"),
         Column("Plain above idle, mJ", lambda row: _cost_mj(_plain(row.net))),
         Column("Cascade above idle, mJ", lambda row: _cost_mj(_cascade(row.net))),
@@ -79,7 +79,7 @@ def exit_energy(report: Report) -> Table[ExitEnergyRow]:
         *subject_columns(report),
         Column("Exit", lambda row: str(row.exit), "word"),
         Column("Images that leave here", lambda row: percent(row.rate)),
-        Column("Energy, mJ, 95 % interval", lambda row: _cost_mj(row.gross)),
+        Column("Energy, mJ", lambda row: _cost_mj(row.gross)),
         Column("Above idle, mJ", lambda row: _cost_mj(row.net)),
     )
     reasons = dict.fromkeys(row.reason for row in report.exit_energy if row.reason is not None)

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+#: What stands over every report.
+LEAD = (
+    "Plain is a trained classifier as it is: every image runs through all of it. A cascade is the "
+    "same classifier with early exits: small outputs on the way, at which an image whose answer is "
+    "already sure leaves, so that the rest is not run for it."
+)
+
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Backbone, plain",
@@ -21,20 +28,30 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ),
     (
         "Ratio",
-        "Time of the cascade over time of plain. 0.8 means a fifth less time; 1.2 a fifth more. "
-        "The range in brackets is its 95 % interval. If it holds 1, this measurement cannot tell "
-        "which is faster, and the verdict is unclear.",
+        "Time of the cascade over time of plain. 0.8 means a fifth less time; 1.2 a fifth more.",
+    ),
+    (
+        "95 % interval",
+        "The range in brackets behind a figure: were all of it measured again and again, 95 of 100 "
+        "such ranges would hold the true value. If the range of a ratio holds 1, this measurement "
+        "cannot tell which is faster, and the verdict is unclear.",
     ),
     ("Exit rate", "The share of images that leave early, before the last part of the backbone."),
     ("Break-even", "The exit rate at which cascade and plain cost the same time."),
     (
+        "Target, precision",
+        "The runtime that runs the network, and how its numbers are stored: fp32 is full, fp16 "
+        "half, int8 whole numbers of 8 bits. A narrower one is smaller and often faster, and may "
+        "answer otherwise.",
+    ),
+    (
         "Operating point",
-        "One named table of thresholds. The margin that it was made for says how far below the "
-        "backbone's precision a branch may stay, for the sake of more early exits.",
+        "One setting of the exits: how sure each must be of an answer before it lets the image go "
+        "(its thresholds). A cascade has several, each with a name; one is the default.",
     ),
     (
         "Point",
-        "One percentage point of accuracy: from 91 % to 90 % is a change of -1 point.",
+        "One percentage point of accuracy: from 91 % to 90 %, one point is lost.",
     ),
     ("Segment, tail", "The parts that run one after another; the last one is the tail."),
     (

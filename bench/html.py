@@ -6,7 +6,7 @@ what-if panel, named to the browser by its hash; all else works without it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
@@ -15,33 +15,26 @@ from typing import Any
 from calexnet.bench import (
     choice_tables,
     choices,
+    chosen,
+    details,
     markup,
     overview,
     panel,
-    plots,
     provenance_tables,
     savings,
-    spreads,
-    surface,
     tables,
     time_tables,
 )
-from calexnet.bench.conclusions import by_setting, one_point_sentences, setting_name
+from calexnet.bench.conclusions import by_setting, setting_name
 from calexnet.bench.decision import sentence
 from calexnet.bench.device_tables import device
 from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.energy_tables import energy, energy_sentences
-from calexnet.bench.figures import counted, percent, significant
+from calexnet.bench.figures import counted, significant
+from calexnet.bench.glossary import LEAD
 from calexnet.bench.remedies import broken
 from calexnet.bench.results import Report
-from calexnet.bench.surface import Surface
-from calexnet.bench.table import Table, subjects_of
-
-LEAD = (
-    "Plain is a trained classifier that every image runs through from end to end; a cascade is the "
-    "same classifier with exits, places on the way where an image whose answer is already sure "
-    "leaves, so that the rest is not run for it."
-)
+from calexnet.bench.table import Table
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ def render(report: Report) -> str:
         f"<style>\n{style}</style>\n</head>\n<body>",
         _flag(report),
         f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="byline">{_byline(report)}</p>\n'
-        f'<p class="lead">{escape(LEAD)}</p>\n</header>',
+        f'<p class="lead">{markup.text(LEAD)}</p>\n</header>',
         _verdict(report),
         _validity(report),
         _notes(report.provenance.notes),
@@ -90,13 +83,13 @@ def _policy(report: Report) -> str:
 def _parts(report: Report) -> tuple[Part, ...]:
     return (
         Part("where", "Where is the cascade faster?", (_overview(report),)),
-        Part("choices-part", "Everything side by side", _choices(report)),
-        Part("details", "In detail", tuple(_subjects(report))),
+        Part("choices-part", "Every network that could be shipped", _choices(report)),
+        Part("details", "In detail", tuple(details.subjects(report))),
         Part("what-if", "What if more images left early, or fewer?", (panel.render(report),)),
-        Part("saved", "Work saved, and time saved", _savings(report)),
+        Part("saved", "Arithmetic saved, and time saved", _savings(report)),
         Part("joules", "Energy", _energy(report)),
         Part("machine", "The machine", _machine(report)),
-        Part("words", "Words", (markup.grid(provenance_tables.glossary()),)),
+        Part("words", "Words", (_anchored(provenance_tables.glossary()),)),
         Part("tables", "Every table", _every_table(report)),
     )
 
@@ -138,7 +131,12 @@ def _flag(report: Report) -> str:
 def _verdict(report: Report) -> str:
     found = report.decision
     kind = found.choice.replace(" ", "-") if report.validity.counts else "invalid"
-    body = markup.bullets(found.reasons) + markup.grid(choice_tables.deciding(report))
+    body = (
+        markup.paragraphs(choice_tables.rule(report))
+        + markup.bullets(found.reasons)
+        + markup.grid(choice_tables.deciding(report))
+        + markup.paragraphs(chosen.sentences(report))
+    )
     if not report.validity.counts:
         body = markup.fold("What it would have said", body)
     said = sentence(found, report.alternatives, report.validity)
@@ -183,7 +181,7 @@ def _overview(report: Report) -> str:
     head = ["Images a call", *map(str, sizes)]
     return "\n".join(
         (
-            markup.paragraph(overview.NOTE),
+            markup.paragraphs(overview.notes(report)),
             markup.KEY,
             markup.heat("Ratio by batch", head, rows),
             markup.fold("The same in sentences", markup.bullets(report.headline)),
@@ -222,137 +220,15 @@ def _choices(report: Report) -> tuple[str, ...]:
     )
 
 
-def _subjects(report: Report) -> Iterable[str]:
-    chosen = _chosen(report)
-    for number, subject in enumerate(subjects_of(report)):
-        inside = "\n".join(text for text in _subject(report, subject) if text)
-        name = f"{escape(' '.join(subject))}{_single(report, subject)}"
-        yield (
-            f'<details class="subject"{" open" if subject == chosen else ""}>\n'
-            f"<summary>{name}</summary>\n"
-            f'<div id="subject-{number}">\n{inside}\n</div>\n</details>'
-        )
-
-
-def _single(report: Report, subject: tuple[str, str]) -> str:
-    """Return the ratio of single images on one thread, which is seen while all is folded."""
-    for row in report.amortisation:
-        if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
-            decided = overview.verdict_of(row)
-            ratio = f'<span class="cell {decided}">{overview.shown(row.ratio, decided)}</span>'
-            return f" <small>single images {ratio}</small>"
-    return ""
-
-
-def _chosen(report: Report) -> tuple[str, str] | None:
-    """Return the target and precision that the decision is about; the first, if it is a rival's."""
-    found = subjects_of(report)
-    for one in report.alternatives:
-        if one.name == report.decision.name and (one.target, one.precision) in found:
-            return one.target, one.precision
-    return found[0] if found else None
-
-
-def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
-    """Yield all about one target and precision."""
-    glance = tables.glance_at(report, subject)
-    if glance.records:
-        yield markup.paragraph(glance.notes[0]) + markup.grid(glance)
-    yield markup.figure(
-        "Time an image, by batch",
-        "Each mark is a measured time. Where the squares lie below the circles, the cascade is "
-        "faster. The bar at a square is the 95 % interval of the ratio. An open square means "
-        "unclear: the bar reaches the circle. Each plot has its own scale, from 0.",
-        [plot for setting, plot in plots.latency_plots(report).items() if setting[:2] == subject],
-    )
-    yield markup.figure(
-        "How many images must leave early, by batch",
-        "A dot shows the share of images that must leave early for the cascade to cost what plain "
-        "costs: the break-even rate. The dashed line shows the share that does. A dot in the "
-        "shaded area, under the line, means that the cascade pays; one above it, that it does not. "
-        "An open dot means unclear. A cross on the line marked never means that it would not pay "
-        "even if every image left early.",
-        [p for setting, p in plots.break_even_plots(report).items() if setting[:2] == subject],
-    )
-    yield _points(report, subject)
-    yield markup.figure(
-        "How long single images take",
-        "Images that leave early are answered sooner, so a cascade has several latencies, not one: "
-        "each exit's calls are drawn with their whole spread. For plain, and for the cascade with "
-        "its exits mixed as they come: half of all calls take at most p50, 99 % at most p99; a "
-        "percentile that too few calls tell is left out.",
-        [plot for about, plot in spreads.spreads(report).items() if about == subject],
-    )
-    yield _surfaces(report, subject)
-
-
-def _points(report: Report, subject: tuple[str, str]) -> str:
-    rows = tuple(row for row in report.operating_points if (row.target, row.precision) == subject)
-    if not rows:
-        return ""
-    table = time_tables.operating_points(report)
-    kept = tuple(column for column in table.columns if column.title in time_tables.POINT_COLUMNS)
-    notes = (*one_point_sentences(rows), table.notes[-1])
-    return (
-        "<h3>Which margin costs how much</h3>\n"
-        + markup.paragraphs(notes)
-        + markup.grid(Table("points-shown", "Which margin costs how much", notes, kept, rows))
-    )
-
-
-def _surfaces(report: Report, subject: tuple[str, str]) -> str:
-    found = [one for one in surface.surfaces(report).values() if one.setting[:2] == subject]
-    if not found:
-        return ""
-    caption = (
-        "Cascade over plain, predicted from the segments' own times for images that leave early "
-        "more or less often. The lowest line is the worst case: nobody leaves early and every head "
-        "was in vain. Gathered: images that stay make a smaller batch, which is what the runtime "
-        "does unless it has measured that this does not pay. Not gathered: the whole batch goes on "
-        "while one image has not left. Unclear means that 1 lies within the measured ratio's "
-        "interval and the error of the prediction there."
-    )
-    rates = [row.rate for row in report.exits if (row.target, row.precision) == subject]
-    seen = f" Here {percent(sum(rates[:-1]))} do." if rates else ""
-    grids = "".join(
-        f"<div><h4>{escape(setting_name(report.foretold, one.setting))}, {name}</h4>{grid}</div>"
-        for one in found
-        for name, grid in (
-            ("gathered", _surface(one, gathered=True)),
-            ("not gathered", _surface(one, gathered=False)),
-        )
-    )
-    return (
-        f"<h3>What is foretold for other images</h3>\n{markup.paragraph(caption + seen)}\n"
-        f'<div class="pairs">{grids}</div>'
-    )
-
-
-def _surface(found: Surface, *, gathered: bool) -> str:
-    rows = []
-    for early in reversed(found.shares):
-        cells = []
-        for batch in found.batches:
-            point = found.points[early, batch]
-            ratio = point.row.ratio if gathered else point.running_on_ratio
-            ms = point.row.ms if gathered else point.row.running_on_ms
-            words = f"{significant(ms)} ms an image"
-            if gathered:
-                words += f" ({significant(point.row.low)} to {significant(point.row.high)})"
-            verdict = point.gathered if gathered else point.running_on
-            cells.append(markup.ratio_cell((ratio, verdict, words)))
-        rows.append((f"{100 * early:g} %", cells))
-    return markup.heat("Foretold ratio", ["Leave early", *map(str, found.batches)], rows)
-
-
 def _savings(report: Report) -> tuple[str, ...]:
     plot = savings.plot(report)
     if not plot:
         return ()
     caption = (
-        "Papers count the arithmetic that early exits save (FLOPs); a clock also sees the calls "
-        "into the runtime, memory, and images being gathered. A faint bar is unclear: its interval "
-        "holds 0."
+        "Papers count the arithmetic that early exits save (FLOPs). A clock also sees the calls "
+        "into the runtime, memory, and images being gathered. A bar to the left of the line is a "
+        "loss; a faint one is unclear, as its interval holds 0. At the default operating point, "
+        f"{report.bundle.operating_point}."
     )
     return (f"{markup.paragraph(caption)}\n<figure>{markup.panels([plot])}</figure>",)
 
@@ -395,24 +271,30 @@ def _machine(report: Report) -> tuple[str, ...]:
     found = provenance_tables.validity(report)
     return (
         markup.paragraphs(found.notes[not report.validity.valid :]),
-        markup.grid(device(report)),
+        _anchored(device(report)),
     )
 
 
 def _every_table(report: Report) -> tuple[str, ...]:
+    above = device(report).anchor, provenance_tables.glossary().anchor
     found = (*tables.tables(report), time_tables.foretold(report))
     lead = (
-        "All figures of this page and more. The same stand in report.json, and as CSV in the "
-        "folder tables beside it."
+        "All figures of this page and more; brackets hold the 95 % interval. The same stand in "
+        "report.json, and as CSV in the folder tables beside it."
     )
-    return (markup.paragraph(lead), *map(_section, found))
+    folded = [_section(table) for table in found if table.anchor not in above]
+    return (markup.paragraph(lead), *folded)
 
 
 def _section(table: Table[Any]) -> str:
+    return markup.fold(table.title, _anchored(table), counted(len(table.records), "row"))
+
+
+def _anchored(table: Table[Any]) -> str:
+    """Return a table with its notes, to be found by its name."""
     notes = markup.paragraphs(table.notes)
     body = markup.grid(table) if table.records else "<p>Nothing was measured here.</p>"
-    inside = f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>'
-    return markup.fold(table.title, inside, counted(len(table.records), "row"))
+    return f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>'
 
 
 def _capital(words: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from calexnet.bench import tables
+from calexnet.bench import chosen, tables
 from calexnet.bench.decision import sentence
+from calexnet.bench.glossary import LEAD
 from calexnet.bench.results import Report
 from calexnet.bench.table import Column, Table
 
@@ -18,8 +19,9 @@ def render(report: Report) -> str:
     parts = [
         f"# {escape(tables.title(report))}",
         f"**{escape(sentence(report.decision, report.alternatives, report.validity))}**",
+        escape(LEAD),
         *([] if report.validity.counts else ["What it would have said:"]),
-        *([_list(report.decision.reasons)] if report.decision.reasons else []),
+        _list((*report.decision.reasons, *chosen.sentences(report))),
         *_notes(report.provenance.notes),
         *(section(table) for table in tables.tables(report)),
         *_in_sentences(report.headline),

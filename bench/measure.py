@@ -209,6 +209,7 @@ class _Benchmark:
         amortisation = tuple(row for one in found for row in one.amortisation)
         crossover = tuple(row for one in found for row in one.crossover)
         points = tuple(row for one in found for row in one.operating_points)
+        layouts = tuple(row for one in found for row in one.layouts)
         foretold = [
             row
             for subject, one in zip(self.subjects, energy, strict=True)
@@ -221,6 +222,8 @@ class _Benchmark:
                 *decided.reasons,
                 *conclusions.headline(amortisation, crossover, points, first.accuracy),
                 *conclusions.slower_precisions(alternatives),
+                *conclusions.layout_sentences(layouts),
+                *conclusions.prediction_sentences(amortisation),
                 *energy_sentences(energy_rows),
             ),
             validity=judged,
@@ -253,6 +256,7 @@ class _Benchmark:
             device_after=after,
             counts=count_rows(self.bundle.manifest, self.builds),
             memory=self._memory(),
+            layouts=layouts,
         )
 
     def _memory(self) -> tuple[MemoryRow, ...]:

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from calexnet.bench.conclusions import Setting, by_setting, setting_name
+from calexnet.bench.conclusions import Setting, by_setting, setting_name, subjects
 from calexnet.bench.figures import MISSING, significant
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
 from calexnet.bench.statistics import verdict
 from calexnet.bench.table import Column, Table
 from calexnet.bench.time_records import AmortisationRow, Verdict
-
-NOTE = (
-    "Time of the cascade over time of plain, by the number of images in one call (the batch). "
-    "Under 1 the cascade is faster. A question mark: the 95 % interval holds 1, so this "
-    "measurement cannot tell."
-)
 
 
 @dataclass(frozen=True)
@@ -34,6 +28,22 @@ def lines(report: Report) -> tuple[Line, ...]:
     return tuple(
         Line(setting, setting_name(report.amortisation, setting), {row.batch: row for row in rows})
         for setting, rows in by_setting(report.amortisation).items()
+    )
+
+
+def notes(report: Report) -> tuple[str, ...]:
+    """Return how to read it."""
+    several = len(subjects(report.amortisation)) > 1
+    where = (
+        "Each line is one runtime (the target), the precision of its numbers (fp32 is full, int8 "
+        "is rounded to 8 bits), and how many processor threads it may use.",
+    )
+    return (
+        "Time of the cascade over time of plain, by how many images go into one call (the batch): "
+        "under 1 the cascade is faster. A question mark: unclear, as the 95 % interval of the "
+        "ratio holds 1. The cascade is at its default operating point, "
+        f"{report.bundle.operating_point}.",
+        *(where if several else ()),
     )
 
 
@@ -59,15 +69,16 @@ def table(report: Report) -> Table[Line]:
         Column[Line]("Setting", lambda line: line.name, "word"),
         *(_column(batch) for batch in batches(found)),
     )
-    return Table("overview", "Where is the cascade faster?", (NOTE,), columns, found)
+    return Table("overview", "Where is the cascade faster?", notes(report), columns, found)
 
 
 def text(report: Report) -> str:
     """Return the overview for a terminal, in columns."""
     found = lines(report)
     sizes = batches(found)
-    wide = max((len(line.name) for line in found), default=0)
-    head = f"{'batch':{wide}}" + "".join(f"{batch:>8} " for batch in sizes)
+    corner = "images a call"
+    wide = max(len(words) for words in (corner, *(line.name for line in found)))
+    head = f"{corner:{wide}}" + "".join(f"{batch:>8} " for batch in sizes)
     rows = [
         f"{line.name:{wide}}" + "".join(_padded(_cell(line, b)) for b in sizes) for line in found
     ]

@@ -14,19 +14,20 @@ from html import escape
 from importlib.resources import files
 
 from calexnet import schema
-from calexnet.bench.conclusions import VERDICTS
+from calexnet.bench import markup
+from calexnet.bench.conclusions import VERDICTS, prediction_sentences
 from calexnet.bench.figures import MISSING, percent, ratio, significant
 from calexnet.bench.overview import shown
 from calexnet.bench.results import Report
 from calexnet.bench.whatif import Cell, Model, Prediction, models, predict
 
 _TEXT = (
-    "Other images leave at other exits. Move the shares, which always sum to 100 %, and see what "
-    "an image would cost on this machine: predicted from the time of every segment, with images "
-    "that stay gathered into smaller batches. The band is the interval of the measured ratio at "
-    "the same batch and threads, and the error of the prediction there, in quadrature."
+    "Other images may be easier or harder. Move the share that leaves at each exit (they always "
+    "sum to 100 %), and see what an image would cost on this machine: predicted from the time of "
+    "every part of the cascade, with images that stay gathered into smaller batches. The range "
+    "behind the ratio allows for the noise of the measurement and for the error of the prediction."
 )
-_ENDS = (("seen", "As it was seen"), ("early", "All leave early"), ("late", "All stay to the end"))
+_ENDS = (("seen", "As measured"), ("early", "All leave early"), ("late", "All stay to the end"))
 
 
 def render(report: Report) -> str:
@@ -40,7 +41,7 @@ def render(report: Report) -> str:
     sizes = tuple(sorted({cell.batch for one in found for cell in one.cells}))
     return "\n".join(
         (
-            f"<p>{escape(_TEXT)}</p>",
+            markup.paragraphs((_TEXT, *prediction_sentences(report.amortisation))),
             '<noscript><p class="warning">This browser runs no scripts, so the panel shows what '
             "was measured and cannot be moved.</p></noscript>",
             '<form id="what-if-form" autocomplete="off">\n<fieldset disabled>',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calexnet.bench.figures import MISSING, percent, ratio, significant
+from calexnet.bench.figures import MISSING, percent, significant
 from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.remedies import remedy
 from calexnet.bench.results import Report
@@ -23,12 +23,13 @@ def validity(report: Report) -> Table[Breach]:
     notes = (
         "This run broke no rule." if found.valid else "This run broke the rules in this table.",
         f"Other processes used {percent(seen.foreign_share)} of the cores' time, the host of a "
-        f"virtual machine took {percent(seen.steal_share)}. The slowest block took "
-        f"{ratio(max(found.swing.values()))} times as long as the fastest; the last quarter of the "
-        f"blocks {ratio(max(found.drift.values(), key=lambda x: abs(x - 1)))} times as long as the "
-        "first. Ratios come from the same blocks, so that such swings cancel out.",
+        f"virtual machine took {percent(seen.steal_share)}. All networks were "
+        "timed in turns, in rounds (blocks) of random order. The slowest round took "
+        f"{significant(max(found.swing.values()))} times as long as the fastest; the last quarter "
+        f"of the rounds {significant(max(found.drift.values(), key=lambda x: abs(x - 1)))} times "
+        "as long as the first. A ratio compares within each round, so that such swings cancel out.",
     )
-    return Table("validity", "May these numbers be used", notes, columns, found.breaches)
+    return Table("validity", "May these numbers be used?", notes, columns, found.breaches)
 
 
 def bundle(report: Report) -> Table[tuple[str, str]]:
@@ -36,7 +37,7 @@ def bundle(report: Report) -> Table[tuple[str, str]]:
     found = report.bundle
     return facts(
         "bundle",
-        "Bundle",
+        "What was measured",
         (),
         (
             ("Path", found.path),
@@ -57,7 +58,7 @@ def data(report: Report) -> Table[tuple[str, str]]:
     part = {"all": "all (vouched for by the user as not used in training)"}
     return facts(
         "data",
-        "Data",
+        "The images",
         (),
         (
             ("Source", found.source),
@@ -75,13 +76,13 @@ def provenance(report: Report) -> Table[tuple[str, str]]:
     providers = ", ".join(f"{name}: {provider}" for name, provider in found.providers.items())
     return facts(
         "provenance",
-        "Provenance",
+        "How it was measured",
         (),
         (
             ("Command", found.command),
             ("Started", found.started),
             ("Took", f"{significant(found.seconds)} s"),
-            ("Interleaved blocks", str(found.blocks)),
+            ("Rounds (interleaved blocks)", str(found.blocks)),
             ("Clock", found.clock),
             ("Load", found.load),
             ("Seed of the orders", str(found.seed)),

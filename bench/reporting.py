@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from calexnet import schema
-from calexnet.bench import csv, html, markdown, overview
+from calexnet.bench import chosen, csv, html, markdown, overview
 from calexnet.bench.decision import sentence
 from calexnet.bench.remedies import broken
 from calexnet.bench.results import SCHEMA, Report
@@ -75,12 +75,14 @@ def summary(report: Report) -> str:
     return "\n".join(
         (
             "",
-            "Time of the cascade over time of plain; ? = unclear",
+            f"Time of the cascade at {report.bundle.operating_point} over time of plain: under 1 "
+            "the cascade is faster, ? = unclear",
             overview.text(report),
             "",
             *(["This run broke the rules:", *rules, ""] if rules else []),
             *([] if found.counts else ["Otherwise it would say:"]),
             *(f"- {reason}" for reason in report.decision.reasons),
+            *(f"- {words}" for words in chosen.sentences(report)),
             sentence(report.decision, report.alternatives, found),
         )
     )

@@ -19,6 +19,7 @@ from calexnet.bench.time_records import (
     Flip,
     ForetoldRow,
     LatencyRow,
+    LayoutRow,
     OperatingPointRow,
     SampleRow,
     SegmentRow,
@@ -169,3 +170,4 @@ class Report:
     device_after: DeviceState | None = None
     counts: tuple[CountRow, ...] = ()
     memory: tuple[MemoryRow, ...] = ()
+    layouts: tuple[LayoutRow, ...] = ()

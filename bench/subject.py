@@ -94,6 +94,7 @@ class Found:
     exits: list[time_records.ExitRow]
     worst: list[time_records.WorstRow]
     segments: list[time_records.SegmentRow]
+    layouts: list[time_records.LayoutRow]
     flops: results.Flops
 
 
@@ -161,6 +162,8 @@ class Subject:
                 found[path_at(number, batch)] = self._path(runner, number, batch)
         if threads in self.one_file:
             found[ONE_FILE] = self._walk(self.one_file[threads], 1)
+            for number in range(1, len(self.exits.rates) + 1):
+                found[_one_file_at(number)] = self._path(self.one_file[threads], number, 1)
         if threads == 1:
             for point in self.points:
                 if point.name != self.point.name:  # that one is the cascade itself
@@ -199,6 +202,7 @@ class Subject:
             exits=[self._exit_row(n, timings[1]) for n in range(1, len(self.exits.rates) + 1)],
             worst=[self._worst(grids[t], t, batch) for t, batch in cells],
             segments=[row for t in self.plan.threads for row in self._segments(grids[t], t)],
+            layouts=[row for t, timing in timings.items() for row in self._layouts(timing, t)],
             flops=self._flops(points),
         )
 
@@ -305,6 +309,30 @@ class Subject:
             for place, batch in enumerate(grid.batches)
             for segment, ms in enumerate([plain[place], *own[:, place]])
         ]
+
+    def _layouts(self, timing: Timing, threads: int) -> list[time_records.LayoutRow]:
+        """Return one graph against segments, all images and exit by exit."""
+        if threads not in self.one_file:
+            return []
+        exits = range(1, len(self.exits.rates) + 1)
+        pairs: list[tuple[int | None, str, str]] = [(None, cascade_at(1), ONE_FILE)]
+        pairs += [(number, path_at(number, 1), _one_file_at(number)) for number in exits]
+        found = []
+        for number, segments, one_file in pairs:
+            cost = timing.blocks.compare(self.prefix + segments, self.prefix + one_file)
+            found.append(
+                time_records.LayoutRow(
+                    **self.names,
+                    threads=threads,
+                    exit=number,
+                    segments_ms=cost.plain,
+                    one_file_ms=cost.ours,
+                    ratio=cost.ratio.value,
+                    ratio_low=cost.ratio.low,
+                    ratio_high=cost.ratio.high,
+                )
+            )
+        return found
 
     def foretold(
         self, timings: Mapping[int, Timing], watts: Mapping[tuple[int, int], float]
@@ -481,6 +509,11 @@ def latency_row(
         mean_ms=found.mean,
         **percentiles,
     )
+
+
+def _one_file_at(number: int) -> str:
+    """Return the name of single images that leave at exit `number` of one file."""
+    return f"one file exit{number}@1"
 
 
 def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:

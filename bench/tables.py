@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from calexnet.bench import choice_tables, overview, provenance_tables, time_tables, work_tables
+from calexnet.bench import (
+    choice_tables,
+    chosen,
+    overview,
+    provenance_tables,
+    time_tables,
+    work_tables,
+)
 from calexnet.bench.count_tables import count_tables
 from calexnet.bench.device_tables import device, state
 from calexnet.bench.energy_tables import energy_tables, glance_energy
@@ -31,7 +38,7 @@ from calexnet.bench.time_records import OperatingPointRow
 
 def title(report: Report) -> str:
     """Return the report's own heading."""
-    return f"Does the cascade pay? {report.bundle.backbone} on {report.device.model}"
+    return f"Do early exits pay? {report.bundle.backbone} on {report.device.model}"
 
 
 def tables(report: Report) -> tuple[Table[Any], ...]:
@@ -53,6 +60,7 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
         *count_tables(report),
         *memory_tables(report),
         *energy_tables(report),
+        *time_tables.layouts(report),
         time_tables.segments(report),
         device(report),
         state(report),
@@ -79,11 +87,13 @@ def glance_at(report: Report, subject: tuple[str, str]) -> Table[Comparison]:
         for line in _glance_lines(row)
     ]
     note = (
-        f"At the default operating point of {' '.join(subject)}, on "
-        f"{counted(report.data.samples, 'image')}. Times and energy are at batch 1 on one thread."
+        f"Single images on one thread, {counted(report.data.samples, 'image')} in all; the cascade "
+        f"at its default operating point, {report.bundle.operating_point}."
     )
     found = (*lines, *_glance_energy(report, subject))
-    return Table("glance", "At a glance", (note,), COMPARISON, found)
+    return Table(
+        "glance", "At a glance", (note, *chosen.beside(report, subject)), COMPARISON, found
+    )
 
 
 def _glance_lines(row: OperatingPointRow) -> Iterable[Comparison]:
@@ -99,10 +109,13 @@ def _glance_lines(row: OperatingPointRow) -> Iterable[Comparison]:
         "Accuracy",
         percent(row.accuracy - row.change),
         percent(row.accuracy),
-        f"{interval(points, row.change, row.change_low, row.change_high)} points",
+        f"{points(row.change)} points ({points(row.change_low)} to {points(row.change_high)})",
     )
     yield Comparison(
-        "FLOPs an image", amount(2 * plain_macs), amount(2 * row.macs), saved(1 - row.macs_ratio)
+        "Arithmetic an image, FLOPs",
+        amount(2 * plain_macs),
+        amount(2 * row.macs),
+        saved(1 - row.macs_ratio),
     )
 
 

@@ -285,6 +285,33 @@ class WorstRow:
 
 
 @dataclass(frozen=True)
+class LayoutRow:
+    """The cascade as one graph (layout `if`) against its segments, on single images.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        threads: Within an operator.
+        exit: By which all of them leave; ``None``: the images as they come.
+        segments_ms: An image, segment by segment.
+        one_file_ms: An image, in one graph.
+        ratio: `one_file_ms` over `segments_ms`, from the same blocks.
+        ratio_low: Lower end of its interval.
+        ratio_high: Upper end.
+    """
+
+    target: str
+    precision: str
+    threads: int
+    exit: int | None
+    segments_ms: float
+    one_file_ms: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+@dataclass(frozen=True)
 class SampleRow:
     """Everything that was timed under one name, so that another run can be compared with it.
 
@@ -292,8 +319,8 @@ class SampleRow:
         target: Of the bundle.
         precision: Of the bundle.
         network: ``plain``, ``cascade``, ``exit1`` and on (all leave there), ``point NAME`` (the
-            cascade at another operating point), ``one file`` (the cascade in layout `if`), or a
-            rival's name.
+            cascade at another operating point), ``one file`` (the cascade in layout `if`), ``one
+            file exit1`` and on (likewise), or a rival's name.
         batch: Samples a call.
         threads: Within an operator.
         ms: The mean of an image in each block, as the clock showed it.

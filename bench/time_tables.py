@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from calexnet.bench.conclusions import VERDICTS, flip_sentences, one_point_sentences
+from calexnet.bench.conclusions import (
+    VERDICTS,
+    flip_sentences,
+    layout_sentences,
+    one_point_sentences,
+    prediction_noise,
+    prediction_sentences,
+)
 from calexnet.bench.figures import (
     MISSING,
     amount,
@@ -21,6 +28,7 @@ from calexnet.bench.figures import (
 )
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
+from calexnet.bench.strictness import POINT, meaning
 from calexnet.bench.table import SETTING, Column, Table, last_named, subject_columns
 from calexnet.bench.time_records import (
     AmortisationRow,
@@ -28,6 +36,7 @@ from calexnet.bench.time_records import (
     ExitRow,
     ForetoldRow,
     LatencyRow,
+    LayoutRow,
     OperatingPointRow,
     SegmentRow,
     WorstRow,
@@ -46,7 +55,7 @@ class SegmentTimes:
 
 
 _RATIO: Column[Any] = Column(
-    "Ratio, 95 % interval",
+    "Ratio",
     lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
 )
 _VERDICT: Column[Any] = Column("Verdict", lambda row: VERDICTS[row.verdict], "word")
@@ -65,15 +74,20 @@ def amortisation(report: Report) -> Table[AmortisationRow]:
             "Prediction error",
             lambda row: signed_percent(row.predicted_cascade_ms / row.cascade_ms - 1),
         ),
+        Column(
+            "Noise of the measured time", lambda row: f"\u00b1 {percent(prediction_noise(row))}"
+        ),
         Column("Within the noise", lambda row: "yes" if row.prediction_holds else "no", "word"),
     )
     notes = (
         "Time an image, in ms: the time of one call, divided by the images in it (the batch). "
         "Plain and cascade were measured in turns; the ratio is cascade over plain.",
-        "The prediction comes from the exits' own times and the exit rates. It is there to check "
-        "the cost model: its error is against the cascade on the test images in mixed order.",
+        "The prediction comes from the exits' own times and the share of images at each. It is "
+        "there to check the cost model: its error is against the cascade on the test images in "
+        "mixed order.",
+        *prediction_sentences(report.amortisation),
     )
-    return Table("amortisation", "Time against batch", notes, columns, report.amortisation)
+    return Table("amortisation", "Time by batch size", notes, columns, report.amortisation)
 
 
 def crossover(report: Report) -> Table[CrossoverRow]:
@@ -81,58 +95,59 @@ def crossover(report: Report) -> Table[CrossoverRow]:
     columns: tuple[Column[CrossoverRow], ...] = (
         *subject_columns(report),
         *SETTING,
-        Column("Break-even exit rate (predicted), 95 % interval", _break_even, "figure"),
-        Column("Observed exit rate", lambda row: percent(row.observed_exit_rate)),
+        Column("Must leave early to break even (predicted)", _break_even, "figure"),
+        Column("Leave early here", lambda row: percent(row.observed_exit_rate)),
         _VERDICT,
     )
     notes = (
         *flip_sentences(report.crossover),
-        "The break-even rate is the share of images that must leave early for the cascade to cost "
-        "what plain costs. If more leave than that, the cascade pays. The verdict is unclear if "
-        "the interval of the ratio holds 1.",
+        "The cascade breaks even if so many images leave early that it costs what plain costs. If "
+        "more leave than that, it pays. The verdict is unclear if the interval of the ratio holds "
+        "1.",
     )
-    return Table("crossover", "Where the cascade pays", notes, columns, report.crossover)
+    return Table("crossover", "How many images must leave early", notes, columns, report.crossover)
 
 
+#: Heading of the table below.
+POINTS = "How strict should the exits be?"
 #: Of the table below, what is shown where there is room for little.
 POINT_COLUMNS = (
     "Operating point",
-    "Change, points, 95 % interval",
-    "Ratio, 95 % interval",
+    "Accuracy gained or lost, points",
+    "Ratio",
     "Verdict",
-    "Accuracy, 95 % interval",
-    "Exit rates, %, first to last",
+    "Accuracy",
+    "Leave at each exit, %",
 )
 
 
 def operating_points(report: Report) -> Table[OperatingPointRow]:
-    """Return what each margin costs in accuracy and saves in time."""
+    """Return what each operating point costs in accuracy and saves in time."""
     columns: tuple[Column[OperatingPointRow], ...] = (
         *subject_columns(report),
         # What decides comes first: on a phone the rest has to be scrolled to.
         Column("Operating point", _point_name, "word"),
         Column("Setting", lambda row: f"{row.setting:g}"),
-        Column("Change, points, 95 % interval", _change),
+        Column("Accuracy gained or lost, points", _change),
         _RATIO,
         _VERDICT,
         Column(
-            "Accuracy, 95 % interval",
+            "Accuracy",
             lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
         ),
         Column("Plain, ms", lambda row: significant(row.plain_ms)),
         Column("Cascade, ms", lambda row: significant(row.ms)),
-        Column("Exit rates, %, first to last", _exit_rates),
+        Column("Leave at each exit, %", _exit_rates),
         Column("MACs ratio", lambda row: ratio(row.macs_ratio)),
         Column("MACs", lambda row: amount(row.macs)),
         Column("MACs, own head", lambda row: amount(row.macs_own_head)),
     )
     notes = (
         *one_point_sentences(report.operating_points),
-        "Each row is one table of thresholds. Its margin is how far below the backbone's "
-        "precision a branch may stay: a larger one lets more images leave early and may lose more "
-        "accuracy. Batch 1, one thread. The change is against the backbone on the same images.",
+        f"{POINT} {meaning(report.operating_points)} Single images, one thread; accuracy is "
+        "against plain of the same target and precision, on the same images.",
     )
-    return Table("points", "Which margin costs how much", notes, columns, report.operating_points)
+    return Table("points", POINTS, notes, columns, report.operating_points)
 
 
 def latency(report: Report) -> Table[LatencyRow]:
@@ -141,7 +156,7 @@ def latency(report: Report) -> Table[LatencyRow]:
         *subject_columns(report),
         Column("Network", lambda row: row.network, "word"),
         *SETTING,
-        Column("Mean, ms, 95 % interval", lambda row: _latency(row.mean_ms)),
+        Column("Mean, ms", lambda row: _latency(row.mean_ms)),
         *(
             Column(f"{name}, ms", partial(_percentile, name))
             for name in ("p50", "p90", "p95", "p99")
@@ -154,7 +169,7 @@ def latency(report: Report) -> Table[LatencyRow]:
         "cascade's is put together from the calls timed at each exit and the share that leaves "
         "there; the interval holds the noise of both.",
     )
-    return Table("latency", "Latency of a call", notes, columns, report.latency)
+    return Table("latency", "How long a call takes", notes, columns, report.latency)
 
 
 def _percentile(name: str, row: LatencyRow) -> str:
@@ -170,14 +185,14 @@ def worst(report: Report) -> Table[WorstRow]:
     columns: tuple[Column[WorstRow], ...] = (
         *subject_columns(report),
         *SETTING,
-        Column("Cascade, nobody leaves early, ms", lambda row: significant(row.ms)),
+        Column("Cascade, no image leaves early, ms", lambda row: significant(row.ms)),
         _RATIO,
     )
     notes = (
-        "The worst case: every image is late and has paid for all heads. Time an image, and its "
-        "ratio over plain. A run of hard images costs this.",
+        "The worst case: every image runs to the end and has paid for all exits. Time an image, "
+        "and its ratio over plain. A run of hard images costs this.",
     )
-    return Table("worst", "If nobody leaves early", notes, columns, report.worst)
+    return Table("worst", "If no image leaves early", notes, columns, report.worst)
 
 
 def foretold(report: Report) -> Table[ForetoldRow]:
@@ -187,7 +202,7 @@ def foretold(report: Report) -> Table[ForetoldRow]:
         *SETTING,
         Column("Leave early", lambda row: percent(row.early)),
         Column(
-            "Cascade, ms, 95 % interval",
+            "Cascade, ms",
             lambda row: interval(significant, row.ms, row.low, row.high),
         ),
         Column("Ratio", lambda row: ratio(row.ratio)),
@@ -199,7 +214,7 @@ def foretold(report: Report) -> Table[ForetoldRow]:
         "the exits as it was seen. Not gathered: the whole batch goes on while one image has not "
         "left. Joules come from the power that the cascade drew at the same batch and threads.",
     )
-    return Table("foretold", "At other exit rates", notes, columns, report.foretold)
+    return Table("foretold", "If more or fewer images left early", notes, columns, report.foretold)
 
 
 def _milli(value: float | None) -> float | None:
@@ -215,7 +230,7 @@ def exits(report: Report) -> Table[ExitRow]:
         Column("Images that leave here", lambda row: percent(row.rate)),
         Column("Accuracy of those", lambda row: percent(row.accuracy)),
         Column(
-            "Latency, ms, 95 % interval",
+            "Latency, ms",
             lambda row: interval(significant, row.latency_ms, row.latency_low, row.latency_high),
         ),
         Column("Timed on", _timed_on, "word"),
@@ -225,6 +240,32 @@ def exits(report: Report) -> Table[ExitRow]:
         "easy images, so the accuracies are of different images and do not compare.",
     )
     return Table("exits", "Exit by exit", notes, columns, report.exits)
+
+
+def layouts(report: Report) -> tuple[Table[LayoutRow], ...]:
+    """Return one file against segments; nothing where there is no such layout."""
+    if not report.layouts:
+        return ()
+    last = len(report.bundle.attach) + 1
+    columns: tuple[Column[LayoutRow], ...] = (
+        *subject_columns(report),
+        Column("Threads", lambda row: str(row.threads)),
+        Column("Images that leave at", lambda row: _leaving(row.exit, last), "word"),
+        Column("Segments, ms", lambda row: significant(row.segments_ms)),
+        Column("One file, ms", lambda row: significant(row.one_file_ms)),
+        Column("Ratio", lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high)),
+    )
+    notes = (
+        *layout_sentences(report.layouts),
+        "One file (layout if) holds all exits in one graph, and the runtime itself skips what is "
+        "not run; segments are run one after another by calexnet. Single images; the ratio is one "
+        "file over segments.",
+    )
+    return (Table("layouts", "One file, or segments?", notes, columns, report.layouts),)
+
+
+def _leaving(number: int | None, last: int) -> str:
+    return "any exit" if number is None else last_named(number, last, "the last exit")
 
 
 def segments(report: Report) -> Table[SegmentTimes]:

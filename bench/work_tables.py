@@ -45,7 +45,7 @@ def flops(report: Report) -> Table[Comparison]:
         "An image runs every head on its way, so the first line is the work that is really done. "
         "Some papers count only the head by which the image leaves; the second line is for them.",
     )
-    return Table("flops", "FLOPs saved against time saved", notes, COMPARISON, lines)
+    return Table("flops", "Arithmetic saved, and time saved", notes, COMPARISON, lines)
 
 
 def stages(macs: Macs) -> Table[StageWork]:

@@ -8,12 +8,14 @@ from calexnet.bench.conclusions import (
     flip_sentences,
     flips,
     headline,
+    layout_sentences,
     one_point_sentences,
+    prediction_sentences,
     slower_precisions,
 )
 from calexnet.bench.decision_records import Alternative
 from calexnet.bench.interval import Interval
-from calexnet.bench.time_records import Flip
+from calexnet.bench.time_records import Flip, LayoutRow
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
@@ -53,8 +55,8 @@ def test_without_flips_every_verdict_is_said() -> None:
 
 def test_the_fastest_point_within_one_point_is_named_with_its_doubt() -> None:
     assert one_point_sentences(POINTS) == (
-        "For at most one point of accuracy the fastest operating point is margin-0.02: "
-        "ratio 0.620, change -0.8 points. The loss may be larger: the interval reaches -1.3.",
+        "Losing at most one point of accuracy, the fastest operating point is margin-0.02: ratio "
+        "0.620, and it loses 0.8 points (0.3 to 1.3). So the loss may be larger than that point.",
     )
 
 
@@ -113,3 +115,35 @@ def test_ratios_of_two_targets_do_not_mix() -> None:
     assert "(ratio 0.600)" in sentences[0]
     assert "(ratio 0.123)" in sentences[2]
     assert "The cascade on onnxruntime fp32 answers" in sentences[4]
+
+
+def layout(exit_number: int | None, ratio: float, unsure: float = 0.05) -> LayoutRow:
+    return LayoutRow(
+        *SUBJECT, 1, exit_number, 10.0, 10 * ratio, ratio, ratio - unsure, ratio + unsure
+    )
+
+
+def test_one_file_against_segments_is_told_exit_by_exit() -> None:
+    rows = [layout(None, 1.2), layout(1, 0.7), layout(2, 1.01), layout(3, 1.3)]
+
+    assert layout_sentences(rows) == (
+        "Segments are faster than one file on onnxruntime fp32 with 1 thread: a single image takes "
+        "12.0 ms with all exits in one graph, 10.0 ms segment by segment, ratio 1.200 (1.150 to "
+        "1.250); for images that leave at one exit it is 0.700 at exit 1, 1.010? at exit 2 and "
+        "1.300 at the last exit.",
+    )
+    assert layout_sentences([layout(None, 0.8), *rows[1:]])[0].startswith("One file is faster than")
+    assert layout_sentences([layout(None, 1.0), *rows[1:]])[0].startswith("It is unclear whether")
+    assert layout_sentences([]) == ()
+
+
+def test_the_error_of_the_prediction_stands_beside_the_noise_of_what_checks_it() -> None:
+    # Off by 5, 0, 5.3, 5 and 1 %; noise of 6.7, 4.4, 3.8, 5.6 and 3.3 %: three of five within.
+    (said,) = prediction_sentences(AMORTISATION)
+
+    assert said == (
+        "Checked against 5 measured times, the prediction is typically off by 5.0 %, and by 5.3 % "
+        "at most (batch 4, 1 thread); the measured times are themselves only good to 4.4 %, and 4 "
+        "of 5 predictions lie within their noise."
+    )
+    assert prediction_sentences(()) == ()

@@ -77,7 +77,7 @@ def test_with_a_sensor_both_ways_of_counting_idle_stand_side_by_side() -> None:
     table = energy_tables.energy(measured())
 
     assert ["50.0 (48.0 to 52.0)", "n/a"] == column(table, "Plain, mJ")
-    assert ["0.400 (0.380 to 0.430)", "n/a"] == column(table, "Ratio, 95 % interval")
+    assert ["0.400 (0.380 to 0.430)", "n/a"] == column(table, "Ratio")
     assert ["cascade uses less", "n/a"] == column(table, "Verdict")
     assert "0 (0 to 0)" == column(table, "Plain above idle, mJ")[0], "that is arithmetic's noise"
     assert "n/a" == column(table, "Ratio above idle")[0]
@@ -107,7 +107,7 @@ def test_never_is_said_in_words() -> None:
 def test_exits_have_their_own_energy_or_the_reason() -> None:
     table = energy_tables.exit_energy(measured())
 
-    assert ["20.0 (19.0 to 21.0)", "n/a"] == column(table, "Energy, mJ, 95 % interval")
+    assert ["20.0 (19.0 to 21.0)", "n/a"] == column(table, "Energy, mJ")
     assert "Energy is n/a: late: gone." == table.notes[0]
 
 

@@ -38,7 +38,7 @@ def test_every_table_reads_back_as_it_is() -> None:
 
 def test_figures_of_the_report_are_there() -> None:
     found = sections(markdown.render(sample_report()))
-    assert found["Time against batch"][2] == [
+    assert found["Time by batch size"][2] == [
         "1",
         "1",
         "20.0",
@@ -46,18 +46,19 @@ def test_figures_of_the_report_are_there() -> None:
         "0.600 (0.580 to 0.620)",
         "11.4",
         "-5.0 %",
+        "\u00b1 6.7 %",
         "yes",
     ]
 
 
 def test_figures_are_set_to_the_right() -> None:
     found = sections(markdown.render(sample_report()))
-    assert found["Where the cascade pays"][1] == ["---:", "---:", "---:", "---:", "---"]
+    assert found["How many images must leave early"][1] == ["---:", "---:", "---:", "---:", "---"]
 
 
 def test_the_verdict_comes_before_every_table_and_the_sentences_last() -> None:
     text = markdown.render(sample_report())
-    assert text.startswith("# Does the cascade pay? resnet18 on ARM Cortex-A76\n\n**Unstable run")
+    assert text.startswith("# Do early exits pay? resnet18 on ARM Cortex-A76\n\n**Unstable run")
     assert text.index("12.4 ms an image.") < text.index("|")
     assert text.endswith("- From batch 8 on plain is faster.\n")
 

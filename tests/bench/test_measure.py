@@ -421,6 +421,12 @@ def test_the_cascade_as_one_file_is_timed_beside(bench_bundle: Path, tmp_path: P
     found = quick(tmp_path / "both")
 
     assert ["plain", "cascade", "one file"] == [row.network for row in found.latency]
+    assert [None, 1, 2, 3] == [row.exit for row in found.layouts]
+    assert all(
+        row.ratio == pytest.approx(row.one_file_ms / row.segments_ms) for row in found.layouts
+    )
+    assert {"one file exit1", "one file exit3"} <= {row.network for row in found.samples}
+    assert any("one file" in words and "the last exit" in words for words in found.headline)
     (one_file,) = (row for row in found.alternatives if row.name.endswith("one file"))
     (default,) = (row for row in found.alternatives if row.name.endswith(f" at {USUAL}"))
     assert (default.accuracy, default.operating_point) == (one_file.accuracy, USUAL)

@@ -44,11 +44,18 @@ def test_the_interval_decides(low: float, high: float, decided: Verdict) -> None
 
 def test_a_terminal_shows_columns() -> None:
     head, one, four = overview.text(sample_report()).splitlines()
-    assert head.split() == ["batch", "1", "2", "4", "8"]
+    assert head.split()[3:] == ["1", "2", "4", "8"]
     assert one.index("0.990?") + 5 == head.index("4") + 1
     assert four.split()[-1] == "n/a"
 
 
 def test_nothing_measured_is_an_empty_table() -> None:
     assert overview.table(sample_report(amortisation=())).records == ()
-    assert overview.text(sample_report(amortisation=())) == "batch"
+    assert overview.text(sample_report(amortisation=())) == "images a call"
+
+
+def test_the_notes_say_which_operating_point_is_meant_and_what_a_line_is() -> None:
+    (one,) = overview.notes(sample_report())
+    assert "at its default operating point, margin-0.02" in one
+    rows = (*AMORTISATION, replace(AMORTISATION[0], precision="int8"))
+    assert "int8 is rounded to 8 bits" in overview.notes(sample_report(amortisation=rows))[1]

@@ -104,9 +104,9 @@ def test_a_summary_is_a_screen_with_the_verdict_last() -> None:
     lines = reporting.summary(report).splitlines()
 
     assert [
-        "batch           1        2        4        8",
-        "1 thread    0.600    0.750    0.990?    1.20",
-        "4 threads   0.750      n/a      n/a      n/a",
+        "images a call       1        2        4        8",
+        "1 thread        0.600    0.750    0.990?    1.20",
+        "4 threads       0.750      n/a      n/a      n/a",
     ] == lines[2:5]
     assert "This run broke the rules:" == lines[6]
     assert lines[8].endswith("it got too hot. " + remedy("throttling"))

@@ -59,14 +59,16 @@ def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> N
     table = time_tables.amortisation(sample_report())
     assert column(table, "Plain, ms") == ["20.0", "18.0", "16.0", "15.0", "8.00"]
     assert column(table, "Cascade, ms")[0] == "12.0"
-    assert column(table, "Ratio, 95 % interval")[3] == "1.200 (1.150 to 1.250)"
+    assert column(table, "Ratio")[3] == "1.200 (1.150 to 1.250)"
     assert column(table, "Predicted cascade, ms")[0] == "11.4"
     assert column(table, "Prediction error")[0] == "-5.0 %"
+    # From 11.2 to 12.8 ms around 12.0.
+    assert column(table, "Noise of the measured time")[0] == "\u00b1 6.7 %"
 
 
 def test_break_even_says_never_and_always_in_words() -> None:
     table = time_tables.crossover(sample_report())
-    assert column(table, "Break-even exit rate (predicted), 95 % interval") == [
+    assert column(table, "Must leave early to break even (predicted)") == [
         "25.0 % (20.0 % to 31.0 %)",
         "50.0 % (45.0 % to 56.0 %)",
         "60.0 % (55.0 % to 66.0 %)",
@@ -203,7 +205,7 @@ def test_a_glance_at_another_target_is_about_its_own_default_point() -> None:
     assert rows["Time an image"] == ("20.0 ms", "5.00 ms", "ratio 0.250 (0.600 to 0.640)")
     assert rows["Images that leave early"][1] == "62.5 %"
     assert rows["Accuracy"][:2] == ("90.0 %", "90.5 %")
-    assert rows["FLOPs an image"] == ("1.00 G", "600 M", "40.0 % saved")
+    assert rows["Arithmetic an image, FLOPs"] == ("1.00 G", "600 M", "40.0 % saved")
     assert "Energy an image" not in rows
 
 

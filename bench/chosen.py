@@ -1,0 +1,47 @@
+"""At which operating point: the one that the decision takes, where it is not everything else's."""
+
+from __future__ import annotations
+
+from calexnet.bench.conclusions import VERDICTS
+from calexnet.bench.figures import changed_between, interval, ratio, significant
+from calexnet.bench.results import Report
+from calexnet.bench.time_records import OperatingPointRow
+
+
+def chosen(report: Report) -> OperatingPointRow | None:
+    """Return the row of the cascade that the decision takes, if it is not at the default point."""
+    for one in report.alternatives:
+        if one.name == report.decision.name:
+            key = one.target, one.precision, one.operating_point, False
+            for row in report.operating_points:
+                if (row.target, row.precision, row.name, row.default) == key:
+                    return row
+    return None
+
+
+def sentences(report: Report) -> tuple[str, ...]:
+    """Return which operating point is meant where; nothing if there is but one."""
+    row = chosen(report)
+    if row is None:
+        return ()
+    return (
+        f"The verdict takes the operating point {row.name}. What is said of batches, threads and "
+        f"exits was measured at the default one, {report.bundle.operating_point}, which does "
+        f"otherwise; calexnet-bench --operating-point {row.name} measures it there.",
+    )
+
+
+def beside(report: Report, subject: tuple[str, str]) -> tuple[str, ...]:
+    """Return what single images take at that point, to be read beside the default's figures."""
+    row = chosen(report)
+    if row is None or (row.target, row.precision) != subject:
+        return ()
+    own = f"plain on {' '.join(subject)}"
+    against = report.decision.against
+    other = f" The verdict sets it against {against} instead." if against not in (None, own) else ""
+    change = changed_between(row.change, row.change_low, row.change_high)
+    return (
+        f"At {row.name}, which the verdict takes, a single image takes {significant(row.ms)} ms: "
+        f"ratio {interval(ratio, row.ratio, row.ratio_low, row.ratio_high)} to {own}, "
+        f"{VERDICTS[row.verdict]}, and the cascade {change}.{other}",
+    )
