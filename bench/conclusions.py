@@ -244,8 +244,8 @@ def _one_point(rows: Sequence[OperatingPointRow]) -> str:
         return "Every operating point loses more than one point of accuracy."
     best = min(affordable, key=lambda row: row.ratio)
     sentence = (
-        f"Losing at most one point of accuracy, the fastest operating point is {best.name}: "
-        f"ratio {ratio(best.ratio)}, and it "
+        f"Of the operating points that lose at most one point of accuracy, {best.name} is the "
+        f"fastest: ratio {ratio(best.ratio)}, and it "
         f"{changed_between(best.change, best.change_low, best.change_high)}."
     )
     if best.change_low < -_ONE_POINT:

@@ -84,7 +84,7 @@ def _parts(report: Report) -> tuple[Part, ...]:
     return (
         Part("where", "Where is the cascade faster?", (_overview(report),)),
         Part("choices-part", "Every network that could be shipped", _choices(report)),
-        Part("details", "In detail", tuple(details.subjects(report))),
+        Part("details", "Each target in detail", tuple(details.subjects(report))),
         Part("what-if", "What if more images left early, or fewer?", (panel.render(report),)),
         Part("saved", "Arithmetic saved, and time saved", _savings(report)),
         Part("joules", "Energy", _energy(report)),

@@ -46,7 +46,8 @@ def _bar(kind: str, share: float, y: float) -> tuple[str, str]:
     length = WHOLE * max(share, LEAST)
     start, end = min(ZERO, ZERO + length), max(ZERO, ZERO + length)
     place = f'x="{start:.1f}" y="{y:.1f}" width="{end - start:.1f}" height="12"'
-    words = percent(share) if share >= 0 else f"{percent(-share)} more"
+    cut = "\u2190 " if share < LEAST else ""
+    words = percent(share) if share >= 0 else f"{cut}{percent(-share)} more"
     return (
         f'<rect class="amount {kind}" {place}/>',
         text(min(end + 5, RIGHT - 70), y + 11, words, "small"),

@@ -112,7 +112,7 @@ def _glance_lines(row: OperatingPointRow) -> Iterable[Comparison]:
         f"{points(row.change)} points ({points(row.change_low)} to {points(row.change_high)})",
     )
     yield Comparison(
-        "Arithmetic an image, FLOPs",
+        "Work an image, FLOPs",
         amount(2 * plain_macs),
         amount(2 * row.macs),
         saved(1 - row.macs_ratio),

@@ -55,8 +55,9 @@ def test_without_flips_every_verdict_is_said() -> None:
 
 def test_the_fastest_point_within_one_point_is_named_with_its_doubt() -> None:
     assert one_point_sentences(POINTS) == (
-        "Losing at most one point of accuracy, the fastest operating point is margin-0.02: ratio "
-        "0.620, and it loses 0.8 points (0.3 to 1.3). So the loss may be larger than that point.",
+        "Of the operating points that lose at most one point of accuracy, margin-0.02 is the "
+        "fastest: ratio 0.620, and it loses 0.8 points (0.3 to 1.3). So the loss may be larger "
+        "than that point.",
     )
 
 

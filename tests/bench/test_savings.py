@@ -27,7 +27,7 @@ def test_a_loss_is_drawn_to_the_left_and_cut() -> None:
     slow = replace(POINTS[1], ratio=7.4, verdict="unclear")
     plot = savings.plot(sample_report(operating_points=(slow,)))
     assert bars(plot)[1] == ("amount cascade unclear", "9.0", "95.0")
-    assert "640.0 % more" in plot
+    assert "\u2190 640.0 % more" in plot
 
 
 def test_no_bar_covers_a_name() -> None:

@@ -205,7 +205,7 @@ def test_a_glance_at_another_target_is_about_its_own_default_point() -> None:
     assert rows["Time an image"] == ("20.0 ms", "5.00 ms", "ratio 0.250 (0.600 to 0.640)")
     assert rows["Images that leave early"][1] == "62.5 %"
     assert rows["Accuracy"][:2] == ("90.0 %", "90.5 %")
-    assert rows["Arithmetic an image, FLOPs"] == ("1.00 G", "600 M", "40.0 % saved")
+    assert rows["Work an image, FLOPs"] == ("1.00 G", "600 M", "40.0 % saved")
     assert "Energy an image" not in rows
 
 
