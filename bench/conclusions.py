@@ -63,7 +63,7 @@ def headline(
     where = f" on {accuracy.target} {accuracy.precision}" if several else ""
     answered = (
         f"The cascade{where} answers {percent(accuracy.cascade)} of "
-        f"{counted(accuracy.samples, 'image')} rightly, the plain backbone "
+        f"{counted(accuracy.samples, 'image')} rightly, plain "
         f"{percent(accuracy.plain)}: the cascade {change}."
     )
     unused = _unused_exit(operating_points)
@@ -267,6 +267,6 @@ def _unused_exit(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ..
     if not unused:
         return ()
     return (
-        f"No image leaves at exit {listed(unused)}, yet every image that gets there pays for its "
-        f"head: try {looser(default[0])}, or train without that attach point.",
+        f"No image leaves at exit {listed(unused)}, yet every image that gets there pays for "
+        f"asking: try {looser(default[0])}, or train without that attach point.",
     )

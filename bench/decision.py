@@ -74,7 +74,7 @@ def sentence(decision: Decision, alternatives: Sequence[Alternative], validity: 
     """Return the decision in one sentence with its numbers, said as loudly as the run allows."""
     if not validity.counts:
         return "INVALID: this run broke the rules of measuring, so it decides nothing."
-    doubt = "" if validity.valid else "Unstable run, a hint at most: "
+    doubt = "" if validity.valid else "Unstable run, a hint at most. "
     found = {one.name: one for one in alternatives}
     best = found.get(decision.name)
     if best is None:  # a report that was cut by hand
@@ -89,7 +89,9 @@ def sentence(decision: Decision, alternatives: Sequence[Alternative], validity: 
 
 
 def _unclear(decision: Decision, best: Alternative, alternatives: Sequence[Alternative]) -> str:
-    said = f"the likeliest is {_named(best)} with {significant(best.ms)} ms an image"
+    said = (
+        f"the likeliest is {_named(best)} with {significant(best.ms)} ms an image and {_kept(best)}"
+    )
     if decision.ratio is not None and decision.ratio.high >= 1:
         against = time_against(decision.ratio.value, str(decision.against))
         reach = time_change(decision.ratio.high)

@@ -99,8 +99,9 @@ def _subject(report: Report, subject: tuple[str, str]) -> Iterable[str]:
         "How long single images take",
         "Images that leave early are answered sooner, so a cascade has several times, not one: "
         "each exit's calls are drawn with their whole spread, and an arrow says what lies beyond "
-        "the scale. For plain, and for the cascade with its exits mixed as they come: half of all "
-        "calls take at most p50, 99 % at most p99; what too few calls tell is left out.",
+        "the scale; forced means that no image leaves there by itself. For plain, and for the "
+        "cascade with its exits mixed as they come: half of all calls take at most p50, 99 % at "
+        "most p99; what too few calls tell is left out.",
         [plot for about, plot in spreads.spreads(report).items() if about == subject],
     )
     yield _layouts(report, subject)

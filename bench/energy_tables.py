@@ -63,7 +63,7 @@ def energy(report: Report) -> Table[EnergyRow]:
     )
     reasons = dict.fromkeys(row.reason for row in report.energy if row.reason is not None)
     notes = (
-        *(f"Energy is {MISSING}: {reason.rstrip('.')}." for reason in reasons),
+        *(f"Not measured: {reason.rstrip('.')}." for reason in reasons),
         *energy_sentences(report.energy),
         *_crossover_sentences(report),
         "An image. Above idle means: less what the device uses when nothing runs. CPU-seconds are "
@@ -84,7 +84,7 @@ def exit_energy(report: Report) -> Table[ExitEnergyRow]:
     )
     reasons = dict.fromkeys(row.reason for row in report.exit_energy if row.reason is not None)
     notes = (
-        *(f"Energy is {MISSING}: {reason.rstrip('.')}." for reason in reasons),
+        *(f"Not measured: {reason.rstrip('.')}." for reason in reasons),
         "Of an image that leaves at this exit: batch 1, one thread.",
     )
     return Table("exit-energy", "Energy exit by exit", notes, columns, report.exit_energy)

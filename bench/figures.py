@@ -45,8 +45,9 @@ def signed_percent(share: float | None) -> str:
 
 
 def points(change: float) -> str:
-    """Return a difference of two shares in percentage points, its sign always shown."""
-    return f"{_tidy(100 * change):+.1f}"
+    """Return a difference of two shares in percentage points, with its sign unless it is 0."""
+    size = _tidy(100 * change)
+    return f"{size:+.1f}" if size else "0.0"
 
 
 def changed(change: float) -> str:

@@ -27,7 +27,7 @@ KEY = (
 def text(words: str) -> str:
     """Return words to be read; a figure stays with its unit, and an option of a command in one."""
     whole = re.sub(r"(?<=\d) (?=%|ms\b|mJ\b)", "\u00a0", escape(words))
-    return re.sub(r"(?<![\w-])(--[a-z][a-z-]*\w)", r"<code>\1</code>", whole)
+    return re.sub(r"(?<![\w-])(calexnet-\w+|--[a-z][a-z-]*\w)", r"<code>\1</code>", whole)
 
 
 def paragraph(words: str) -> str:

@@ -102,8 +102,8 @@ def _latency_plot(anchor: str, name: str, rows: Sequence[AmortisationRow]) -> st
     cascade = [(frame.x(row.batch), frame.y(row.cascade_ms)) for row in rows]
     body = [
         text(EDGE, 16, name, "name"),
-        legend(0, circle(0, 0, "plain"), "plain backbone"),
-        legend(136, square(0, 0, "cascade"), "cascade, with early exits"),
+        legend(0, circle(0, 0, "plain"), "plain"),
+        legend(70, square(0, 0, "cascade"), "cascade, with early exits"),
         text(EDGE, 58, "ms an image (lower is better)", "axis"),
         *(across(LEFT, frame.y(mark), f"{mark:g}") for mark in marks),
         *_batch_axis(frame),

@@ -153,7 +153,7 @@ def _middle(xs: Sequence[float], label: str) -> float:
 def _exit(scale: Scale, row: ExitRow, y: float, *, last: bool) -> list[str]:
     largest = row.quantiles_ms[-1]
     beyond = f", largest {significant(largest)} ms \u2192" if largest > scale.limit else ""
-    who = "forced, as no image leaves here" if row.forced else f"{percent(row.rate)} of images"
+    who = "forced" if row.forced else f"{percent(row.rate)} of images"
     name = f"{'the end' if last else f'exit {row.exit}'}: {who}{beyond}"
     middle = scale.x(quantile(row, 0.5))
     words = _exit_words(row)

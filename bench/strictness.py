@@ -24,8 +24,8 @@ class _Setting:
 #: By the kind of a rule (`calexnet.rules`), with which names of operating points begin.
 _SETTINGS = {
     "margin": _Setting(
-        "Its margin is how far an exit may stay below the precision of plain: a larger one lets "
-        "more images leave early, and may lose more accuracy.",
+        "Its margin is how far the answers of an exit may be less often right than those of plain: "
+        "a larger one lets more images leave early, and may lose more accuracy.",
         "a larger margin",
     ),
     "slack": _Setting(

@@ -22,13 +22,15 @@ from tests.bench.sample_report import (
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
-WIDTHS = [("", 360), ("", 768), ("", 1280), ("", 1920)]
+WIDTHS = [("", 360), ("", 390), ("", 768), ("", 1280), ("", 1920)]
 #: Everything unfolded, so that what is folded fits as well; and how many plots have a size.
 UNFOLD = """(document) => {
   for (const fold of document.querySelectorAll("details")) fold.open = true;
   const root = document.documentElement;
   const boxes = [...document.querySelectorAll("svg.plot")].map((p) => p.getBoundingClientRect());
+  const verdict = document.querySelector(".verdict .scroll");
   return { over: root.scrollWidth - root.clientWidth,
+    hidden: verdict.scrollWidth - verdict.clientWidth,
     plots: boxes.filter((box) => box.width > 200 && box.height > 100).length };
 }"""
 
@@ -62,6 +64,8 @@ def test_the_page_is_silent_fetches_nothing_and_fits(
         assert view.fetched == []
         assert view.scroll_px <= view.client_px <= width
         assert view.seen["over"] <= 0
+        if width >= 390:  # on a usual phone the column that decides needs no scrolling
+            assert view.seen["hidden"] <= 0
         assert view.seen["plots"] == page.count('<svg class="plot"') >= 6
 
 

@@ -287,7 +287,7 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     assert 3 == cli.main(words)
     assert "INVALID: this run broke the rules of measuring" in capsys.readouterr().out
     assert 0 == cli.main([*words, "--allow-unstable"])
-    assert "Unstable run, a hint at most: " in capsys.readouterr().out
+    assert "Unstable run, a hint at most. " in capsys.readouterr().out
     found = reporting.read(tmp_path / "out" / reporting.JSON).validity
     assert (False, True) == (found.valid, found.allowed)
     assert "foreign load" in [breach.rule for breach in found.breaches]

@@ -159,13 +159,14 @@ VALID = replace(VALIDITY, valid=True)
         (
             [network("cascade", 19.5)],
             "It is unclear what to ship: the likeliest is the cascade at 19.5 with 19.5 ms an "
-            "image, 2.5 % less time than the plain at 20, but it may as well take 2.4 % more time.",
+            "image and no accuracy lost, 2.5 % less time than the plain at 20, but it may as well "
+            "take 2.4 % more time.",
         ),
         (
             [network("cascade", 12.0, drop=0.008, unsure=0.004)],
-            "It is unclear what to ship: the likeliest is the plain at 20 with 20.0 ms an image, "
-            "but the cascade at 12 at 12.0 ms is faster, and whether it keeps the accuracy is not "
-            "sure.",
+            "It is unclear what to ship: the likeliest is the plain at 20 with 20.0 ms an image "
+            "and no accuracy lost, but the cascade at 12 at 12.0 ms is faster, and whether it "
+            "keeps the accuracy is not sure.",
         ),
     ],
 )
@@ -183,7 +184,7 @@ def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:
     invalid = replace(VALIDITY, allowed=False)
 
     assert sentence(decision, networks, VALIDITY).startswith(
-        "Unstable run, a hint at most: Ship the cascade at 12: 12.0 ms an image"
+        "Unstable run, a hint at most. Ship the cascade at 12: 12.0 ms an image"
     )
     assert "INVALID: this run broke the rules of measuring, so it decides nothing." == sentence(
         decision, networks, invalid

@@ -70,7 +70,7 @@ def test_without_a_sensor_the_table_says_why_once_and_never_zero() -> None:
 
     assert ["n/a", "n/a"] == column(table, "Plain, mJ") == column(table, "Verdict")
     assert ["20.1", "15.2"] == column(table, "Plain, CPU-seconds / 1000")
-    assert [f"Energy is n/a: {NO_SENSOR}."] == [note for note in table.notes if NO_SENSOR in note]
+    assert [f"Not measured: {NO_SENSOR}."] == [note for note in table.notes if NO_SENSOR in note]
 
 
 def test_with_a_sensor_both_ways_of_counting_idle_stand_side_by_side() -> None:
@@ -82,7 +82,7 @@ def test_with_a_sensor_both_ways_of_counting_idle_stand_side_by_side() -> None:
     assert "0 (0 to 0)" == column(table, "Plain above idle, mJ")[0], "that is arithmetic's noise"
     assert "n/a" == column(table, "Ratio above idle")[0]
     assert table.notes[:3] == (
-        "Energy is n/a: late: gone.",
+        "Not measured: late: gone.",
         "Energy with 1 thread: cascade uses less at batch 1 (ratio 0.400).",
         "Break-even in joules, predicted, at batch 1 on one thread: plain and cascade use the same "
         "if 25.0 % of the images leave early; 62.5 % do. The exits' joules, recombined, come to "
@@ -108,7 +108,7 @@ def test_exits_have_their_own_energy_or_the_reason() -> None:
     table = energy_tables.exit_energy(measured())
 
     assert ["20.0 (19.0 to 21.0)", "n/a"] == column(table, "Energy, mJ")
-    assert "Energy is n/a: late: gone." == table.notes[0]
+    assert "Not measured: late: gone." == table.notes[0]
 
 
 def test_an_estimate_is_a_table_of_its_own_and_says_so() -> None:

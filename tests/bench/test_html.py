@@ -186,7 +186,7 @@ def test_the_page_says_when_and_on_what_it_was_measured() -> None:
 def test_verdict_then_reasons_then_validity_then_plots_then_tables() -> None:
     text = html.render(sample_report())
     places = [
-        text.index("Unstable run, a hint at most: Ship the cascade on onnxruntime"),
+        text.index("Unstable run, a hint at most. Ship the cascade on onnxruntime"),
         text.index("takes 12.4\u00a0ms an image."),
         text.index("Why this run is unstable"),
         text.index("2 of 9 blocks &amp; more."),
@@ -304,7 +304,7 @@ def test_the_panels_data_cannot_end_its_element() -> None:
 
 
 def test_energy_is_a_ratio_by_batch_or_why_there_is_none() -> None:
-    assert f"<p>Energy is n/a: {NO_SENSOR}.</p>" in html.render(sample_report())
+    assert f"<p>Not measured: {NO_SENSOR}.</p>" in html.render(sample_report())
     gross = EnergyComparison(
         EnergyCost(0.1, 0.09, 0.11), EnergyCost(0.07, 0.06, 0.08), 0.7, 0.6, 0.8, "cascade"
     )

@@ -50,7 +50,7 @@ def test_three_significant_digits_never_drop_whole_digits(value: float | None, s
 def test_small_figures_are_spelled_plainly() -> None:
     assert [amount(1.114e9), amount(702e6), amount(0)] == ["1.11 G", "702 M", "0"]
     assert [percent(0.625), percent(None), percent(-0.0001)] == ["62.5 %", "n/a", "0.0 %"]
-    assert [points(-0.008), points(0.002), points(-0.00001)] == ["-0.8", "+0.2", "+0.0"]
+    assert [points(-0.008), points(0.002), points(-0.00001)] == ["-0.8", "+0.2", "0.0"]
     assert [counted(1, "thread"), counted(4, "thread")] == ["1 thread", "4 threads"]
     assert [listed(["1"]), listed(["1", "2", "4"])] == ["1", "1, 2 and 4"]
 
