@@ -124,8 +124,10 @@ def _points(report: Report, subject: tuple[str, str]) -> str:
 
 def _layouts(report: Report, subject: tuple[str, str]) -> str:
     rows = [row for row in report.layouts if (row.target, row.precision) == subject]
-    said = layout_sentences(rows)
-    return f"<h3>One file, or segments?</h3>\n{markup.paragraphs(said)}" if said else ""
+    if not rows:
+        return ""
+    notes = (time_tables.LAYOUTS, *layout_sentences(rows))
+    return f"<h3>One file, or segments?</h3>\n{markup.paragraphs(notes)}"
 
 
 def _surfaces(report: Report, subject: tuple[str, str]) -> str:

@@ -39,9 +39,10 @@ def render(report: Report) -> str:
     first = model.cells[0]
     now = predict(model, first, model.exit_rates)
     sizes = tuple(sorted({cell.batch for one in found for cell in one.cells}))
+    point = f"It begins with what was measured at {report.bundle.operating_point}, the default."
     return "\n".join(
         (
-            markup.paragraphs((_TEXT, *prediction_sentences(report.amortisation))),
+            markup.paragraphs((f"{_TEXT} {point}", *prediction_sentences(report.amortisation))),
             '<noscript><p class="warning">This browser runs no scripts, so the panel shows what '
             "was measured and cannot be moved.</p></noscript>",
             '<form id="what-if-form" autocomplete="off">\n<fieldset disabled>',

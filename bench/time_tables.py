@@ -108,9 +108,17 @@ def crossover(report: Report) -> Table[CrossoverRow]:
     return Table("crossover", "How many images must leave early", notes, columns, report.crossover)
 
 
-#: Heading of the table below.
+#: What the two layouts of a cascade are.
+LAYOUTS = (
+    "A cascade can be shipped as segments, one graph for each part, which are run one after "
+    "another and may have gathered batches between them; or as one file (layout if), a graph in "
+    "which the runtime itself skips what need not run. Single images; the ratio is one file over "
+    "segments."
+)
+
+#: Heading of the table of operating points.
 POINTS = "How strict should the exits be?"
-#: Of the table below, what is shown where there is room for little.
+#: Of its columns, those that are shown where there is room for little.
 POINT_COLUMNS = (
     "Operating point",
     "Accuracy gained or lost, points",
@@ -256,10 +264,8 @@ def layouts(report: Report) -> tuple[Table[LayoutRow], ...]:
         Column("Ratio", lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high)),
     )
     notes = (
+        LAYOUTS,
         *layout_sentences(report.layouts),
-        "One file (layout if) holds all exits in one graph, and the runtime itself skips what is "
-        "not run; segments are run one after another by calexnet. Single images; the ratio is one "
-        "file over segments.",
     )
     return (Table("layouts", "One file, or segments?", notes, columns, report.layouts),)
 

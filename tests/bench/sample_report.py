@@ -25,6 +25,7 @@ from calexnet.bench.time_records import (
     Flip,
     ForetoldRow,
     LatencyRow,
+    LayoutRow,
     OperatingPointRow,
     SampleRow,
     SegmentRow,
@@ -144,6 +145,12 @@ FORETOLD = tuple(
     for early in (0.0, 0.5, 1.0)
     for ms in (late - early * (late - 6.25),)
 )
+LAYOUTS = (
+    LayoutRow(*SUBJECT, 1, None, 12.0, 9.0, 0.75, 0.7, 0.8),
+    LayoutRow(*SUBJECT, 1, 1, 6.5, 5.2, 0.8, 0.75, 0.85),
+    LayoutRow(*SUBJECT, 1, 2, 13.2, 13.2, 1.0, 0.9, 1.1),
+    LayoutRow(*SUBJECT, 1, 3, 22.4, 24.64, 1.1, 1.05, 1.15),
+)
 SAMPLES = (
     SampleRow(*SUBJECT, "plain", 1, 1, (20.1, 19.9, 20.0)),
     SampleRow(*SUBJECT, "cascade", 1, 1, (12.0, 12.1, 11.9)),
@@ -224,6 +231,7 @@ def sample_report(**changes: Any) -> Report:
             ExitEnergyRow(*SUBJECT, row.exit, row.rate, None, None, NO_SENSOR) for row in EXITS
         ),
         energy_method=EnergyMethod(None, NO_SENSOR, {"rapl": NO_SENSOR}),
+        layouts=LAYOUTS,
     )  # fmt: skip
     return replace(report, **changes)
 

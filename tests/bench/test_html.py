@@ -249,6 +249,20 @@ def test_a_newcomer_is_told_what_plain_and_a_cascade_are_before_the_verdict() ->
     assert text.index(LEAD) < text.index('id="verdict"')
 
 
+def test_the_page_says_whether_one_file_or_segments_are_faster_where_it_was_measured() -> None:
+    text = Page(html.render(sample_report())).text
+    assert "One file is faster than segments on onnxruntime fp32 with 1 thread" in text
+    assert "0.800 at exit 1, 1.000? at exit 2 and 1.100 at the last exit." in text
+    assert "One file, or segments?" not in Page(html.render(sample_report(layouts=()))).text
+
+
+def test_the_error_of_the_prediction_is_seen_without_unfolding() -> None:
+    text = html.render(sample_report())
+    seen = text.index("Checked against 5 measured times")
+    assert text.index("If more or fewer images left early") < seen < text.index('id="what-if"')
+    assert text.count("Checked against 5 measured times") == 3  # there, in the panel, and a table
+
+
 def test_one_figure_by_hand() -> None:
     page = Page(html.render(sample_report()))
     assert page.tables["amortisation"][4] == [

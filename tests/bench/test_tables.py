@@ -153,7 +153,7 @@ def test_data_that_the_user_vouched_for_say_so_and_have_no_hash() -> None:
 
 def test_anchors_are_unique() -> None:
     anchors = [table.anchor for table in tables.tables(sample_report())]
-    assert len(anchors) == len(set(anchors)) == 24
+    assert len(anchors) == len(set(anchors)) == 25
 
 
 def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first() -> None:
@@ -213,3 +213,11 @@ def test_the_foretold_table_has_every_figure() -> None:
     row = time_tables.foretold(sample_report()).rows[1]
 
     assert row == ("1", "1", "50.0 %", "14.5 (14.1 to 14.9)", "0.725", "16.0", "n/a")
+
+
+def test_one_file_stands_beside_segments_exit_by_exit() -> None:
+    (table,) = time_tables.layouts(sample_report())
+
+    assert column(table, "Images that leave at") == ["any exit", "1", "2", "3 (the last exit)"]
+    assert table.rows[0] == ("1", "any exit", "12.0", "9.00", "0.750 (0.700 to 0.800)")
+    assert time_tables.layouts(sample_report(layouts=())) == ()
