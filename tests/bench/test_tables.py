@@ -20,6 +20,7 @@ from calexnet.bench.table import Table
 from tests.bench.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
+    HOSTILE,
     POINTS,
     sample_report,
 )
@@ -169,13 +170,15 @@ def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first(
     assert column(table, "Keeps the accuracy") == ["not sure", "no", "yes", "yes"]
 
 
-def test_what_decides_is_the_chosen_one_its_rival_and_the_reference_once_each() -> None:
+def test_what_decides_is_the_chosen_one_its_rival_the_reference_and_who_is_in_doubt() -> None:
     table = choice_tables.deciding(sample_report())
 
     assert column(table, "Network") == [
         "the cascade on onnxruntime fp32 at margin-0.02",
         "plain on onnxruntime fp32",
+        f"net {HOSTILE}.onnx",
     ]
+    assert column(table, "Keeps the accuracy") == ["yes", "yes", "not sure"]
     decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
     other = choice_tables.deciding(sample_report(decision=decision))
     assert column(other, "Time an image, ms") == ["7.00", "20.0"]
