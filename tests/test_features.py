@@ -44,6 +44,7 @@ class Setting:
 @pytest.fixture
 def setting(monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(features, "BATCH", 4)
+    monkeypatch.setattr(features, "_PROBES", 3)
     torch.manual_seed(0)
     random = np.random.default_rng(0)
     setting = Setting(
@@ -102,7 +103,7 @@ def test_features_that_are_there_are_not_computed_again(setting: Setting, tmp_pa
 
     again = setting.compute(tmp_path)
 
-    assert passes == setting.passes
+    assert [*passes, 3] == setting.passes  # the probes
     assert np.array_equal(first.logits, again.logits)
     for one, other in zip(first.reduced, again.reduced, strict=True):
         assert np.array_equal(one, other)
@@ -128,6 +129,61 @@ def test_features_of_something_else_are_not_used(
     setting.compute(tmp_path)
 
     assert 2 * len(files) == len({path.name for path in tmp_path.iterdir()})
+
+
+def test_networks_that_differ_in_what_has_no_weights_do_not_share_features(tmp_path: Path) -> None:
+    networks = [build(BackboneSpec("resnet18", 4, stem)) for stem in ("3x3", "3x3+pool")]
+    networks[1].load_state_dict(networks[0].state_dict())
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    side = {"3x3": 16, "3x3+pool": 8}
+
+    def computed(folder: str, stem: str) -> Features:
+        backbone = FrozenBackbone(networks[list(side).index(stem)], ("layer1",))
+        head = LinearHead((64, side[stem], side[stem]), 4)
+        truth = np.zeros(len(images), np.int64)
+        return features.compute(
+            backbone, [head], images, truth, PREPROCESSING, tmp_path / folder, "train"
+        )
+
+    first, second = computed("shared", "3x3"), computed("shared", "3x3+pool")
+
+    assert not np.allclose(first.logits, second.logits)
+    alone = computed("alone", "3x3+pool")
+    assert np.array_equal(alone.logits, second.logits)
+    assert np.array_equal(alone.reduced[0], second.reduced[0])
+    assert np.array_equal(first.logits, computed("shared", "3x3").logits)
+
+
+def test_features_of_other_code_with_the_same_modules_are_replaced(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = setting.compute(tmp_path)
+    network = setting.backbone.network
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda images: forward(images.flip(3)))
+    files = {path.name for path in tmp_path.iterdir()}
+
+    after = setting.compute(tmp_path)
+
+    assert files == {path.name for path in tmp_path.iterdir()}
+    assert not np.allclose(before.logits, after.logits)
+    passes = len(setting.passes)
+    assert np.array_equal(after.logits, setting.compute(tmp_path).logits)
+    assert passes + 1 == len(setting.passes)
+
+
+def test_sums_in_another_order_are_the_same_features(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = setting.compute(tmp_path)
+    network = setting.backbone.network
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda images: forward(images) * (1 + 1e-5))
+
+    after = setting.compute(tmp_path)
+
+    assert np.array_equal(before.logits, after.logits)
 
 
 def test_a_damaged_file_is_computed_again(setting: Setting, tmp_path: Path) -> None:
