@@ -17,6 +17,7 @@ from calexnet.backbones import BackboneSpec
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
+from calexnet.costs import Macs
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord
 from calexnet.errors import InputError
@@ -104,6 +105,10 @@ class Cascade:
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return every exit's softmax, float32 ``(exits, n, classes)``, likewise."""
         return softmax(self.ask(images))
+
+    def macs(self) -> Macs:
+        """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
+        return flops.count(self.backbone, self.branches, self.spec.preprocessing)
 
 
 def exit_table(said: Sequence[Answer]) -> ExitTable:
@@ -295,7 +300,7 @@ def _costs(
     backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
 ) -> NDArray[np.float64]:
     """Return the MACs up to each exit, its own head only, as shares of the backbone's."""
-    macs = flops.count_parts(backbone, branches, preprocessing)
+    macs = flops.count(backbone, branches, preprocessing)
     return macs.to_exit(own_head_only=True) / macs.plain
 
 

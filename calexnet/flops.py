@@ -18,22 +18,16 @@ from calexnet.costs import Macs
 if TYPE_CHECKING:
     from calexnet.backbones.frozen import FrozenBackbone
     from calexnet.branches import Branch
-    from calexnet.cascade import Cascade
     from calexnet.preprocessing import Preprocessing
 
 #: fvcore's names of the operators that count.
 COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
 
 
-def count(cascade: Cascade) -> Macs:
-    """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
-    return count_parts(cascade.backbone, cascade.branches, cascade.spec.preprocessing)
-
-
-def count_parts(
+def count(
     backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
 ) -> Macs:
-    """Return the MACs of a cascade that is not trained yet, likewise."""
+    """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
     image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
     reached = [
         macs_of(_Prefix(backbone, outputs), image) for outputs in range(1, len(branches) + 2)

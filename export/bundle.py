@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from calexnet import checkpoint, flops, manifest
+from calexnet import checkpoint, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, InputError
@@ -195,7 +195,7 @@ def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | 
         default_operating_point=spec.default_operating_point,
         method=spec.recipe.method,
         rule=spec.recipe.rule,
-        macs=flops.count(cascade),
+        macs=cascade.macs(),
         split=spec.split,
         provenance=_provenance(source),
     )

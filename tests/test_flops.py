@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from calexnet import flops
 from calexnet.cascade import Cascade
 from tests.small_cascade import untrained
 
@@ -59,7 +58,7 @@ def macs_of_graph(path: Path) -> int:
 def test_a_tiny_network_counted_by_hand() -> None:
     cascade = untrained("own:tiny", ("one", "two", "three"), network=Tiny(), head="linear")
 
-    macs = flops.count(cascade)
+    macs = cascade.macs()
 
     assert (ONE, TWO, THREE, FOUR) == macs.stages
     assert (8 * 4, 8 * 4, 6 * 4) == macs.branches
@@ -68,7 +67,7 @@ def test_a_tiny_network_counted_by_hand() -> None:
 
 
 def test_prototype_branches_cost_a_convolution_on_their_grid_and_a_linear_layer() -> None:
-    macs = flops.count(untrained("resnet8", ("conv1", "layer3"), side=32))
+    macs = untrained("resnet8", ("conv1", "layer3"), side=32).macs()
 
     on_grid, on_map = 8 * 8, 8 * 8  # 32 x 32 averaged by 4; 8 x 8 as it is
     assert (
@@ -80,7 +79,7 @@ def test_prototype_branches_cost_a_convolution_on_their_grid_and_a_linear_layer(
 def test_exported_graphs_hold_the_work_that_was_counted(
     small_cascade: Cascade, small_bundle: Path
 ) -> None:
-    counted = flops.count(small_cascade)
+    counted = small_cascade.macs()
 
     folder = small_bundle / "onnxruntime"
     segments = [macs_of_graph(folder / f"segment{k}.onnx") for k in (1, 2, 3)]
@@ -91,16 +90,16 @@ def test_exported_graphs_hold_the_work_that_was_counted(
 
 @pytest.mark.parametrize("attach", [("layer1.0.conv1",), ("bn1", "layer2.0.conv2", "layer3")])
 def test_stages_sum_to_the_whole_wherever_it_is_cut(attach: tuple[str, ...]) -> None:
-    whole = flops.count(untrained("resnet8", ("layer1",), classes=10, side=32)).plain
+    whole = untrained("resnet8", ("layer1",), classes=10, side=32).macs().plain
 
-    macs = flops.count(untrained("resnet8", attach, classes=10, side=32))
+    macs = untrained("resnet8", attach, classes=10, side=32).macs()
 
     assert 12_239_488 == whole == macs.plain
     assert all(stage > 0 for stage in macs.stages)
 
 
 def test_counting_changes_nothing_about_the_cascade(small_cascade: Cascade) -> None:
-    first = flops.count(small_cascade)
+    first = small_cascade.macs()
 
-    assert first == flops.count(small_cascade)
+    assert first == small_cascade.macs()
     assert not any(module.training for module in small_cascade.backbone.modules())

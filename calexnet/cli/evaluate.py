@@ -33,13 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once and print a line for each operating point."""
-    from calexnet import checkpoint, flops
+    from calexnet import checkpoint
 
     cascade, _ = checkpoint.load(arguments.run)
     samples = data.load(arguments.data, arguments.data_root)
     rows = recorded_test_part(samples, cascade.spec.split)
     table, truth = _answers(cascade, samples.images, rows), samples.labels[rows]
-    macs = flops.count(cascade)
+    macs = cascade.macs()
     plain = float((table.labels[-1] == truth).mean())
     print(f"{len(rows)} test images, plain {plain:.2%}\n")
     print("operating point   accuracy   change  MACs saved  leave  precision promised -> kept")

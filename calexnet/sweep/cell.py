@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from calexnet import backbones, checkpoint, data, flops, schema
+from calexnet import backbones, checkpoint, data, schema
 from calexnet.backbones import BackboneSpec, default_attach
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Branch
@@ -70,7 +70,7 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
         spec=spec,
         classes=samples.classes,
         rule=cascade.spec.recipe.rule,
-        macs=flops.count(cascade),
+        macs=cascade.macs(),
         branches=tuple(schema.encode(report) for report in cascade.spec.branches),
         answers=results.answers_record(spec.axes.name, answers),
         threads=torch.get_num_threads(),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from calexnet import flops
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.resnet import STEMS
 from calexnet.errors import InputError
@@ -63,7 +62,7 @@ def test_macs_of_every_stem(
 def test_three_branches_stand_after_a_quarter_a_half_and_three_quarters_of_resnet18() -> None:
     attach = ("layer1", "layer2", "layer3")
 
-    macs = flops.count(small_cascade.untrained("resnet18", attach, classes=20, side=32))
+    macs = small_cascade.untrained("resnet18", attach, classes=20, side=32).macs()
 
     shares = np.cumsum(macs.stages)[:3] / macs.plain * 100
     np.testing.assert_allclose(shares, [27.5, 51.7, 75.8], atol=0.05)

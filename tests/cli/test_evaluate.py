@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calexnet import checkpoint, flops
+from calexnet import checkpoint
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
@@ -32,7 +32,7 @@ def test_each_operating_point_is_judged_on_the_test_part(
         (line,) = (line for line in lines if line.split()[:1] == [point.name])
         exits = choose_exits(table, point.table())
         right = chosen_labels(table, exits) == truth
-        macs = flops.count(cascade)
+        macs = cascade.macs()
         rates = exit_rates(exits, table.branches + 1)
         saved = 1 - macs.expected(list(rates)) / macs.plain
         assert [f"{right.mean():.2%}", f"{100 * (right.mean() - plain):+.2f}"] == line.split()[1:3]
