@@ -21,6 +21,7 @@ from torch import nn
 from calexnet import schema
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.errors import CheckpointError, InputError
+from calexnet.manifest import MANIFEST
 from calexnet.storage import sha256
 
 RECORD = "cascade.json"
@@ -128,13 +129,7 @@ def _as_floats(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _read_record(folder: Path) -> tuple[_Record, str]:
     path = folder / RECORD
     if not path.is_file():
-        raise CheckpointError(
-            f"{folder} holds no trained cascade",
-            got="no folder" if not folder.exists() else f"no {RECORD}",
-            expected="what calexnet train writes",
-            fix="Train one, for example: calexnet train --data digits --backbone resnet8 "
-            f"--out {folder}",
-        )
+        raise _no_cascade(folder)
     try:
         document = json.loads(path.read_bytes())
         found = document.get("schema") if isinstance(document, dict) else None
@@ -150,6 +145,22 @@ def _read_record(folder: Path) -> tuple[_Record, str]:
         raise CheckpointError(
             f"{path} is damaged", got=problem, fix="Train again, or restore the folder"
         ) from problem
+
+
+def _no_cascade(folder: Path) -> CheckpointError:
+    found = f"no {RECORD}" if folder.exists() else "no folder"
+    fix = (
+        "Train one, for example: calexnet train --data digits --backbone resnet8 --out runs/digits"
+    )
+    if (folder / MANIFEST).is_file():
+        found = "a bundle"
+        fix = "Give the run that it was exported from; calexnet-bench and calexnet verify take it"
+    return CheckpointError(
+        f"{folder} holds no trained cascade",
+        got=found,
+        expected="what calexnet train writes",
+        fix=fix,
+    )
 
 
 def _verified(path: Path, recorded: str | None) -> bytes:

@@ -148,6 +148,16 @@ def test_a_folder_without_a_cascade_says_how_to_make_one(tmp_path: Path) -> None
         checkpoint.load(tmp_path / "none")
 
 
+def test_a_bundle_in_place_of_a_run_is_never_offered_as_a_place_to_train_to(
+    small_bundle: Path,
+) -> None:
+    advice = r"Give the run that it was exported from; calexnet-bench and calexnet verify take it\."
+    with pytest.raises(
+        CheckpointError, match=rf"holds no trained cascade: got a bundle; .*{advice}$"
+    ):
+        checkpoint.load(small_bundle)
+
+
 @pytest.mark.parametrize(
     "data", [safetensors.torch.save({"conv1.weight": torch.zeros(2)}), b"no tensors", b""]
 )
