@@ -71,7 +71,7 @@ def plan_recipe(
     method = method or Part("calexnet")
     made = methods.build(method)
     found = rules.build(rule or made.default_rule)
-    own_exits = method.name == "trained"
+    own_exits = method.name == methods.TRAINED
     if own_exits != bool(exits):
         raise InputError(
             "exits and method do not go together",

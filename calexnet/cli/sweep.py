@@ -12,6 +12,7 @@ from calexnet import data
 from calexnet.cli import arguments as kinds
 from calexnet.cli.train import configure_backbone
 from calexnet.data.split import divide
+from calexnet.errors import InputError
 from calexnet.storage import sha256, staged_file
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SOME_FAILED = 1
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
-    kinds.data_root(parser)
+    kinds.data_root(parser, download=True)
     parser.add_argument("--split", metavar="RULE", help="as for calexnet train")
     parser.add_argument("--split-seed", type=int, default=0, help="of the split, for all cells")
     configure_backbone(parser)
@@ -42,7 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--margins",
         type=kinds.floats,
         default=(),
-        help="while training, for rules with one (or with a slack or price); theirs by default",
+        help="while training, for rules with one (or a slack, a price); theirs by default",
+    )
+    parser.add_argument(
+        "--exits",
+        type=kinds.names,
+        default=(),
+        help="of method trained: modules of the network that are trained exits already",
     )
     parser.add_argument("--seeds", type=kinds.seeds, default=(0,), help="of the branches: 0,1,2")
     parser.add_argument(
@@ -52,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="[METHOD.]NAME=V[,V...]",
         help="a switch of the method, or of its threshold rule as rule.NAME; rule=NAME is another "
-        "rule. A cell for each value",
+        "rule, score=NAME another confidence score. A cell for each value",
     )
     parser.add_argument("--epochs", type=int, help="for each branch")
     parser.add_argument("--lr", type=float, help="learning rate of the branches")
@@ -66,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from calexnet.sweep import cell, engine, results
     from calexnet.sweep.grid import specs
 
-    samples = data.load(arguments.data, arguments.data_root)
+    samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
     split = divide(samples, arguments.split_seed, arguments.split)
     plan = _plan(arguments)
     source = _source(arguments.data, samples)
@@ -76,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
     results.refuse_mixture([*earlier, *wanted], arguments.out)
     todo = [spec for spec in wanted if not results.finished(spec, arguments.out)]
     print(_outlook(todo, len(wanted), {spec.axes.name for spec in earlier}))
+    if arguments.margins and (without := _without_margin(wanted)):
+        print(f"--margins change nothing for {', '.join(without)}: the setting is no margin")
 
     cache = arguments.cache or arguments.out / ".features"
     for spec in _one_a_head(todo):
@@ -123,6 +132,7 @@ def _grid(arguments: argparse.Namespace) -> Any:
         margins=arguments.margins,
         seeds=arguments.seeds,
         options=dict(arguments.option),
+        exits=arguments.exits,
     )
 
 
@@ -139,6 +149,11 @@ def _weights(
     from calexnet.sweep import backbone
     from calexnet.sweep.spec import Source
 
+    if arguments.weights is None and arguments.exits:
+        raise InputError(
+            "a sweep of trained exits needs their weights in a file",
+            fix="Add --weights FILE.safetensors with those of the whole network",
+        )
     if arguments.weights is None:
         return backbone.trained(plan, samples, source.sha256, split, arguments.out)
     trained_network(arguments, len(samples.classes))  # refuses what does not fit, before any cell
@@ -161,6 +176,13 @@ def _outlook(todo: Sequence[CellSpec], count: int, earlier: set[str]) -> str:
     stale = sum(spec.axes.name in earlier for spec in todo)
     text = f"{count} cells, {count - len(todo)} of them finished"
     return text + (f"; {stale} of another spec will be replaced" if stale else "")
+
+
+def _without_margin(wanted: Sequence[CellSpec]) -> list[str]:
+    """Return the methods, each with its rule, whose cells have no margin."""
+    lacking = [spec for spec in wanted if spec.axes.margin is None]
+    named = [f"{spec.axes.method} (rule {spec.plan['recipe']['rule']['name']})" for spec in lacking]
+    return list(dict.fromkeys(named))
 
 
 def _write_tidy(folder: Path, path: Path) -> None:

@@ -21,6 +21,9 @@ METHODS = {
     "trained": "calexnet.methods.trained:Trained",
 }
 
+#: Takes exits that the network has already (`--exits`), and no other head.
+TRAINED = "trained"
+
 #: `--head native` stands for the method's own.
 NATIVE = "native"
 

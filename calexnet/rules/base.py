@@ -108,12 +108,15 @@ class Rule(ABC):
         default: The setting that a cascade uses unless told otherwise.
         settings: Those that every cascade gets operating points for.
         grid: A dense range, from (nearly) nobody leaving to (nearly) everybody, for curves.
+        is_margin: Whether the setting says how much a cascade may lose, whatever it is called: then
+            ``calexnet sweep --margins`` varies it.
     """
 
     kind: ClassVar[str]
     default: ClassVar[float]
     settings: ClassVar[tuple[float, ...]]
     grid: ClassVar[tuple[float, ...]]
+    is_margin: ClassVar[bool] = False
 
     def calibrate(
         self, exits: ExitTable, truth: NDArray[np.integer], classes: int, setting: float

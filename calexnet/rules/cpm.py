@@ -49,6 +49,7 @@ class CpmRule(Rule):
     default: ClassVar[float] = 0.0
     settings: ClassVar[tuple[float, ...]] = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
     grid: ClassVar[tuple[float, ...]] = tuple(round(-0.5 + 0.02 * i, 2) for i in range(51))
+    is_margin: ClassVar[bool] = True
 
     margin_form: Literal["relative", "additive"] = "relative"
     anchor: Samples = "all"

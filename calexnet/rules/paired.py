@@ -42,6 +42,7 @@ class PairedRule(Rule):
         *(round(-0.05 + 0.005 * i, 3) for i in range(41)),
         *(round(0.16 + 0.02 * i, 2) for i in range(23)),
     )
+    is_margin: ClassVar[bool] = True
 
     pooling: float = 1.0
     min_support: int = 50

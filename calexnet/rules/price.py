@@ -39,6 +39,7 @@ class PriceRule(Rule):
         *(-0.5, -0.3, -0.2, -0.15, -0.1, -0.07, -0.05, -0.03, -0.02, -0.01, 0.0),
         *(round(float(price), 4) for price in np.geomspace(0.005, 3.0, 48)),
     )
+    is_margin: ClassVar[bool] = True
 
     costs: tuple[float, ...] = ()
     pooling: float = 0.3

@@ -1,7 +1,8 @@
 """From lists of methods, heads, margins, seeds and options to the specs of all cells. Needs torch.
 
-Options are ``name=value`` switches of the method, ``rule=NAME``, or ``rule.name=value`` switches of
-the threshold rule; before any of them, ``METHOD.`` limits it to one method.
+Options are ``name=value`` switches of the method, ``score=NAME``, ``rule=NAME``, or
+``rule.name=value`` switches of the threshold rule; before any of them, ``METHOD.`` limits it to one
+method.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
-from calexnet import methods, rules, schema
+from calexnet import methods, rules, schema, scores
 from calexnet.backbones import default_attach
 from calexnet.cascade import CascadePlan
 from calexnet.data.split import SplitRecord
+from calexnet.errors import InputError
 from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
 from calexnet.sweep.spec import Axes, CellSpec, Source
 
-_RULE = "rule"
+_RULE, _SCORE = "rule", "score"
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,10 @@ class Grid:
     Attributes:
         methods: Names.
         heads: Names, or ``native``.
-        margins: While training, for rules that have one; none = the rule's default.
+        margins: While training, for rules whose setting is one; none = the rule's default.
         seeds: Of the branches.
         options: Option -> its values, as text.
+        exits: Of method ``trained``; not varied.
     """
 
     methods: tuple[str, ...]
@@ -40,6 +43,15 @@ class Grid:
     margins: tuple[float, ...] = ()
     seeds: tuple[int, ...] = (0,)
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    exits: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.exits and methods.TRAINED not in self.methods:
+            raise InputError(
+                "exits are for a method that is not in this sweep",
+                got=f"--exits {','.join(self.exits)}, --methods {','.join(self.methods)}",
+                expected=f"{methods.TRAINED} among the methods",
+            )
 
     def of(self, method: str) -> Iterator[dict[str, str]]:
         """Yield every combination of the options that concern `method`."""
@@ -71,34 +83,43 @@ def specs(
     found = {}
     for seed, method, head in product(grid.seeds, grid.methods, grid.heads):
         for options in grid.of(method):
-            for axes in _with_margins(Axes(method, head, None, seed, options), grid, plan):
-                recipe = schema.encode(_planned(axes, plan))
-                found[axes.name] = CellSpec(axes, data, split, weights, recipe)
+            where = methods.NATIVE if method == methods.TRAINED else head
+            for axes in _with_margins(Axes(method, where, None, seed, options), grid, plan):
+                planned = schema.encode(_planned(axes, grid, plan))
+                found[axes.name] = CellSpec(axes, data, split, weights, planned)
+    if grid.margins and all(spec.axes.margin is None for spec in found.values()):
+        raise InputError(
+            "no threshold rule of this sweep has a margin to vary",
+            got=", ".join(sorted({spec.plan["recipe"]["rule"]["name"] for spec in found.values()})),
+            expected="a rule with is_margin",
+            fix="Leave out --margins, or add for example --option rule=cpm",
+        )
     return tuple(found.values())
-
-
-#: Kinds of settings that say what a cascade may lose, and that training may depend on.
-_MARGINS = ("margin", "slack", "price")
 
 
 def _with_margins(axes: Axes, grid: Grid, plan: CascadePlan) -> tuple[Axes, ...]:
     """Return `axes` at each margin of the grid, or alone if its rule has no margin."""
-    rule = rules.build(_planned(axes, plan).recipe.rule)
-    if not grid.margins or rule.kind not in _MARGINS:
+    rule = rules.build(_planned(axes, grid, plan).recipe.rule)
+    if not grid.margins or not rule.is_margin:
         return (axes,)
     return tuple(replace(axes, margin=margin) for margin in grid.margins)
 
 
-def _planned(axes: Axes, plan: CascadePlan) -> CascadePlan:
+def _planned(axes: Axes, grid: Grid, plan: CascadePlan) -> CascadePlan:
     """Return the plan of one cell, with nothing left open."""
-    ours = {name: v for name, v in axes.options.items() if name.partition(".")[0] != _RULE}
+    not_ours = (_RULE, _SCORE)
+    ours = {name: v for name, v in axes.options.items() if name.partition(".")[0] not in not_ours}
     theirs = {n.removeprefix("rule."): v for n, v in axes.options.items() if n.startswith("rule.")}
     method = methods.build(Part(axes.method, _values(ours)))
     rule = Part(axes.options[_RULE]) if _RULE in axes.options else method.default_rule
     rule = Part(rule.name, {**rule.options, **_values(theirs)})
+    score = axes.options.get(_SCORE, scores.SOFTMAX)
+    scores.build(score)  # refuses an unknown one before any cell is trained
     recipe = plan_recipe(
         Part(axes.method, schema.encode(method)),
         head=axes.head,
+        exits=grid.exits if axes.method == methods.TRAINED else (),
+        score=score,
         rule=Part(rule.name, schema.encode(rules.build(rule))),
         setting=axes.margin,
         settings=(),

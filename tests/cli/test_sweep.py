@@ -129,6 +129,10 @@ def test_another_data_set_is_not_mixed_in(
         (["--option", "warmth=2"], "the method calexnet cannot be set up so"),
         (["--weights", "none.npz"], "cannot read weights from none.npz"),
         (["--split", "all"], "cannot read the split rule"),
+        (
+            ["--methods", "trained", "--exits", "a,b"],
+            "Add --weights FILE.safetensors with those of",
+        ),
     ],
 )
 def test_what_no_cell_could_do_is_refused_at_once(
@@ -141,6 +145,17 @@ def test_what_no_cell_could_do_is_refused_at_once(
     assert "calexnet sweep: error: " in error
     assert message in error
     assert not list((folder / "cells").glob("*.json"))
+
+
+def test_a_rule_without_a_margin_is_told_of(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    margins = ["--methods", "calexnet,ztw", "--margins", "0.1"]
+
+    sweep(*margins, "--heads", "linear", "--option", "calexnet.rule.min_support=3")
+
+    said = "--margins change nothing for ztw (rule threshold): the setting is no margin"
+    assert said in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(

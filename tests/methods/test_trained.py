@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from calexnet import checkpoint, runtimes
 from calexnet.cli import main
@@ -15,6 +16,7 @@ from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.export import export_run
 from calexnet.gating import choose_exits
+from calexnet.sweep import results
 
 BRANCHY = """
 import torch
@@ -113,3 +115,19 @@ def test_exits_that_do_not_fit_are_told(
     assert 2 == train(*options)
 
     assert message in capsys.readouterr().err
+
+
+def test_a_sweep_compares_its_exits_with_heads_that_are_trained(folder: Path) -> None:
+    sys.path.insert(0, str(folder))
+    import branchy
+
+    save_file(branchy.build(4).state_dict(), folder / "w.safetensors")
+    words = ["sweep", "--data", "tints.npz", "--backbone", "branchy:build", "--out", "cells"]
+    attach = ["--exits", "exit1,exit2", "--attach", "first,second", "--weights", "w.safetensors"]
+
+    few = ["--methods", "trained,softmax", "--heads", "linear", "--epochs", "1", "--jobs", "1"]
+    assert 0 == main([*words, *attach, *few])
+
+    found = {cell.result.spec.axes.method: cell for cell in results.read(folder / "cells")}
+    assert {"trained", "softmax"} == set(found)
+    assert [None, None] == [report["loss"] for report in found["trained"].result.branches]

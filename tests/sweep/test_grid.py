@@ -13,6 +13,7 @@ from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
+from calexnet.rules.threshold import ThresholdRule
 from calexnet.sweep import grid
 from calexnet.sweep.grid import Grid
 from calexnet.sweep.spec import CellSpec, Source
@@ -62,6 +63,50 @@ def test_margins_are_for_rules_that_have_one() -> None:
     assert [("calexnet", 0.0), ("calexnet", 0.05)] == [m for m in margins if m[0] == "calexnet"]
     with_margin = next(spec for spec in found.values() if spec.axes.margin == 0.05)
     assert 0.05 == planned(with_margin).recipe.setting
+
+
+class Own(ThresholdRule):
+    """One's own rule, with a kind that nobody here knows."""
+
+    kind = "loss"
+    is_margin = True
+
+
+def test_ones_own_rule_says_whether_its_setting_is_a_margin() -> None:
+    options = {"calexnet.rule": (f"{__name__}:Own",)}
+
+    found = cells(methods=("calexnet", "ztw"), margins=(0.0, 0.05), options=options)
+
+    margins = [(spec.axes.method, spec.axes.margin) for spec in found.values()]
+    assert [("calexnet", 0.0), ("calexnet", 0.05), ("ztw", None)] == margins
+
+
+def test_margins_that_no_rule_has_are_refused() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^no threshold rule of this sweep has a margin to vary: got budget, threshold; "
+        r"expected a rule with is_margin\. Leave out --margins, or add .*rule=cpm\.$",
+    ):
+        cells(methods=("ztw", "boostnet"), margins=(0.0, 0.05))
+
+
+def test_a_score_is_an_option() -> None:
+    found = cells(methods=("softmax",), options={"score": ("softmax", "gap")})
+
+    assert ["softmax", "gap"] == [planned(spec).recipe.score for spec in found.values()]
+    assert "method=softmax,head=prototype,seed=0,score=gap" in found
+
+
+def test_exits_are_the_only_heads_of_method_trained() -> None:
+    found = cells(methods=("trained", "ztw"), heads=("linear", "prototype"), exits=("one", "two"))
+
+    assert [
+        "method=trained,head=native,seed=0",
+        "method=ztw,head=linear,seed=0",
+        "method=ztw,head=prototype,seed=0",
+    ] == sorted(found)
+    exits = {spec.axes.method: planned(spec).recipe.exits for spec in found.values()}
+    assert {"trained": ("one", "two"), "ztw": ()} == exits
 
 
 def test_an_option_may_be_for_one_method_alone() -> None:
@@ -126,6 +171,12 @@ def test_a_method_that_is_asked_for_twice_is_trained_once() -> None:
         ({"methods": ("magic",)}, "unknown method: got 'magic'"),
         ({"methods": ("ztw",), "options": {"temperature": ("2",)}}, "the method ztw cannot be set"),
         ({"methods": ("ztw",), "options": {"rule": ("x",)}}, "unknown threshold rule: got 'x'"),
+        ({"methods": ("ztw",), "options": {"score": ("x",)}}, "unknown score: got 'x'"),
+        ({"methods": ("trained",)}, "got --method trained with 0 --exits"),
+        (
+            {"methods": ("ztw",), "exits": ("one", "two")},
+            "got --exits one,two, --methods ztw; expected trained among the methods",
+        ),
         (
             {"methods": ("calexnet",), "options": {"temperature": ("warm",)}},
             "calexnet.temperature: expected a float, got 'warm'",
