@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from calexnet import schema
 from calexnet.errors import InputError
+from calexnet.storage import sha256
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,26 @@ def find(name: str, built_in: Mapping[str, str], kind: str) -> Any:
             expected="package.module:name, importable from here",
             fix="Check the name, or run from the folder that holds the module",
         ) from problem
+
+
+def code_of(names: Iterable[str]) -> dict[str, str]:
+    """Return those of `names` that are one's own, each with the SHA-256 of its module's file.
+
+    Of that file alone, not of what it imports.
+
+    Raises:
+        InputError: A module cannot be imported, or has no file.
+    """
+    return {name: _code(name) for name in sorted(set(names)) if ":" in name}
+
+
+def _code(name: str) -> str:
+    find(name, {}, "part")
+    module = sys.modules[name.partition(":")[0]]
+    path = getattr(module, "__file__", None)
+    if path is None:
+        raise InputError(f"cannot tell the code of {name}", got=module, expected="a module's file")
+    return sha256(Path(path).read_bytes())
 
 
 def build(part: Part, built_in: Mapping[str, str], kind: str, base: type) -> Any:

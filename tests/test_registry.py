@@ -52,6 +52,21 @@ def test_one_of_ones_own_is_found_in_the_working_folder(own: None) -> None:
     assert "mine" == registry.find("ownparts:mine", KNOWN, "thing").__name__
 
 
+def test_the_code_of_ones_own_parts_is_known_by_its_files_hash(own: None, tmp_path: Path) -> None:
+    names = ["part", "ownparts:mine", "ownparts:mine", "text"]
+
+    before = registry.code_of(names)
+    (tmp_path / "ownparts.py").write_text("def mine(): return 4\n")
+    after = registry.code_of(names)
+
+    assert ["ownparts:mine"] == list(before) == list(after)
+    assert 64 == len(before["ownparts:mine"])
+    assert before != after
+    assert {} == registry.code_of(KNOWN)
+    with pytest.raises(InputError, match=r"^cannot tell the code of sys:exit: got <module"):
+        registry.code_of(["sys:exit"])
+
+
 @pytest.mark.parametrize("name", ["prat", "", "ownparts", "ownparts.mine"])
 def test_an_unknown_name_lists_the_known_ones(own: None, name: str) -> None:
     with pytest.raises(

@@ -9,7 +9,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from calexnet import backbones, schema
+from calexnet import backbones, registry, schema
 from calexnet.backbones import BackboneSpec
 from calexnet.cascade import CascadePlan, preprocessing_of
 from calexnet.data.dataset import Dataset
@@ -46,7 +46,8 @@ def trained(
         TrainingError: The loss is not finite.
         StorageError: The weights could not be written.
     """
-    what = schema.encode([data_sha256, split.record, plan.backbone, plan.stem])
+    code = registry.code_of([plan.backbone]).values()
+    what = schema.encode([data_sha256, split.record, plan.backbone, plan.stem, *code])
     told = schema.encode([plan.backbone_training, plan.mean, plan.std])
     fingerprint = schema.fingerprint([what, told])
     path = out / FOLDER / _WEIGHTS

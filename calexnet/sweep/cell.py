@@ -28,7 +28,7 @@ from calexnet.preprocessing import Preprocessing
 from calexnet.storage import sha256
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Answers, CellResult
-from calexnet.sweep.spec import CellSpec, Source, hash_of
+from calexnet.sweep.spec import CellSpec, Source, hash_of, own_parts
 
 
 def run(spec: CellSpec, folder: Path, *, data_root: Path | None, cache: Path) -> None:
@@ -53,10 +53,11 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
         cache: Where features are kept.
 
     Raises:
-        InputError: Data, division or weights are not those of the spec.
+        InputError: Data, division, weights or code are not those of the spec.
         TrainingError: A loss is not finite.
     """
     start = time.monotonic()
+    _check_code(spec)
     ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
     network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
@@ -129,6 +130,18 @@ class _Ground:
         found = self.features(backbone, branches, preprocessing, part)
         positions = self.split.indices[part].astype(np.int32)
         return Answered(exit_table(branches, found), found.truth.astype(np.int32), positions)
+
+
+def _check_code(spec: CellSpec) -> None:
+    found = own_parts(spec.plan)
+    for name, recorded in spec.code.items():
+        if found.get(name) != recorded:
+            raise InputError(
+                f"the code of {name} is not that of this cell's spec",
+                got=f"SHA-256 {found.get(name, 'none')[:12]}...",
+                expected=f"{recorded[:12]}...",
+                fix="Run the sweep again: it was changed meanwhile",
+            )
 
 
 def _split(samples: Dataset, record: SplitRecord) -> Split:

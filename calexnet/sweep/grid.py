@@ -20,7 +20,7 @@ from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
-from calexnet.sweep.spec import Axes, CellSpec, Source
+from calexnet.sweep.spec import Axes, CellSpec, Source, own_parts
 
 _RULE, _SCORE = "rule", "score"
 
@@ -86,7 +86,7 @@ def specs(
             where = methods.NATIVE if method == methods.TRAINED else head
             for axes in _with_margins(Axes(method, where, None, seed, options), grid, plan):
                 planned = schema.encode(_planned(axes, grid, plan))
-                found[axes.name] = CellSpec(axes, data, split, weights, planned)
+                found[axes.name] = CellSpec(axes, data, split, weights, planned, own_parts(planned))
     if grid.margins and all(spec.axes.margin is None for spec in found.values()):
         raise InputError(
             "no threshold rule of this sweep has a margin to vary",

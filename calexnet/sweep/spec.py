@@ -10,11 +10,11 @@ Words and values are percent-encoded (RFC 3986) but for letters, digits and ``_.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from calexnet import schema
+from calexnet import registry, schema
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
@@ -82,6 +82,8 @@ class CellSpec:
         weights: The trained backbone.
         plan: A `calexnet.cascade.CascadePlan` as JSON, with every default spelled out, so that a
             cell trained under other defaults is another cell.
+        code: One's own parts among its names -> SHA-256 of their module's file, so that a cell
+            trained by other code is another cell.
     """
 
     axes: Axes
@@ -89,21 +91,39 @@ class CellSpec:
     split: SplitRecord
     weights: Source
     plan: Any
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """A hash of all that matters: where files lie does not."""
         document = schema.encode(self)
         del document["data"]["name"], document["weights"]["name"]
+        if not self.code:  # the fingerprint of a cell of built-in parts knows no code
+            del document["code"]
         return schema.fingerprint(document)
 
     @property
     def subject(self) -> str:
         """A hash of what is compared on: cells of one sweep share data, split and backbone."""
         plan = {key: self.plan.get(key) for key in ("backbone", "stem", "attach", "mean", "std")}
+        plan["code"] = self.code.get(str(plan["backbone"]))
         return schema.fingerprint(
             [self.data.sha256, schema.encode(self.split), self.weights.sha256, plan]
         )
+
+
+def own_parts(plan: Any) -> dict[str, str]:
+    """Return one's own parts that a plan names, each with the hash of its code; see `CellSpec`.
+
+    Args:
+        plan: As `CellSpec.plan`.
+
+    Raises:
+        InputError: A part cannot be found.
+    """
+    recipe = plan["recipe"]
+    parts = recipe["method"]["name"], recipe["rule"]["name"], recipe["head"], recipe["score"]
+    return registry.code_of([plan["backbone"], *parts])
 
 
 def number(value: float) -> str:

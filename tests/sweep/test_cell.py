@@ -122,6 +122,10 @@ def test_other_data_weights_or_divisions_than_the_specs_are_refused(
     with pytest.raises(InputError, match=r"none\.npz does not hold .* got SHA-256 none: no such"):
         cell.train(replace(spec, weights=Source("none.npz", "0" * 64)), small_data, tmp_path)
 
+    edited = replace(spec, code={"pkg.heads:Mine": "0" * 64})
+    with pytest.raises(InputError, match=r"the code of pkg\.heads:Mine is not that of this cell's"):
+        cell.train(edited, small_data, tmp_path)
+
     elsewhere = replace(spec, split=replace(spec.split, seed=1))
     with pytest.raises(InputError, match=r"tints divides otherwise than this cell's spec says"):
         cell.train(elsewhere, small_data, tmp_path)

@@ -3,6 +3,7 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
 from calexnet.rules.threshold import ThresholdRule
+from calexnet.storage import sha256
 from calexnet.sweep import grid
 from calexnet.sweep.grid import Grid
 from calexnet.sweep.spec import CellSpec, Source
@@ -88,6 +90,15 @@ def test_margins_that_no_rule_has_are_refused() -> None:
         r"expected a rule with is_margin\. Leave out --margins, or add .*rule=cpm\.$",
     ):
         cells(methods=("ztw", "boostnet"), margins=(0.0, 0.05))
+
+
+def test_the_code_of_ones_own_parts_is_part_of_the_spec() -> None:
+    own = f"{__name__}:Own"
+
+    found = cells(methods=("calexnet",), options={"rule": ("cpm", own)})
+
+    codes = [spec.code for spec in found.values()]
+    assert [{}, {own: sha256(Path(__file__).read_bytes())}] == codes
 
 
 def test_a_score_is_an_option() -> None:

@@ -90,6 +90,19 @@ def test_another_default_makes_another_cell_of_the_same_sweep() -> None:
     assert spec(axes()).fingerprint != spec(axes(), plan=plan).fingerprint
 
 
+def test_other_code_of_ones_own_parts_makes_another_cell() -> None:
+    mine = {"pkg.heads:Mine": "aa" * 32}
+    network = {"resnet8": "aa" * 32}  # the backbone of the plan
+    plain = spec(axes())
+
+    assert plain.fingerprint != spec(axes(), code=mine).fingerprint
+    assert (
+        spec(axes(), code=mine).fingerprint
+        != spec(axes(), code={"pkg.heads:Mine": "bb" * 32}).fingerprint
+    )
+    assert plain.subject == spec(axes(), code=mine).subject != spec(axes(), code=network).subject
+
+
 def test_a_data_set_is_hashed_whole() -> None:
     images = np.zeros((3, 2, 2, 3), np.uint8)
     data = Dataset("x", images, np.array([0, 1, 1]), ("a", "b"), ("0", "1", "2"))
