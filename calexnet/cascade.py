@@ -49,6 +49,8 @@ class CascadeSpec:
         operating_points: Threshold tables, by rising setting.
         default_operating_point: Name of the one made at the recipe's setting.
         split: Which samples trained, calibrated and may test.
+        uncalibrated: Classes without a calibration sample, which never exit early; ``None`` if it
+            was not recorded.
     """
 
     backbone: BackboneSpec
@@ -61,6 +63,7 @@ class CascadeSpec:
     operating_points: tuple[OperatingPoint, ...]
     default_operating_point: str
     split: SplitRecord
+    uncalibrated: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -289,6 +292,7 @@ def train_cascade(
             operating_points=made.points,
             default_operating_point=point_name(rule, recipe.setting),
             split=split.record,
+            uncalibrated=data.absent(parts["calibration"]),
         ),
         backbone=backbone,
         branches=branches,

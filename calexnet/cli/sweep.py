@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import data
 from calexnet.cli import arguments as kinds
-from calexnet.cli.train import configure_backbone
+from calexnet.cli.train import configure_backbone, tell_uncalibrated
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.storage import sha256, staged_file
@@ -85,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(_outlook(todo, len(wanted), {spec.axes.name for spec in earlier}))
     if arguments.margins and (without := _without_margin(wanted)):
         print(f"--margins change nothing for {', '.join(without)}: the setting is no margin")
+
+    tell_uncalibrated(samples.absent(split.indices["calibration"]))
 
     cache = arguments.cache or arguments.out / ".features"
     for spec in _one_a_head(todo):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,11 +115,15 @@ def run(arguments: argparse.Namespace) -> int:
         )
         checkpoint.save(cascade, stage)
     print(_summary(cascade))
-    seen = set(samples.labels[split.indices["calibration"]].tolist())
-    if absent := [name for label, name in enumerate(samples.classes) if label not in seen]:
-        print(f"\nNo calibration image of {', '.join(absent)}: these classes never exit early.")
+    tell_uncalibrated(cascade.spec.uncalibrated)
     print(f"\nTrained cascade: {arguments.out}")
     return 0
+
+
+def tell_uncalibrated(classes: Sequence[str] | None) -> None:
+    """Say which classes have no calibration sample, if there are such."""
+    if classes:
+        print(f"\nNo calibration image of {', '.join(classes)}: these classes never exit early.")
 
 
 def _plan(arguments: argparse.Namespace) -> CascadePlan:

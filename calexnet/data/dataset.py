@@ -89,6 +89,11 @@ class Dataset:
             keys=tuple(self.keys[row] for row in rows),
         )
 
+    def absent(self, rows: NDArray[np.intp]) -> tuple[str, ...]:
+        """Return the classes that none of the samples at `rows` has."""
+        seen = set(self.labels[rows].tolist())
+        return tuple(name for label, name in enumerate(self.classes) if label not in seen)
+
     def check_fits(self, image_shape: tuple[int, int, int], classes: tuple[str, ...]) -> None:
         """Do nothing if a cascade for these images and classes can be asked about this set.
 

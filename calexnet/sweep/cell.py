@@ -77,6 +77,7 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
         threads=torch.get_num_threads(),
         seconds=time.monotonic() - start,
         versions={name: metadata.version(name) for name in ("calexnet", "torch", "numpy")},
+        uncalibrated=cascade.spec.uncalibrated,
     )
     return result, answers
 

@@ -76,6 +76,8 @@ class CellResult:
         threads: Of torch.
         seconds: It took.
         versions: Of the packages that took part.
+        uncalibrated: Classes without a calibration sample, which never exit early; ``None`` if it
+            was not recorded.
     """
 
     schema: int
@@ -89,6 +91,7 @@ class CellResult:
     threads: int
     seconds: float
     versions: dict[str, str]
+    uncalibrated: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
+from calexnet.data.split import divide
 from calexnet.sweep import engine, results
 
 SHORT = ["--backbone", "resnet8", "--epochs", "1", "--backbone-epochs", "1", "--jobs", "1"]
@@ -147,15 +148,20 @@ def test_what_no_cell_could_do_is_refused_at_once(
     assert not list((folder / "cells").glob("*.json"))
 
 
-def test_a_rule_without_a_margin_is_told_of(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+def test_rules_without_a_margin_and_classes_without_a_sample_are_told_of(
+    folder: Path, capsys: pytest.CaptureFixture[str], small_data: Dataset
 ) -> None:
+    labels = small_data.labels.copy()
+    labels[divide(small_data, 0).indices["calibration"]] %= 3
+    npz.save(replace(small_data, labels=labels), folder / "no-grey.npz")
     margins = ["--methods", "calexnet,ztw", "--margins", "0.1"]
 
-    sweep(*margins, "--heads", "linear", "--option", "calexnet.rule.min_support=3")
+    assert 0 == sweep(*margins, "--heads", "linear", data="no-grey.npz")
 
-    said = "--margins change nothing for ztw (rule threshold): the setting is no margin"
-    assert said in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert "--margins change nothing for ztw (rule threshold): the setting is no margin" in lines
+    assert "No calibration image of grey: these classes never exit early." in lines
+    assert {("grey",)} == {cell.result.uncalibrated for cell in results.read(folder / "cells")}
 
 
 @pytest.mark.parametrize(

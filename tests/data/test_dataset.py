@@ -48,6 +48,13 @@ def test_a_class_without_a_sample_is_allowed() -> None:
     assert 3 == len(pets(classes=("cat", "dog", "hen")).classes)
 
 
+def test_absent_classes_are_those_that_no_taken_sample_has() -> None:
+    data = pets(classes=("cat", "dog", "hen"))
+
+    assert ("hen",) == data.absent(np.array([0, 1]))
+    assert ("cat", "hen") == data.absent(np.array([1]))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

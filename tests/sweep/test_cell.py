@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from calexnet import rules
 from calexnet.backbones import BackboneSpec, build
 from calexnet.cascade import CascadePlan
 from calexnet.data import npz
@@ -72,6 +73,24 @@ def test_a_cell_records_what_it_was_judged_on(
     assert 3 == len(result.macs.stages)
     assert all(macs > 0 for macs in (*result.macs.stages, *result.macs.branches))
     assert split.record == result.spec.split
+
+
+def test_a_class_without_a_calibration_sample_is_recorded_and_never_leaves(
+    small_data: Dataset, weights: Source, tmp_path: Path
+) -> None:
+    labels = small_data.labels.copy()
+    rows = divide(small_data, 0).indices["calibration"]
+    labels[rows] %= 3
+    data = replace(small_data, labels=labels)
+
+    result, packed = cell.train(spec_of(data, weights), data, tmp_path)
+
+    assert ("grey",) == result.uncalibrated
+    part = results.unpack(packed, tmp_path).calibration
+    table = rules.build(result.rule).calibrate(part.table, part.truth, 4, 0.5)
+    assert np.isposinf(table[:, 3]).all()
+    complete, _ = cell.train(spec_of(small_data, weights), small_data, tmp_path)
+    assert () == complete.uncalibrated
 
 
 @pytest.mark.parametrize("method", ["calexnet", "ztw"])
