@@ -66,6 +66,30 @@ def operating_point(
     )
 
 
+def class_hits(
+    thresholds: Floats, exits: ExitTable, truth: NDArray[np.integer]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return how many leave at each branch under each answer, and how many of them rightly.
+
+    Args:
+        thresholds: float32 ``(branches, classes)``.
+        exits: Answers of all exits.
+        truth: Integer ``(n,)``, the right classes.
+
+    Returns:
+        Two arrays ``(branches, classes)``; a class is the one that is answered.
+    """
+    taken = choose_exits(exits, thresholds)
+    left, right = (np.zeros(thresholds.shape, np.intp) for _ in range(2))
+    for branch, answers in enumerate(exits.labels[:-1]):
+        here = taken == branch + 1
+        left[branch] = np.bincount(answers[here], minlength=thresholds.shape[1])
+        right[branch] = np.bincount(
+            answers[here & (answers == truth)], minlength=thresholds.shape[1]
+        )
+    return left, right
+
+
 def point_name(rule: Rule, setting: float) -> str:
     """Return the name of the operating point made for `setting`, such as ``margin-0.05``."""
     return f"{rule.kind}-{setting:g}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from calexnet.calibration import OperatingPoint, operating_point, operating_points, point_name
+from calexnet.calibration import (
+    OperatingPoint,
+    class_hits,
+    operating_point,
+    operating_points,
+    point_name,
+)
 from calexnet.gating import NEVER, ExitTable, choose_exits
 from calexnet.rules.base import Rule
 from calexnet.rules.budget import BudgetRule
@@ -37,6 +43,21 @@ def test_a_point_records_rates_accuracy_and_precisions_and_keeps_its_table_exact
     assert OperatingPoint("mine", 0.1, ((third, None),), (0.5, 0.5), 0.5, (0.5,)) == point
     assert np.float32 == point.table().dtype
     assert np.array_equal(thresholds, point.table())
+
+
+def test_each_class_has_those_who_leave_under_its_name() -> None:
+    truth = np.array([0, 1, 1, 0, 2])
+    exits = ExitTable(
+        labels=np.array([[0, 0, 1, 0, 2], [2, 1, 1, 1, 2], [0] * 5], dtype=np.int32),
+        scores=np.array([[0.9, 0.9, 0.9, 0.1, 0.9], [0.9] * 5, [1] * 5], dtype=np.float32),
+    )
+    thresholds = np.array([[0.5, 0.5, NEVER], [0.5, 0.5, 0.5]], dtype=np.float32)
+
+    left, right = class_hits(thresholds, exits, truth)
+
+    # Two leave as 0, one of them wrongly, and one as 1; then one as 1, wrongly, and one as 2.
+    assert [[2, 1, 0], [0, 1, 1]] == left.tolist()
+    assert [[1, 1, 0], [0, 0, 1]] == right.tolist()
 
 
 def test_a_precision_is_of_those_who_leave_at_the_branch_and_none_where_nobody_does() -> None:

@@ -10,18 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import data
-from calexnet.calibration import OperatingPoint, operating_point
+from calexnet.calibration import OperatingPoint, class_hits, operating_point
 from calexnet.cli import arguments as kinds
-from calexnet.data.split import recorded_test_part
+from calexnet.cli.train import tell_uncalibrated
+from calexnet.data.split import recorded_calibration_part, recorded_test_part
+from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.progress import Progress
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade
+    from calexnet.data.dataset import Dataset
 
 HELP = "Judge a trained cascade on its test part, in PyTorch, at every operating point."
 
 _BATCH = 256
+
+#: Width of a class's figures at one branch.
+_CELL = 24
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,47 +35,107 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="what calexnet train wrote")
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser)
+    parser.add_argument(
+        "--classes",
+        action="store_true",
+        help="each class's precision too; takes the data set with its calibration part",
+    )
+    parser.add_argument(
+        "--operating-point", help="which one's classes; the cascade's default by default"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Answer the test part once and print a line for each operating point."""
+    """Answer the test part once; print a line for each operating point, and for each class."""
     from calexnet import checkpoint
 
     cascade, _ = checkpoint.load(arguments.run)
+    point = _point(cascade, arguments.operating_point)
     samples = data.load(arguments.data, arguments.data_root)
-    rows = recorded_test_part(samples, cascade.spec.split)
-    table, truth = _answers(cascade, samples.images, rows), samples.labels[rows]
+    test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
+    print(_by_point(cascade, *test))
+    tell_uncalibrated(cascade.spec.uncalibrated)
+    if arguments.classes:
+        rows = recorded_calibration_part(samples, cascade.spec.split)
+        calibration = _answers(cascade, samples, rows, "calibration")
+        hits = (class_hits(point.table(), *part) for part in (calibration, test))
+        print(f"\n{_by_class(cascade, point, *hits)}")
+    return 0
+
+
+def _point(cascade: Cascade, name: str | None) -> OperatingPoint:
+    points = {point.name: point for point in cascade.spec.operating_points}
+    wanted = cascade.spec.default_operating_point if name is None else name
+    if wanted not in points:
+        raise InputError("no such operating point", got=wanted, expected=", ".join(points))
+    return points[wanted]
+
+
+def _answers(
+    cascade: Cascade, samples: Dataset, rows: NDArray[np.intp], part: str
+) -> tuple[ExitTable, NDArray[np.int64]]:
+    """Return every exit's answers for the samples at `rows`, and the right ones."""
+    found = []
+    with Progress(f"answering the {part} part", len(rows)) as progress:
+        for start in range(0, len(rows), _BATCH):
+            found.append(cascade.answer(samples.images[rows[start : start + _BATCH]]))
+            progress.advance(found[-1].labels.shape[1])
+    table = ExitTable(
+        np.concatenate([some.labels for some in found], 1),
+        np.concatenate([some.scores for some in found], 1),
+    )
+    return table, samples.labels[rows]
+
+
+def _by_point(cascade: Cascade, table: ExitTable, truth: NDArray[np.int64]) -> str:
     macs = cascade.macs()
     plain = float((table.labels[-1] == truth).mean())
-    print(f"{len(rows)} test images, plain {plain:.2%}\n")
-    print("operating point   accuracy   change  MACs saved  leave  precision promised -> kept")
+    lines = [
+        f"{len(truth)} test images, plain {plain:.2%}",
+        "",
+        "operating point   accuracy   change  MACs saved  leave  precision promised -> kept",
+    ]
     for point in cascade.spec.operating_points:
         kept = operating_point(point.name, point.setting, point.table(), table, truth)
         saved = 1.0 - macs.expected(kept.exit_rates) / macs.plain
         default = "  (default)" * (point.name == cascade.spec.default_operating_point)
-        print(
+        lines.append(
             f"{point.name:<16}  {kept.accuracy:8.2%}  {100 * (kept.accuracy - plain):+7.2f}"
             f"  {saved:10.1%}  {1.0 - kept.exit_rates[-1]:5.0%}  {_promises(point, kept)}{default}"
         )
-    print("(change in points; one precision a branch, of the images that leave there)")
-    return 0
-
-
-def _answers(cascade: Cascade, images: NDArray[np.uint8], rows: NDArray[np.intp]) -> ExitTable:
-    parts = []
-    with Progress("answering the test part", len(rows)) as progress:
-        for start in range(0, len(rows), _BATCH):
-            parts.append(cascade.answer(images[rows[start : start + _BATCH]]))
-            progress.advance(parts[-1].labels.shape[1])
-    return ExitTable(
-        np.concatenate([part.labels for part in parts], 1),
-        np.concatenate([part.scores for part in parts], 1),
-    )
+    lines.append("(change in points; one precision a branch, of the images that leave there)")
+    return "\n".join(lines)
 
 
 def _promises(promised: OperatingPoint, kept: OperatingPoint) -> str:
     pairs = zip(promised.precisions, kept.precisions, strict=True)
     return "  ".join(f"{_share(one)} -> {_share(other)}" for one, other in pairs)
+
+
+#: Images that leave, by branch and answer, and how many of them are right; see `class_hits`.
+_Hits = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def _by_class(cascade: Cascade, point: OperatingPoint, promised: _Hits, kept: _Hits) -> str:
+    width = max(map(len, ("class", *cascade.spec.classes)))
+    heads = "".join(f"  {name:<{_CELL}}" for name in cascade.spec.attach)
+    lines = [
+        f"{point.name}, by the class answered: precision promised -> kept (test images that leave)",
+        f"{'class':<{width}}{heads}".rstrip(),
+    ]
+    for label, name in enumerate(cascade.spec.classes):
+        figures = ""
+        for branch, thresholds in enumerate(point.thresholds):
+            one, other = (_precision(hits, branch, label) for hits in (promised, kept))
+            told = f"{_share(one)} -> {_share(other)} ({kept[0][branch, label]})"
+            figures += f"  {'never' if thresholds[label] is None else told:<{_CELL}}"
+        lines.append(f"{name:<{width}}{figures}".rstrip())
+    return "\n".join(lines)
+
+
+def _precision(hits: _Hits, branch: int, label: int) -> float | None:
+    left, right = (int(counts[branch, label]) for counts in hits)
+    return right / left if left else None
 
 
 def _share(precision: float | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from calexnet import checkpoint
+from calexnet.cascade import Cascade
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
-from calexnet.data.split import recorded_test_part
+from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.gating import choose_exits, chosen_labels, exit_rates
 
 
@@ -41,6 +43,74 @@ def test_each_operating_point_is_judged_on_the_test_part(
         kept = f"{right[left].mean():.1%}" if left.any() else "-"
         assert kept == line.split("->")[1].split()[0]
         assert ("(default)" in line) == (point.name == cascade.spec.default_operating_point)
+
+
+def test_each_class_has_its_promise_beside_what_was_kept(
+    small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    npz.save(small_data, tmp_path / "tints.npz")
+    point_name = "margin-0.2"
+    words = ["evaluate", str(small_run), "--data", str(tmp_path / "tints.npz"), "--classes"]
+
+    assert 0 == main([*words, "--operating-point", point_name])
+
+    cascade, _ = checkpoint.load(small_run)
+    (point,) = (p for p in cascade.spec.operating_points if p.name == point_name)
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"{point_name}, by the"))
+    assert ["class", "layer1", "layer2"] == lines[start + 1].split()
+    expected = [[name] for name in cascade.spec.classes]
+    parts = (recorded_calibration_part, recorded_test_part)
+    promised, kept = (part(small_data, cascade.spec.split) for part in parts)
+    for branch, thresholds in enumerate(point.thresholds):
+        for label, threshold in enumerate(thresholds):
+            if threshold is None:
+                expected[label].append("never")
+                continue
+            shares = []
+            for rows in (promised, kept):
+                table = cascade.answer(small_data.images[rows])
+                left = choose_exits(table, point.table()) == branch + 1
+                left &= table.labels[branch] == label
+                right = small_data.labels[rows][left] == label
+                shares.append(f"{right.mean():.1%}" if left.any() else "-")
+            expected[label] += [shares[0], "->", shares[1], f"({left.sum()})"]
+    assert expected == [line.split() for line in lines[start + 2 : start + 6]]
+    assert any("->" in row for row in expected)
+
+    assert 2 == main([*words, "--operating-point", "margin-9"])
+    assert "no such operating point: got margin-9; expected margin-0, " in capsys.readouterr().err
+
+
+def test_classes_need_the_calibration_part(
+    small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cascade, _ = checkpoint.load(small_run)
+    rows = recorded_test_part(small_data, cascade.spec.split)
+    npz.save(small_data.take(rows), tmp_path / "test.npz")
+    words = ["evaluate", str(small_run), "--data", str(tmp_path / "test.npz")]
+
+    assert 0 == main(words)
+    assert 2 == main([*words, "--classes"])
+
+    assert "got a calibration part of 0 images" in capsys.readouterr().err
+
+
+def test_a_class_that_no_calibration_image_shows_is_told_of(
+    small_cascade: Cascade,
+    small_data: Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    npz.save(small_data, tmp_path / "tints.npz")
+    (tmp_path / "run").mkdir()
+    spec = replace(small_cascade.spec, uncalibrated=("grey", "red"))
+    checkpoint.save(replace(small_cascade, spec=spec), tmp_path / "run")
+
+    assert 0 == main(["evaluate", str(tmp_path / "run"), "--data", str(tmp_path / "tints.npz")])
+
+    told = "No calibration image of grey, red: these classes never exit early."
+    assert told in capsys.readouterr().out.splitlines()
 
 
 def test_another_data_set_is_refused(
