@@ -68,6 +68,7 @@ def read(path: Path, layout: Layout, name: str) -> Dataset:
             for position in range(count)
         ),
         official=tuple(layout.files),
+        source=path,
     )
 
 

@@ -76,6 +76,7 @@ def _from_archive(path: Path) -> Dataset:
         classes=CLASSES,
         keys=tuple(keys[row] for row in order),
         official=folder.OFFICIAL,
+        source=path,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ class Dataset:
     """A labelled set of images of one size.
 
     Attributes:
-        name: For messages and records.
+        name: For records, and for messages about what the set is used for.
         images: uint8 ``(n, H, W, C)``.
         labels: int64 ``(n,)``, 0 to classes - 1.
         classes: The classes' names in label order.
@@ -24,6 +25,8 @@ class Dataset:
             or the position in the original order. Splits follow from it.
         official: The parts that the set's makers divided it into, if they did; then every key
             begins with its part's name and a slash: ``test/00042``.
+        source: The file or folder that it was read from, for messages about what is wrong there;
+            its name if there is none.
     """
 
     name: str
@@ -32,47 +35,51 @@ class Dataset:
     classes: tuple[str, ...]
     keys: tuple[str, ...]
     official: tuple[str, ...] = ()
+    source: Path | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.
 
         Raises:
-            InputError: They do not; the message names the data set.
+            InputError: They do not; the message names where the data set came from.
         """
+        where: object = self.name if self.source is None else self.source
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
             raise InputError(
-                f"the images of {self.name} cannot be used",
+                f"the images of {where} cannot be used",
                 got=f"{self.images.dtype} {self.images.shape}",
                 expected="uint8 (n, height, width, channels)",
             )
         if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
             raise InputError(
-                f"the labels of {self.name} cannot be used",
+                f"the labels of {where} cannot be used",
                 got=f"{self.labels.dtype} {self.labels.shape}",
                 expected="integers (n,)",
             )
         if not len(self.images) == len(self.labels) == len(self.keys):
             raise InputError(
-                f"{self.name} is not whole",
+                f"{where} is not whole",
                 got=f"{len(self.images)} images, {len(self.labels)} labels, {len(self.keys)} keys",
                 expected="as many of each",
             )
         if len(self.labels) == 0:
-            raise InputError(f"{self.name} is empty", expected="labelled images")
+            raise InputError(f"{where} is empty", expected="labelled images")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= len(self.classes):
             raise InputError(
-                f"a label of {self.name} is out of range",
+                f"the labels of {where} are out of range",
                 got=f"labels from {low} to {high}",
                 expected=f"0 to {len(self.classes) - 1}",
             )
         if len(set(self.keys)) != len(self.keys):
-            raise InputError(f"{self.name} has a key twice", expected="unique keys")
+            raise InputError(
+                f"the keys of {where} cannot be used", got="a key twice", expected="unique keys"
+            )
         begins = tuple(f"{part}/" for part in self.official)
         stray = next((key for key in self.keys if begins and not key.startswith(begins)), None)
         if stray is not None:
             raise InputError(
-                f"a key of {self.name} names no official part",
+                f"the keys of {where} do not fit its official parts",
                 got=repr(stray),
                 expected=f"one that begins with {' or '.join(begins)}",
             )

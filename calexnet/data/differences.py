@@ -7,6 +7,7 @@ as its differences down and then across, all modulo 256.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,10 +37,18 @@ def read(path: Path, name: str, labels: str, classes: str) -> Dataset:
     differences = [f"d_{part}" for part in OFFICIAL]
     truths = [f"{labels}_{part}" for part in OFFICIAL]
     arrays = npz.read_arrays(path, (*differences, *truths, classes))
-    counts = [len(arrays[truth]) for truth in truths]
+    counts = [arrays[truth].size for truth in truths]
+    if arrays[classes].ndim != 1:
+        raise _unusable(path, classes, arrays[classes], "names (classes,)")
     for stored, truth, count in zip(differences, truths, counts, strict=True):
         _check(path, stored, arrays[stored], (count, 3, SIDE, SIDE))
         _check(path, truth, arrays[truth], (count,))
+        if arrays[truth].max(initial=0) >= len(arrays[classes]):
+            raise InputError(
+                f"the array {truth} of {path} has a label out of range",
+                got=int(arrays[truth].max()),
+                expected=f"0 to {len(arrays[classes]) - 1}, the classes in {classes}",
+            )
     images = np.empty((sum(counts), SIDE, SIDE, 3), np.uint8)
     filled = 0
     for stored in differences:
@@ -59,16 +68,21 @@ def read(path: Path, name: str, labels: str, classes: str) -> Dataset:
             for position in range(count)
         ),
         official=OFFICIAL,
+        source=path,
     )
 
 
-def _check(path: Path, name: str, array: NDArray[np.uint8], shape: tuple[int, ...]) -> None:
+def _check(path: Path, name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
     if array.dtype != np.uint8 or array.shape != shape:
-        raise InputError(
-            f"the array {name} of {path} cannot be used",
-            got=f"{array.dtype} {array.shape}",
-            expected=f"uint8 {shape}",
-        )
+        raise _unusable(path, name, array, f"uint8 {shape}")
+
+
+def _unusable(path: Path, name: str, array: NDArray[Any], expected: str) -> InputError:
+    return InputError(
+        f"the array {name} of {path} cannot be used",
+        got=f"{array.dtype} {array.shape}",
+        expected=expected,
+    )
 
 
 def _decode(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:

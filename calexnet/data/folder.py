@@ -65,6 +65,7 @@ def load(root: Path) -> Dataset:
         classes=tuple(classes),
         keys=tuple(path.relative_to(root).as_posix() for _, path in files),
         official=official,
+        source=root,
     )
 
 

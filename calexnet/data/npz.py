@@ -57,6 +57,7 @@ def load(path: Path) -> Dataset:
         classes=tuple(str(name) for name in classes),
         keys=tuple(str(key) for key in keys),
         official=tuple(str(part) for part in arrays.get("official", ())),
+        source=path,
     )
 
 
@@ -83,13 +84,17 @@ def read_arrays(path: Path, wanted: Sequence[str] | None = None) -> dict[str, ND
     Raises:
         InputError: The file is damaged, or a wanted array is not there.
     """
+    reading = str(path)
     try:
         with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            there = archive.files
-            arrays = {name: archive[name] for name in wanted or there if name in there}
+            there, arrays = archive.files, {}
+            for name in wanted or there:
+                reading = f"the array {name} of {path}"
+                if name in there:
+                    arrays[name] = archive[name]
     except _DAMAGE as problem:
         raise InputError(
-            f"cannot read {path}",
+            f"cannot read {reading}",
             got=problem,
             expected=f"an .npz with the arrays {', '.join(wanted or ('images', 'labels'))}",
             fix="Fetch or make it again",

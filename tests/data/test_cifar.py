@@ -201,14 +201,27 @@ def test_a_file_that_cannot_be_used_is_named(
         ({"y_fine_test": np.zeros((6, 1), np.uint8)}, r"y_fine_test of .*100\.npz cannot be used"),
         (
             {"y_fine_test": np.full(6, 6, np.uint8)},
-            r"a label of cifar100 \(cifar100\.npz\) is out of range: got labels from 0 to 6; exp",
+            r"^the array y_fine_test of .*/cifar100\.npz has a label out of range: got 6; "
+            r"expected 0 to 5, the classes in fine_names$",
         ),
         (
             {"fine_names": np.array([{}], object)},
-            r"^cannot read .*cifar100\.npz: got Object arrays",
+            r"^cannot read the array fine_names of .*cifar100\.npz: got Object arrays",
         ),
+        ({"y_fine_test": np.uint8(3)}, r"d_test of .*100\.npz cannot be used: got uint8 \(6,"),
+        ({"fine_names": np.array("cat")}, r"fine_names of .*100\.npz cannot be used: got <U3 \(\)"),
     ],
-    ids=["missing", "size", "floats", "few labels", "label column", "label", "pickle"],
+    ids=[
+        "missing",
+        "size",
+        "floats",
+        "few labels",
+        "label column",
+        "label",
+        "pickle",
+        "one label",
+        "one name",
+    ],
 )
 def test_a_packed_file_that_cannot_be_used_is_named(
     tmp_path: Path, changes: dict[str, Any], message: str

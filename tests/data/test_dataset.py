@@ -76,15 +76,18 @@ def test_absent_classes_are_those_that_no_taken_sample_has() -> None:
         ),
         (
             {"labels": np.array([0, 2])},
-            r"^a label of pets is out of range: got labels from 0 to 2; expected 0 to 1$",
+            r"^the labels of pets are out of range: got labels from 0 to 2; expected 0 to 1$",
         ),
         ({"labels": np.array([-1, 1])}, r"out of range: got labels from -1 to 1; expected 0 to 1$"),
-        ({"keys": ("a", "a")}, r"^pets has a key twice: expected unique keys$"),
+        (
+            {"keys": ("a", "a")},
+            r"^the keys of pets cannot be used: got a key twice; expected unique keys$",
+        ),
         ({"labels": LABELS[:, None]}, r"pets"),
         (
             {"keys": ("train/a", "test"), "official": ("train", "test")},
-            r"^a key of pets names no official part: got 'test'; expected one that begins with "
-            r"train/ or test/$",
+            r"^the keys of pets do not fit its official parts: got 'test'; expected one that "
+            r"begins with train/ or test/$",
         ),
     ],
     ids=[
@@ -104,6 +107,11 @@ def test_absent_classes_are_those_that_no_taken_sample_has() -> None:
 def test_parts_that_do_not_fit_together_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         pets(**changes)
+
+
+def test_a_set_that_was_read_from_somewhere_says_from_where() -> None:
+    with pytest.raises(InputError, match=r"^the labels of some/pets\.npz are out of range: "):
+        pets(source=Path("some/pets.npz"), labels=np.array([0, 7]))
 
 
 def test_a_path_to_an_npz_file_loads_it(tmp_path: Path) -> None:

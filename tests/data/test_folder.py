@@ -193,6 +193,10 @@ def test_a_file_name_that_is_no_utf8_is_read(pets: Path) -> None:
     assert f"cat/{name}" in folder.load(pets).keys
 
 
+def test_a_set_remembers_the_folder_that_it_was_read_from(pets: Path) -> None:
+    assert pets == folder.load(pets).source
+
+
 def test_folders_of_classes_in_folders_of_parts_are_official_parts(tmp_path: Path) -> None:
     paint(tmp_path / "test" / "dog" / "b.png", 1)
     paint(tmp_path / "train" / "dog" / "a.png", 2)
