@@ -96,7 +96,6 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
         "exemplars",
         (_table(rows, cell, taken), Table("images", "Every image", (), (), tuple(images))),
         {_caption(row): _sheet(row, images, samples, arguments.seed) for row in rows if row.images},
-        suffixes=("png",),
     )
 
 

@@ -63,9 +63,11 @@ def test_there_is_a_contact_sheet_for_every_exit_in_use(folder: Path, tmp_path: 
 
     paths = artefact.write(found, tmp_path / "out")
 
-    sheets = [path for path in paths if path.suffix == ".png"]
-    assert len(used) == len(sheets)
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in sheets)
+    for suffix, begin in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        sheets = [path for path in paths if path.suffix == suffix]
+        assert len(used) == len(sheets)
+        assert all(path.read_bytes().startswith(begin) for path in sheets)
+        assert all(path.stat().st_size < 1e6 for path in sheets)
 
 
 def test_the_first_cell_of_calexnet_is_taken_unless_one_is_named(folder: Path) -> None:
