@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -79,17 +79,8 @@ def measure_memory(
 ) -> MemoryRow:
     """Return the peak memory of one network in a process of its own; see `MemoryRow`."""
     asked = [str(folder.absolute()), target, precision, network, str(batch), str(threads)]
-    # Isolated, but with what this process imports from.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import answer_once; "
     try:
-        child = subprocess.run(
-            [sys.executable, "-I", "-c", code + "answer_once(*sys.argv[1:])", *asked],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE_S,
-            check=True,
-        )
-        peak, before = json.loads(child.stdout)
+        peak, before = in_own_process(__name__, "answer_once", *asked, patience_s=_PATIENCE_S)
         return MemoryRow(target, precision, network, batch, threads, peak, before, None)
     except subprocess.CalledProcessError as failed:
         said = failed.stderr.strip().splitlines()
@@ -97,6 +88,28 @@ def measure_memory(
     except subprocess.TimeoutExpired:
         reason = f"the process did not end within {_PATIENCE_S} s"
     return MemoryRow(target, precision, network, batch, threads, None, None, reason)
+
+
+def in_own_process(
+    module: str, function: str, *words: str, patience_s: float | None = None
+) -> list[Any]:
+    """Return the numbers that a function prints as a JSON array, run in a process of its own.
+
+    Raises:
+        CalledProcessError: It failed; ``stderr`` says why.
+        TimeoutExpired: It took longer than `patience_s`.
+    """
+    # Isolated, but with what this process imports from.
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import {function}; "
+    child = subprocess.run(
+        [sys.executable, "-I", "-c", f"{code}{function}(*sys.argv[1:])", *words],
+        capture_output=True,
+        text=True,
+        timeout=patience_s,
+        check=True,
+    )
+    found: list[Any] = json.loads(child.stdout)
+    return found
 
 
 def answer_once(

@@ -260,8 +260,8 @@ def train_cascade(
             features.compute(
                 backbone,
                 [branch.head for branch in branches],
-                data.images[parts[part]],
-                data.labels[parts[part]],
+                data,
+                parts[part],
                 preprocessing,
                 cache or Path(passing),
                 part,

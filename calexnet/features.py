@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
+import mmap
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -24,12 +26,16 @@ from torch import Tensor
 
 from calexnet import schema
 from calexnet.backbones.frozen import FrozenBackbone
+from calexnet.data.dataset import Dataset
 from calexnet.heads.base import Head
 from calexnet.preprocessing import Preprocessing
 from calexnet.progress import Progress
 from calexnet.storage import staged_file
 
 BATCH = 128
+
+#: Places in a part.
+_Places = NDArray[np.intp] | slice
 
 #: Images computed afresh before files are used.
 _PROBES = 8
@@ -61,19 +67,21 @@ class Features:
 def compute(
     backbone: FrozenBackbone,
     heads: Sequence[Head],
-    images: NDArray[np.uint8],
-    truth: NDArray[np.int64],
+    data: Dataset,
+    rows: NDArray[np.intp],
     preprocessing: Preprocessing,
     folder: Path,
     label: str,
 ) -> Features:
-    """Return the features of `images`, from `folder` if they are there, else computed and kept.
+    """Return features of a part of `data`, from `folder` if they are there, else computed and kept.
+
+    Neither computing nor reading them keeps more than a batch in memory.
 
     Args:
         backbone: Gives features and logits.
         heads: One a branch; each says what of its features is worth keeping.
-        images: uint8 ``(n, H, W, C)``.
-        truth: int64 ``(n,)``.
+        data: The whole set.
+        rows: Indices of the part.
         preprocessing: From bytes to the backbone's input.
         folder: Where the files are, and go.
         label: Shown as progress, and part of the files' names.
@@ -81,25 +89,32 @@ def compute(
     Raises:
         StorageError: The disk is full; found before the pass, not in the middle of it.
     """
-    source = _source(backbone, images, preprocessing)
-    logits = (len(images), heads[0].classes)
+    source = _source(backbone, data.images, rows, preprocessing)
+    logits = (len(rows), heads[0].classes)
     wanted: dict[Path, tuple[int, ...]] = {folder / f"{label}-logits-{source}.npy": logits}
     paths = []
     for name, head in zip(backbone.attach, heads, strict=True):
         shape = tuple(head.reduce(torch.zeros(1, *head.feature_shape)).shape[1:])
         paths.append(folder / f"{label}-{name}-{_reduction(head, source)}.npy")
-        wanted[paths[-1]] = (len(images), *shape)
-    pass_over = partial(_pass, backbone, heads, preprocessing)
+        wanted[paths[-1]] = (len(rows), *shape)
+
+    def pass_over(some: _Places) -> list[NDArray[np.float32]]:
+        return _pass(backbone, heads, preprocessing, data.images[rows[some]])
+
     there = all(_is_whole(path, shape) for path, shape in wanted.items())
-    if not (there and _is_current(wanted, images, pass_over)):
-        _fill(wanted, images, pass_over, label)
+    if not (there and _is_current(wanted, len(rows), pass_over)):
+        _fill(wanted, len(rows), pass_over, label)
     answers, *found = (np.load(path, mmap_mode="r") for path in [next(iter(wanted)), *paths])
-    return Features(tuple(found), np.array(answers), truth)
+    return Features(tuple(found), np.array(answers), data.labels[rows])
 
 
 def tensor(array: NDArray[np.float32], rows: NDArray[np.intp]) -> Tensor:
-    """Return some rows of a cached array as a tensor; only these are read from disk."""
-    return torch.from_numpy(np.ascontiguousarray(array[rows]))
+    """Return some rows of a cached array as a tensor; only these are read, and none stay mapped."""
+    found = torch.from_numpy(np.ascontiguousarray(array[rows]))
+    if isinstance(array.base, mmap.mmap):
+        # Pages once read count as this process's own until they are given back, however many.
+        array.base.madvise(mmap.MADV_DONTNEED)
+    return found
 
 
 def _pass(
@@ -115,38 +130,34 @@ def _pass(
     return [found.numpy() for found in (logits, *reduced)]
 
 
-#: `_pass` over some images, all else given.
-_PassOver = Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]]
+#: `_pass` over the images at some places of a part.
+_PassOver = Callable[[_Places], list[NDArray[np.float32]]]
 
 
 def _fill(
-    wanted: dict[Path, tuple[int, ...]],
-    images: NDArray[np.uint8],
-    pass_over: _PassOver,
-    label: str,
+    wanted: dict[Path, tuple[int, ...]], count: int, pass_over: _PassOver, label: str
 ) -> None:
-    """Run the backbone once over `images`; every file appears whole or not at all."""
-    count = len(images)
+    """Run the backbone once over all `count` images; every file appears whole or not at all."""
     for path in wanted:
         path.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stages:
-        stores = [
-            _allocate(stages.enter_context(staged_file(path)), shape)
+        streams = [
+            _begun(stages.enter_context(stages.enter_context(staged_file(path)).open("wb")), shape)
             for path, shape in wanted.items()
         ]
         with Progress(f"features of the {label} part", count) as progress:
             for start in range(0, count, BATCH):
-                rows = slice(start, min(start + BATCH, count))
-                for store, found in zip(stores, pass_over(images[rows]), strict=True):
-                    store[rows] = found
-                progress.advance(rows.stop - rows.start)
+                some = slice(start, min(start + BATCH, count))
+                for stream, found in zip(streams, pass_over(some), strict=True):
+                    stream.write(np.ascontiguousarray(found).data)
+                progress.advance(some.stop - some.start)
 
 
-def _is_current(paths: Iterable[Path], images: NDArray[np.uint8], pass_over: _PassOver) -> bool:
+def _is_current(paths: Iterable[Path], count: int, pass_over: _PassOver) -> bool:
     """Tell whether some rows of the files are what the backbone gives for their images now."""
-    rows = np.unique(np.linspace(0, len(images) - 1, _PROBES).astype(int))
-    stored = (np.load(path, mmap_mode="r")[rows] for path in paths)
-    return all(map(_is_close, stored, pass_over(images[rows])))
+    some = np.unique(np.linspace(0, count - 1, _PROBES).astype(int))
+    stored = (np.load(path, mmap_mode="r")[some] for path in paths)
+    return all(map(_is_close, stored, pass_over(some)))
 
 
 def _is_close(stored: NDArray[np.float32], fresh: NDArray[np.float32]) -> bool:
@@ -155,7 +166,10 @@ def _is_close(stored: NDArray[np.float32], fresh: NDArray[np.float32]) -> bool:
 
 
 def _source(
-    backbone: FrozenBackbone, images: NDArray[np.uint8], preprocessing: Preprocessing
+    backbone: FrozenBackbone,
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    preprocessing: Preprocessing,
 ) -> str:
     """Return a hash of what the features follow from, but for their reduction."""
     digest = hashlib.sha256(schema.canonical(schema.encode(preprocessing)))
@@ -164,8 +178,9 @@ def _source(
         digest.update(weights.contiguous().numpy().tobytes())
     # Its modules with their settings: a pooling has no weights.
     digest.update(f"{type(backbone.network).__module__}.{backbone.network!r}".encode())
-    digest.update(str(images.shape).encode())
-    digest.update(np.ascontiguousarray(images).data)
+    digest.update(str((len(rows), *images.shape[1:])).encode())
+    for start in range(0, len(rows), BATCH):
+        digest.update(np.ascontiguousarray(images[rows[start : start + BATCH]]).data)
     return digest.hexdigest()[:16]
 
 
@@ -184,10 +199,11 @@ def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:
     return bool(found.shape == shape and found.dtype == np.float32)
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Return a new array in a file whose room is taken already."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-    # A hole in a mapped file kills the process when the disk is full; room taken now does not.
-    with path.open("rb+") as stream:
-        os.posix_fallocate(stream.fileno(), 0, max(path.stat().st_size, 1))
-    return array
+def _begun(stream: BinaryIO, shape: tuple[int, ...]) -> BinaryIO:
+    """Return the stream of a new ``.npy`` file, ready for its numbers, their room taken already."""
+    descr = np.lib.format.dtype_to_descr(np.dtype(np.float32))
+    header = {"descr": descr, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    # A full disk is met here, before the backbone runs for an hour.
+    os.posix_fallocate(stream.fileno(), 0, stream.tell() + 4 * math.prod(shape))
+    return stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from calexnet import features
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.frozen import FrozenBackbone
+from calexnet.data.dataset import Dataset
 from calexnet.features import Features
 from calexnet.heads.linear import LinearHead
 from calexnet.heads.prototype import PrototypeHead
@@ -36,9 +38,20 @@ class Setting:
     passes: list[int] = field(default_factory=list)
 
     def compute(self, folder: Path) -> Features:
-        return features.compute(
-            self.backbone, self.heads, self.images, self.truth, PREPROCESSING, folder, "train"
+        # Among others, and in another order than theirs.
+        count = len(self.images)
+        data = data_of(
+            np.concatenate([self.images, self.images])[::-1], np.tile(self.truth, 2)[::-1]
         )
+        rows = np.arange(count)[::-1]
+        return features.compute(
+            self.backbone, self.heads, data, rows, PREPROCESSING, folder, "train"
+        )
+
+
+def data_of(images: NDArray[np.uint8], truth: NDArray[np.int64]) -> Dataset:
+    keys = tuple(map(str, range(len(images))))
+    return Dataset("noise", images, truth, ("a", "b", "c", "d"), keys)
 
 
 @pytest.fixture
@@ -141,9 +154,10 @@ def test_networks_that_differ_in_what_has_no_weights_do_not_share_features(tmp_p
     def computed(folder: str, stem: str) -> Features:
         backbone = FrozenBackbone(networks[list(side).index(stem)], ("layer1",))
         head = LinearHead((64, side[stem], side[stem]), 4)
-        truth = np.zeros(len(images), np.int64)
+        data = data_of(images, np.zeros(len(images), np.int64))
+        rows = np.arange(len(images))
         return features.compute(
-            backbone, [head], images, truth, PREPROCESSING, tmp_path / folder, "train"
+            backbone, [head], data, rows, PREPROCESSING, tmp_path / folder, "train"
         )
 
     first, second = computed("shared", "3x3"), computed("shared", "3x3+pool")
@@ -184,6 +198,33 @@ def test_sums_in_another_order_are_the_same_features(
     after = setting.compute(tmp_path)
 
     assert np.array_equal(before.logits, after.logits)
+
+
+def test_rows_that_were_read_do_not_stay_in_memory(tmp_path: Path) -> None:
+    """What is mapped counts as resident once it was read, and would grow with the set."""
+    shape = (512, 32, 8, 8)  # 4 MiB
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random(shape, np.float32))
+    store = np.load(tmp_path / "x.npy", mmap_mode="r")
+    rows = np.random.default_rng(0).permutation(len(store))
+
+    kept = store[rows]
+    before = resident_kib(tmp_path / "x.npy")
+    read = features.tensor(store, rows)
+
+    assert before > 3 * 1024
+    assert resident_kib(tmp_path / "x.npy") < 128
+    assert np.array_equal(kept, read.numpy())
+    assert np.array_equal(kept[:3], features.tensor(store, rows[:3]).numpy())
+    assert np.array_equal(kept, features.tensor(np.array(store), rows).numpy())
+
+
+def resident_kib(path: Path) -> int:
+    """Return how much of a mapped file this process has in memory."""
+    smaps = Path("/proc/self/smaps")
+    if not smaps.exists():
+        pytest.skip("the system does not say what is resident")
+    _, _, mine = smaps.read_text().rpartition(str(path))
+    return int(re.search(r"^Rss: +(\d+) kB", mine, re.MULTILINE)[1])  # type: ignore[index]
 
 
 def test_a_damaged_file_is_computed_again(setting: Setting, tmp_path: Path) -> None:

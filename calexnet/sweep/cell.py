@@ -115,10 +115,8 @@ class _Ground:
         part: str,
     ) -> Features:
         """Return the features of one part of the split."""
-        rows = self.split.indices[part]
-        images, labels = self.samples.images[rows], self.samples.labels[rows]
-        heads = [branch.head for branch in branches]
-        return compute(backbone, heads, images, labels, preprocessing, self.cache, part)
+        heads, rows = [branch.head for branch in branches], self.split.indices[part]
+        return compute(backbone, heads, self.samples, rows, preprocessing, self.cache, part)
 
     def answered(
         self,

@@ -38,7 +38,8 @@ def test_the_command_prints_a_line_a_figure(
     monkeypatch.setattr(speed, "_MILLION", 2_000)
     monkeypatch.setattr(speed_app, "_import_ms", lambda: 12.5)
     monkeypatch.setattr(speed_app, "_load_ms", lambda _: [9.0, 2.0, 1.0])
-    monkeypatch.setattr(speed_training, "_SAMPLES", 600)
+    for part, count in (("_TRAIN", 128), ("_CALIBRATION", 100)):
+        monkeypatch.setattr(speed_training, part, count)
     write_bundle(tmp_path / "digits")
 
     assert 0 == speed.main(["--blocks", "2", "--digits", str(tmp_path / "digits")])
@@ -62,6 +63,10 @@ def test_the_command_prints_a_line_a_figure(
     assert any(line.startswith("ResNet-18, 32x32: load  ") for line in lines)
     (line,) = (one for one in lines if "2,000 inferences: growth of resident memory" in one)
     assert line.endswith(" %  (bar 1)")
+    start = "three branches, 128 samples, 40 epochs"
+    (memory,) = (one for one in lines if one.startswith(f"{start}: peak memory of the process"))
+    assert 0.1 < float(memory.removesuffix(" GB  (bar 4)").split()[-1]) < 4
+    assert 1 == sum(one.startswith(f"{start}  ") and one.endswith("(bar 120)") for one in lines)
     assert lines[-4].startswith("import calexnet, beyond importing onnxruntime and numpy")
     assert lines[-4].endswith(" 12.5 ms  (bar 50)")
     for line, runtime in zip(lines[-3:-1], ("onnxruntime", "ai-edge-litert"), strict=True):
