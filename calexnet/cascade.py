@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import backbones, features, flops, heads, methods, rules, scores
+from calexnet import backbones, features, flops, heads, methods, rules, schema, scores
 from calexnet.backbones import BackboneSpec
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Answer, Branch, answers
@@ -309,8 +309,8 @@ def _costs(
 
 
 def _with_costs(rule: Part, costs: NDArray[np.float64]) -> Part:
-    """Return `rule` knowing what this cascade's exits cost, if that matters to it."""
-    if rule.name != "price" or rule.options.get("costs"):
+    """Return `rule` knowing what this cascade's exits cost, if it has a field for that."""
+    if "costs" not in schema.fields(type(rules.build(rule))) or rule.options.get("costs"):
         return rule
     return Part(rule.name, {**rule.options, "costs": [float(cost) for cost in costs]})
 

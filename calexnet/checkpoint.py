@@ -6,8 +6,6 @@ Loading runs no pickle: JSON, safetensors and plain arrays only.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +18,7 @@ from torch import nn
 
 from calexnet import schema
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
+from calexnet.data.npz import DAMAGE
 from calexnet.errors import CheckpointError, InputError
 from calexnet.manifest import MANIFEST
 from calexnet.storage import sha256
@@ -90,13 +89,9 @@ def load_weights(network: nn.Module, path: Path) -> None:
         else:
             state = safetensors.torch.load(path.read_bytes())
     except (
-        OSError,
-        ValueError,
+        *DAMAGE,
         TypeError,
         AttributeError,  # one array and no archive, before Python 3.11
-        EOFError,
-        zipfile.BadZipFile,
-        zlib.error,
         safetensors.SafetensorError,
     ) as problem:
         raise InputError(
@@ -184,7 +179,7 @@ def _samples(data: bytes, path: Path) -> Samples:
     try:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return Samples(arrays["images"], arrays["labels"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+    except (*DAMAGE, KeyError) as problem:
         raise CheckpointError(f"{path} is damaged", got=problem) from problem
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,14 @@ class Part:
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
+
+
+def option_value(text: str) -> Any:
+    """Return what an option's text means: a number, ``true``, ``false``, ``null``, or itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def find(name: str, built_in: Mapping[str, str], kind: str) -> Any:

@@ -18,6 +18,8 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
+from calexnet.registry import Part
+from calexnet.rules.price import PriceRule
 from tests.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
 
 #: Quicker than `PLAN`: what is compared here need not be accurate.
@@ -184,6 +186,19 @@ def test_a_network_that_comes_trained_stays_as_it_is(small_data: Dataset) -> Non
 def test_a_backbone_trained_here_is_frozen_afterwards(small_cascade: Cascade) -> None:
     assert not any(p.requires_grad for p in small_cascade.backbone.parameters())
     assert not any(module.training for module in small_cascade.backbone.modules())
+
+
+class OwnPrice(PriceRule):
+    """One's own rule, which has a field for costs."""
+
+
+def test_a_rule_with_a_field_for_costs_is_told_them_whatever_its_name() -> None:
+    costs, name = np.array([0.5, 1.0]), f"{__name__}:OwnPrice"
+
+    assert [0.5, 1.0] == cascade._with_costs(Part(name), costs).options["costs"]
+    known = Part("price", {"costs": [1, 4]})
+    assert known == cascade._with_costs(known, costs)
+    assert Part("cpm") == cascade._with_costs(Part("cpm"), costs)
 
 
 def test_features_leave_the_scratch_folder_with_training(

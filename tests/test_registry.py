@@ -130,3 +130,11 @@ def test_a_part_survives_json() -> None:
     part = Part("price", {"costs": [0.5, 1.0], "pooling": 0.3, "deep": {"a": None}})
 
     assert part == schema.decode(Part, schema.encode(part))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("0.5", 0.5), ("3", 3), ("null", None), ("warm", "warm"), ("[1, 2]", [1, 2])],
+)
+def test_an_options_text_means_what_it_says(text: str, expected: object) -> None:
+    assert expected == registry.option_value(text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from calexnet import data
+from calexnet.registry import option_value
 
 #: What ``--data`` takes, for help texts.
 SOURCES = f"{', '.join(data.NAMED)}, a folder of images, or an .npz file"
@@ -75,7 +75,4 @@ def option(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"got {text!r}; expected name=value")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+    return name, option_value(value)

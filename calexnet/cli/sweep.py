@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import data
 from calexnet.cli import arguments as kinds
-from calexnet.cli.train import configure_backbone, tell_uncalibrated
+from calexnet.cli.train import configure_backbone, given, planned, tell_uncalibrated
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.storage import sha256, staged_file
@@ -35,7 +35,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", metavar="RULE", help="as for calexnet train")
     parser.add_argument("--split-seed", type=int, default=0, help="of the split, for all cells")
     configure_backbone(parser)
-    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--out", required=True, type=Path, help="folder for the results")
     parser.add_argument("--methods", type=kinds.names, default=("calexnet",))
     parser.add_argument("--heads", type=kinds.names, default=("prototype",), help="or native")
@@ -104,25 +103,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> CascadePlan:
     """Return what is the same in all cells."""
-    from calexnet.cascade import CascadePlan
     from calexnet.methods.fitting import Optimisation
     from calexnet.recipe import plan_recipe
-    from calexnet.training import BackboneTraining
 
-    learning = _given({"epochs": arguments.epochs, "lr": arguments.lr})
-    return CascadePlan(
-        backbone=arguments.backbone,
-        stem=arguments.stem,
-        recipe=plan_recipe(optimisation=Optimisation(**learning)),
-        backbone_training=BackboneTraining(**_given({"epochs": arguments.backbone_epochs})),
-        attach=arguments.attach,
-        mean=arguments.mean,
-        std=arguments.std,
-    )
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
+    learning = given({"epochs": arguments.epochs, "lr": arguments.lr})
+    return planned(arguments, plan_recipe(optimisation=Optimisation(**learning)), seed=0)
 
 
 def _grid(arguments: argparse.Namespace) -> Any:

@@ -75,19 +75,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--margins", type=kinds.floats, help="those of all operating points")
     parser.add_argument("--epochs", type=int, help="for each branch")
     parser.add_argument("--lr", type=float, help="learning rate of the branches")
-    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--cache", type=Path, help="folder to keep computed features in")
     parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
 
 
 def configure_backbone(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say what the backbone is and where branches go."""
+    """Declare what `planned` reads: what the backbone is, and where branches go."""
     parser.add_argument(
         "--backbone",
         required=True,
         help=f"{', '.join(backbones.BUILT_IN)}, or your own as package.module:function",
     )
     parser.add_argument("--weights", type=Path, help="trained backbone: .safetensors or .npz")
+    parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--stem", help="for resnet18 and resnet50: 3x3, 3x3+pool or 7x7+pool")
     parser.add_argument(
         "--attach", type=kinds.names, help="modules after which branches go: layer1,layer2"
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         cascade = train_cascade(
             samples,
             split,
-            _plan(arguments),
+            planned(arguments, _recipe(arguments), arguments.seed),
             network=trained_network(arguments, len(samples.classes)),
             cache=arguments.cache,
             scratch=stage.parent,
@@ -126,19 +126,26 @@ def tell_uncalibrated(classes: Sequence[str] | None) -> None:
         print(f"\nNo calibration image of {', '.join(classes)}: these classes never exit early.")
 
 
-def _plan(arguments: argparse.Namespace) -> CascadePlan:
+def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> CascadePlan:
+    """Return what to train, from the arguments that `configure_backbone` declares.
+
+    Args:
+        arguments: As they were parsed.
+        recipe: Of the branches.
+        seed: Of the backbone, if it is to be trained.
+    """
     from calexnet.cascade import CascadePlan
     from calexnet.training import BackboneTraining
 
-    plan = {"attach": arguments.attach, "mean": arguments.mean, "std": arguments.std}
+    epochs = given({"epochs": arguments.backbone_epochs})
     return CascadePlan(
         backbone=arguments.backbone,
         stem=arguments.stem,
-        recipe=_recipe(arguments),
-        backbone_training=BackboneTraining(
-            seed=arguments.seed, **_given({"epochs": arguments.backbone_epochs})
-        ),
-        **_given(plan),
+        attach=arguments.attach,
+        recipe=recipe,
+        backbone_training=BackboneTraining(seed=seed, **epochs),
+        mean=arguments.mean,
+        std=arguments.std,
     )
 
 
@@ -160,12 +167,12 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         setting=arguments.margin,
         settings=arguments.margins,
         optimisation=Optimisation(
-            seed=arguments.seed, **_given({"epochs": arguments.epochs, "lr": arguments.lr})
+            seed=arguments.seed, **given({"epochs": arguments.epochs, "lr": arguments.lr})
         ),
     )
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that were given; the others keep the defaults of what they configure."""
     return {name: value for name, value in options.items() if value is not None}
 

@@ -20,7 +20,7 @@ from calexnet.errors import InputError
 from calexnet.storage import staged_file
 
 #: What damaged archives raise; RuntimeError (with NotImplementedError) for flags and methods.
-_DAMAGE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def load(path: Path) -> Dataset:
@@ -92,7 +92,7 @@ def read_arrays(path: Path, wanted: Sequence[str] | None = None) -> dict[str, ND
                 reading = f"the array {name} of {path}"
                 if name in there:
                     arrays[name] = archive[name]
-    except _DAMAGE as problem:
+    except DAMAGE as problem:
         raise InputError(
             f"cannot read {reading}",
             got=problem,

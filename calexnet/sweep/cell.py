@@ -63,7 +63,7 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
     network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
     cascade = train_cascade(samples, ground.split, plan, network=network, cache=cache)
     parts = cascade.backbone, cascade.branches, cascade.spec.preprocessing
-    calibration, test = (ground.answered(*parts, part) for part in ("calibration", "test"))
+    calibration, test = (ground.answered(parts, part) for part in ("calibration", "test"))
     answers = results.pack(Answers(calibration, test))
     result = CellResult(
         schema=results.SCHEMA,
@@ -94,9 +94,13 @@ def prepare(spec: CellSpec, samples: Dataset, cache: Path) -> None:
     backbone_spec = BackboneSpec(plan.backbone, len(samples.classes), plan.stem)
     preprocessing = preprocessing_of(samples, ground.split.indices["train"], plan)
     attach = plan.attach or default_attach(plan.backbone)
-    parts = build_parts(backbone_spec, attach, plan.recipe, preprocessing, network)
+    backbone, branches = build_parts(backbone_spec, attach, plan.recipe, preprocessing, network)
     for part in PARTS:
-        ground.features(*parts, preprocessing, part)
+        ground.features((backbone, branches, preprocessing), part)
+
+
+#: What features are computed by.
+_Parts = tuple[FrozenBackbone, Sequence[Branch], Preprocessing]
 
 
 @dataclass(frozen=True)
@@ -107,28 +111,17 @@ class _Ground:
     split: Split
     cache: Path
 
-    def features(
-        self,
-        backbone: FrozenBackbone,
-        branches: Sequence[Branch],
-        preprocessing: Preprocessing,
-        part: str,
-    ) -> Features:
+    def features(self, parts: _Parts, part: str) -> Features:
         """Return the features of one part of the split."""
+        backbone, branches, preprocessing = parts
         heads, rows = [branch.head for branch in branches], self.split.indices[part]
         return compute(backbone, heads, self.samples, rows, preprocessing, self.cache, part)
 
-    def answered(
-        self,
-        backbone: FrozenBackbone,
-        branches: Sequence[Branch],
-        preprocessing: Preprocessing,
-        part: str,
-    ) -> Answered:
+    def answered(self, parts: _Parts, part: str) -> Answered:
         """Return what every exit answers for one part of the split."""
-        found = self.features(backbone, branches, preprocessing, part)
+        found = self.features(parts, part)
         positions = self.split.indices[part].astype(np.int32)
-        return Answered(exit_table(branches, found), found.truth.astype(np.int32), positions)
+        return Answered(exit_table(parts[1], found), found.truth.astype(np.int32), positions)
 
 
 def _check_code(spec: CellSpec) -> None:

@@ -7,7 +7,6 @@ method.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -19,7 +18,7 @@ from calexnet.cascade import CascadePlan
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.recipe import plan_recipe
-from calexnet.registry import Part
+from calexnet.registry import Part, option_value
 from calexnet.sweep.spec import Axes, CellSpec, Source, own_parts
 
 _RULE, _SCORE = "rule", "score"
@@ -130,12 +129,4 @@ def _planned(axes: Axes, grid: Grid, plan: CascadePlan) -> CascadePlan:
 
 
 def _values(options: Mapping[str, str]) -> dict[str, Any]:
-    return {name: value_of(text) for name, text in options.items()}
-
-
-def value_of(text: str) -> Any:
-    """Return what an option's text means: a number, ``true``, ``false``, ``null``, or itself."""
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        return text
+    return {name: option_value(text) for name, text in options.items()}

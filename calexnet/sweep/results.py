@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from calexnet import schema
 from calexnet.costs import Macs
+from calexnet.data.npz import DAMAGE
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
@@ -163,7 +162,7 @@ def unpack(data: bytes, path: Path) -> Answers:
     try:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return Answers(*(_unpacked(arrays, name) for name in _PARTS))
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+    except (*DAMAGE, KeyError) as problem:
         raise InputError(f"{path} is damaged", got=problem, fix=_AGAIN) from problem
 
 

@@ -199,11 +199,3 @@ def test_what_does_not_exist_is_refused_before_anything_is_trained(
 ) -> None:
     with pytest.raises(InputError, match=message):
         cells(**axes)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("true", True), ("0.5", 0.5), ("3", 3), ("null", None), ("warm", "warm"), ("[1, 2]", [1, 2])],
-)
-def test_an_options_text_means_what_it_says(text: str, expected: object) -> None:
-    assert expected == grid.value_of(text)
