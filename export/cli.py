@@ -196,7 +196,10 @@ def _summary(content: Manifest, target: str, precision: str, layout: str) -> str
     elif build.calibration is not None:
         lines += ["", _calibrated(build.calibration)]
     if build.parity is None:
-        lines += ["", f"Not verified: {build.parity_reason}."]
+        lines += [
+            *("", f"Not verified: {build.parity_reason}."),
+            f"Where its runtime is: calexnet verify BUNDLE --data {content.split.data}",
+        ]
     else:
         lines += ["", *parity_lines(build.parity)]
     return "\n".join(lines)

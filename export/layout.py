@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import portable
-from calexnet.export.parity import refuse_beyond_rounding, side
+from calexnet.export.parity import refuse_beyond_rounding, side, verified_before
 from calexnet.export.sealing import seal
 from calexnet.export.targets import UNVERIFIED, with_versions
 from calexnet.manifest import FULL, IF, MANIFEST, Compiled, Manifest, with_build
@@ -42,7 +42,7 @@ def export_if(
         content = with_versions(with_build(bundle.manifest, build), build.target)
         progress.advance(note="verifying" if run else "loading")
         build = _verified(Bundle(stage, content, sha256=""), build, run)
-        content = with_build(content, build)
+        content = with_build(content, verified_before(bundle.manifest, build))
         seal(stage, content)
         progress.advance()
     return content

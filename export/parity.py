@@ -12,7 +12,7 @@ from calexnet.bundle import Bundle
 from calexnet.errors import ParityError
 from calexnet.export import portable
 from calexnet.export.calibration import Calibration
-from calexnet.manifest import Compiled, with_build
+from calexnet.manifest import Compiled, Manifest, with_build
 from calexnet.parity import Parity, Side, compare
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
@@ -44,6 +44,15 @@ def verified(bundle: Bundle, build: Compiled, calibration: Calibration) -> Compi
     parity = parity_of(bundle, runner, runner.thresholds, calibration)
     refuse_beyond_rounding(parity, build.name, "the portable graphs")
     return replace(build, parity=parity, parity_reason=None)
+
+
+def verified_before(held: Manifest, build: Compiled) -> Compiled:
+    """Return `build`, or the earlier entry of the same files in `held` if that was verified."""
+    for earlier in held.compiled:
+        known = replace(build, parity=earlier.parity, parity_reason=earlier.parity_reason)
+        if build.parity is None and earlier.parity is not None and earlier == known:
+            return earlier
+    return build
 
 
 def parity_of(

@@ -5,7 +5,6 @@ Nothing here needs torch or onnx; a target imports what it needs itself.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, calibration, narrow, portable
 from calexnet.export.calibration import Calibration
 from calexnet.export.engines import build_engines, builds_engines, refuse_options
-from calexnet.export.parity import verified
+from calexnet.export.parity import verified, verified_before
 from calexnet.export.portable import PortableGraphs
 from calexnet.export.sealing import seal
 from calexnet.export.settings import EngineSettings
@@ -146,9 +145,13 @@ def _checked(bundle: Bundle, build: Compiled, samples: Calibration | None) -> Co
     """Return `build` after its runtime, if it is here, has read it and answered for `samples`."""
     if build.parity is not None:
         return build
-    with contextlib.suppress(RuntimeUnavailableError):
+    try:
         if samples is not None:
             return verified(bundle, build, samples)
         held = replace(bundle, manifest=with_build(bundle.manifest, build))
         load_runner(held, build.target, build.precision, threads=1)
-    return build
+    except RuntimeUnavailableError as missing:
+        if samples is not None:
+            told = str(missing).rstrip(".")
+            build = replace(build, parity_reason=f"its runtime is missing here. {told}")
+    return verified_before(bundle.manifest, build)

@@ -102,7 +102,9 @@ def test_an_export_that_was_not_verified_says_why(
     code = cli.main(["run", "--out", "bundle"])
 
     assert 0 == code
-    assert "Not verified: no samples." in capsys.readouterr().out
+    assert (
+        "Not verified: no samples.\nWhere its runtime is: calexnet verify BUNDLE --data tints\n"
+    ) in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,10 @@ def test_a_run_is_exported_in_both_layouts_and_compared_on_its_samples(
     lines = capsys.readouterr().out.splitlines()
     row = next(line for line in lines if line.startswith("if "))
     assert f"{build.segments[0].file.size / 1e3:.1f}" == row.split()[1]
+
+    export_if(out)  # the same graph again, compared with nothing
+
+    assert build == open_bundle(out).manifest.compiled[1]
     assert any(line.startswith("Verified against onnxruntime fp32 on 64 real") for line in lines)
 
 

@@ -89,6 +89,30 @@ def test_without_its_runtime_it_is_added_unverified(
     export_bundle(small_bundle, tmp_path / "one", target="tflite", calib_data=str(small_npz))
 
     build = open_bundle(tmp_path / "one").compiled("tflite", "fp32")
+    assert build.parity is None
+    assert build.parity_reason is not None
+    assert build.parity_reason.startswith(
+        "its runtime is missing here. LiteRT cannot be used here: got "
+    )
+    assert build.parity_reason.endswith(". Run: pip install 'calexnet[tflite]'")
+
+
+def test_parity_is_kept_while_the_files_are_the_same(
+    small_bundle: Path, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "bundle"
+    export_bundle(small_bundle, out, target="tflite", calib_data=str(small_npz))
+    before = files_of(out)
+
+    export_bundle(out, target="tflite")
+
+    assert before == files_of(out)
+    genuine = tflite.convert
+    monkeypatch.setattr(tflite, "convert", lambda data: genuine(data) + bytes(16))
+
+    export_bundle(out, target="tflite")
+
+    build = open_bundle(out).compiled("tflite", "fp32")
     assert (None, UNVERIFIED) == (build.parity, build.parity_reason)
 
 
