@@ -57,11 +57,15 @@ def run(arguments: argparse.Namespace) -> int:
     reference = load_runner(bundle, *REFERENCE)
     images, truth = recorded_images(bundle, samples, arguments.all_samples)
     side = Side(" ".join(REFERENCE), reference.answers(images), reference.thresholds)
-    failed = [
-        _named(build, provider)
-        for build in builds
-        if not _verify(bundle, build, provider, side, images, truth)
-    ]
+    good = {build.name: _verify(bundle, build, provider, side, images, truth) for build in builds}
+    others = [build for build in builds if not _is_reference(build, provider)]
+    failed = [_named(build, provider) for build in builds if good[build.name] is False]
+    if others and all(good[build.name] is None for build in others):
+        raise RuntimeUnavailableError(
+            "nothing was verified",
+            got=f"{' and '.join(build.name for build in others)}, whose runtime is missing",
+            fix="Install it as told above, or verify where the bundle runs",
+        )
     if failed:
         raise ParityError(
             f"{' and '.join(failed)} does not decide as the reference does",
@@ -110,6 +114,11 @@ def recorded_images(
     return content.preprocessing.as_input(samples.images[rows]), samples.labels[rows]
 
 
+def _is_reference(build: Compiled, provider: str | None) -> bool:
+    """Return whether `build` is what all others are held against, on the processor."""
+    return build.name == " ".join(REFERENCE) and provider in (None, "cpu")
+
+
 def _verify(
     bundle: Bundle,
     build: Compiled,
@@ -117,14 +126,16 @@ def _verify(
     reference: Side,
     images: NDArray[Any],
     truth: NDArray[np.int64],
-) -> bool:
+) -> bool | None:
     """Print how `build` compares; return whether that is good enough for its precision.
+
+    ``None`` = its runtime is missing.
 
     Raises:
         RuntimeUnavailableError: The `provider` that was asked for does not work here.
     """
     print(f"\n{_named(build, provider)}")
-    if build.name == " ".join(REFERENCE) and provider in (None, "cpu"):
+    if _is_reference(build, provider):
         print("The reference.", *(parity_lines(build.parity) if build.parity else ()), sep="\n")
         return True
     try:
@@ -135,7 +146,7 @@ def _verify(
         if provider is not None:
             raise
         print(f"Skipped: {missing}")
-        return True
+        return None
     parity = parity_with(reference, bundle, runner, images, truth)
     print(*parity_lines(parity), sep="\n")
     return build.precision != FULL or parity.is_rounding

@@ -128,16 +128,44 @@ def without(monkeypatch: pytest.MonkeyPatch, runtime: ModuleType, message: str) 
     monkeypatch.setattr(runtime, "require", missing)
 
 
-def test_a_build_whose_runtime_is_missing_is_skipped_with_the_reason(
-    with_tflite: Path,
+def test_builds_whose_runtime_is_missing_are_skipped_with_the_reason(
+    small_narrow_bundle: Path,
     small_npz: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     without(monkeypatch, tflite, "no LiteRT here")
 
-    assert 0 == verified(with_tflite, small_npz)
-    assert "tflite fp32\nSkipped: no LiteRT here" in capsys.readouterr().out
+    assert 0 == verified(small_narrow_bundle, small_npz)
+    text = capsys.readouterr().out
+    assert "tflite int8\nSkipped: no LiteRT here" in text
+    assert "onnxruntime int8\nVerified against onnxruntime fp32" in text
+
+
+@pytest.mark.parametrize("more", [(), ("--target", "tflite")])
+def test_where_nothing_could_be_verified_the_runtime_is_missing(
+    with_tflite: Path,
+    small_npz: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, ...],
+) -> None:
+    without(monkeypatch, tflite, "no LiteRT here")
+
+    assert 4 == verified(with_tflite, small_npz, *more)
+    told = capsys.readouterr()
+    assert "tflite fp32\nSkipped: no LiteRT here" in told.out
+    assert (
+        "calexnet verify: error: nothing was verified: got tflite fp32, whose runtime is missing. "
+        "Install it as told above"
+    ) in told.err
+
+
+def test_the_reference_alone_has_nothing_to_be_compared_with(
+    small_bundle: Path, small_npz: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == verified(small_bundle, small_npz)
+    assert "The reference." in capsys.readouterr().out
 
 
 def test_without_the_reference_there_is_nothing_to_compare_with(
