@@ -187,6 +187,10 @@ class FlatModel:
         import flatbuffers
 
         schema = self._schema
+        for index in set(range(len(self._tensors))) - {*inputs.values(), *outputs.values()}:
+            # Planning finds theirs. Told that one varies, TOPK_V2 leaves its outputs, and what is
+            # made of them, without memory until it runs.
+            self._tensors[index].shapeSignature = None
         graph = schema.SubGraphT()
         graph.name = self._name
         graph.tensors, graph.operators = self._tensors, self._operators

@@ -19,5 +19,12 @@ def lower(node: ir.Node, to: Emitter) -> None:
         raise to.refuse(node, "an axis that is not the last", "the last axis")
     if not node.attributes.get_int("largest", 1):
         raise to.refuse(node, "the smallest", "the largest")
-    inputs = [to.read(source), to.constant(f"{node.outputs[0].name}.k", count.reshape(()))]
+    name = node.outputs[0].name
+    tensor = to.read(source)
+    if source.is_graph_input() or source.is_graph_output():
+        # Their batch is open in the file, which TOPK_V2 takes badly (`FlatModel.finish`).
+        tensor = to.like(source, f"{name}.planned")
+        shape = to.numbers(f"{name}.shape", dims(source))
+        to.emit("RESHAPE", [to.read(source), shape], [tensor])
+    inputs = [tensor, to.constant(f"{name}.k", count.reshape(()))]
     to.emit("TOPK_V2", inputs, [to.write(value) for value in node.outputs], "TopKV2Options")

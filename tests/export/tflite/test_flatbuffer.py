@@ -100,6 +100,7 @@ def test_the_batch_is_open_and_nothing_else_is(model: Any) -> None:
     assert [-1, 6, 5, 4] == tensors["layer1"].shapeSignature.tolist()
     assert [-1] == tensors["exit"].shapeSignature.tolist()
     assert tensors["threshold"].shapeSignature is None
+    assert tensors["mean"].shapeSignature is None, "found out when a batch is planned"
     constants = [t for t in tensors.values() if model.buffers[t.buffer].data is not None]
     assert all(t.shapeSignature is None for t in constants)
 

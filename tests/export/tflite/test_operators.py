@@ -460,6 +460,8 @@ def test_the_largest_of_the_last_axis(shape: str) -> None:
 
     check(onnx_bytes(text, k=np.array([2])))
     check(onnx_bytes(text.replace("z = Cast<to = 6>(i)", "z = Cast<to = 6>(y)"), k=np.array([2])))
+    within = text.replace("(x, k)", "(a, k)").replace("{ y, i", "{ a = Sigmoid(x) y, i")
+    check(onnx_bytes(within, k=np.array([2])))
 
 
 @pytest.mark.parametrize("kind", ["float[n,4,3,5]", "float[n,6]"])
