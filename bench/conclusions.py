@@ -30,7 +30,7 @@ from calexnet.bench.time_records import (
     OperatingPointRow,
     Verdict,
 )
-from calexnet.manifest import FULL
+from calexnet.manifest import FULL, Compiled
 
 Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow, LayoutRow)
 
@@ -75,8 +75,8 @@ def slower_precisions(alternatives: Sequence[Alternative]) -> tuple[str, ...]:
     plain = [row for row in alternatives if row.kind == "plain"]
     full = {row.target: row for row in plain if row.precision == FULL}
     return tuple(
-        f"On {row.target}, {row.precision} is slower here than {FULL}: plain takes "
-        f"{significant(row.ms)} ms an image against {significant(full[row.target].ms)}."
+        f"On {row.target}, {row.precision} is slower here than {FULL}: for one image on one thread "
+        f"plain takes {significant(row.ms)} ms against {significant(full[row.target].ms)}."
         for row in plain
         if row.target in full and row.ratio.low > full[row.target].ratio.high
     )
@@ -138,6 +138,30 @@ def prediction_noise(row: AmortisationRow) -> float:
 
 def _miss(row: AmortisationRow) -> float:
     return abs(row.predicted_cascade_ms / row.cascade_ms - 1)
+
+
+def missing_int8(
+    alternatives: Sequence[Alternative], compiled: Sequence[Compiled]
+) -> tuple[str, ...]:
+    """Return how to measure plain at int8, what would be shipped without a cascade, if it is not.
+
+    Args:
+        alternatives: What was measured.
+        compiled: What the bundle holds.
+    """
+    targets = [row.target for row in alternatives if row.kind == "plain"]
+    if not targets or any(row.kind == "plain" and _is_int8(row) for row in alternatives):
+        return ()
+    said = "Plain at int8, what would be shipped without a cascade, is missing here: "
+    if any(map(_is_int8, compiled)):
+        return (f"{said}the bundle has it, so measure without --target and --precision.",)
+    precision = "int8-symmetric" if targets[0].startswith("tensorrt") else "int8"
+    command = f"--target {targets[0]} --precision {precision} --calib-data DATA"
+    return (f"{said}add it with calexnet-export BUNDLE {command}.",)
+
+
+def _is_int8(found: Alternative | Compiled) -> bool:
+    return found.precision.startswith("int8")
 
 
 def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:

@@ -224,6 +224,7 @@ class _Benchmark:
                 *conclusions.slower_precisions(alternatives),
                 *conclusions.layout_sentences(layouts),
                 *conclusions.prediction_sentences(amortisation),
+                *conclusions.missing_int8(alternatives, self.bundle.manifest.compiled),
                 *energy_sentences(energy_rows),
             ),
             validity=judged,

@@ -9,6 +9,7 @@ from calexnet.bench.conclusions import (
     flips,
     headline,
     layout_sentences,
+    missing_int8,
     one_point_sentences,
     prediction_sentences,
     slower_precisions,
@@ -25,6 +26,7 @@ from tests.bench.sample_report import (
     one_batch_report,
     sample_report,
 )
+from tests.sample_bundle import sample_manifest
 
 
 def test_a_flip_is_between_two_clear_verdicts_of_one_setting() -> None:
@@ -94,10 +96,36 @@ def test_a_precision_that_is_slower_here_is_named() -> None:
         return replace(full, precision=precision, ms=20 * ratio.value, ratio=ratio)
 
     assert slower_precisions((full, narrow("int8", 1.05), narrow("fp16", 0.95))) == (
-        "On onnxruntime, int8 is slower here than fp32: plain takes 23.0 ms an image against 20.0.",
+        "On onnxruntime, int8 is slower here than fp32: for one image on one thread plain takes "
+        "23.0 ms against 20.0.",
     )
     elsewhere = replace(narrow("int8", 2.0), target="tflite")
     assert slower_precisions((full, elsewhere)) == (), "another target's is no measure"
+
+
+def test_plain_at_int8_is_missed_with_what_adds_it() -> None:
+    full, *_ = ALTERNATIVES
+    (held,) = sample_manifest().compiled[:1]
+    missing = "Plain at int8, what would be shipped without a cascade, is missing here: "
+
+    assert missing_int8((full,), (held,)) == (
+        missing + "add it with calexnet-export BUNDLE --target onnxruntime --precision int8 "
+        "--calib-data DATA.",
+    )
+    built = replace(full, target="tensorrt")
+    assert "--target tensorrt --precision int8-symmetric" in missing_int8((built,), (held,))[0]
+    assert missing_int8((full,), (held, replace(held, precision="int8"))) == (
+        missing + "the bundle has it, so measure without --target and --precision.",
+    )
+
+
+def test_plain_at_int8_is_not_missed_where_it_was_measured() -> None:
+    full, *_ = ALTERNATIVES
+    narrow = replace(full, precision="int8-symmetric")
+
+    assert missing_int8((full, narrow), ()) == ()
+    cascade = replace(narrow, kind="cascade")
+    assert missing_int8((full, cascade), ()), "a cascade at int8 is no plain network"
 
 
 def test_an_exit_is_unused_only_if_no_target_uses_it() -> None:

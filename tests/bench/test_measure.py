@@ -239,6 +239,7 @@ def test_the_report_says_what_was_measured_and_how(report: Report, bench_bundle:
     assert made.seconds > 0
     assert conclusions.flips(report.crossover) == report.flips
     assert f"{len(TEST)} images" in " ".join(report.headline)
+    assert 1 == sum(sentence.startswith("Plain at int8") for sentence in report.headline)
 
 
 def test_every_kind_of_figure_that_provenance_speaks_of_is_in_the_report(report: Report) -> None:
