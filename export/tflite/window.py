@@ -48,12 +48,15 @@ class Window:
         """Return (before, behind) for height and width."""
         return tuple(zip(self.begin, self.end, strict=True))
 
-    def _same(self, axis: int) -> tuple[int, int]:
-        """Return what TFLite's SAME pads: as many steps as stride fits, the odd one behind."""
+    def _same(self, axis: int) -> tuple[int, int] | None:
+        """Return what TFLite's SAME pads: as many steps as stride fits, the odd one behind.
+
+        ``None`` where the last step ends within the map: tflite-runtime computes wrongly there.
+        """
         steps = -(-self.source[axis] // self.strides[axis])
         reach = (steps - 1) * self.strides[axis] + _reach(self.kernel, self.dilations)[axis]
-        total = max(0, reach - self.source[axis])
-        return total // 2, total - total // 2
+        total = reach - self.source[axis]
+        return (total // 2, total - total // 2) if total >= 0 else None
 
 
 def window_of(node: ir.Node, to: Emitter, kernel: Sequence[int]) -> Window:

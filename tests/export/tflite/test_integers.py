@@ -17,8 +17,6 @@ schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")
 
 Array = NDArray[Any]
 STEP = 0.04
-#: One step of the result: runtimes round a half to either side. The largest number is above 4.
-TOLERANCE = STEP / 4
 
 
 def quantised(
@@ -95,7 +93,7 @@ def test_a_convolution_counts_as_onnx_runtime_does(kind: str, points: tuple[int,
         points=points,
     )
 
-    check(data, tolerance=TOLERANCE)
+    check(data, step=STEP)
 
     found = operators(data)
     assert 1 == found["QUANTIZE"] == found["DEQUANTIZE"]
@@ -112,10 +110,10 @@ def test_a_convolution_without_bias_and_one_with_a_quantised_one_do_too() -> Non
         "zb": np.zeros(4, np.int32),
     }
 
-    check(quantised(f"{WEIGHT} b = Conv(a, wide)", given), tolerance=TOLERANCE)
+    check(quantised(f"{WEIGHT} b = Conv(a, wide)", given), step=STEP)
     body = f"{WEIGHT} sum = DequantizeLinear<axis=0>(bias, sb, zb) b = Conv(a, wide, sum)"
     data = quantised(body, given | bias)
-    check(data, tolerance=TOLERANCE)
+    check(data, step=STEP)
 
     (graph,) = model_of(data).subgraphs
     written = next(t for t in graph.tensors if t.type == schema.TensorType.INT32)
@@ -165,7 +163,7 @@ def test_a_step_counts_as_onnx_runtime_does(name: str, point: int) -> None:
         codes = {"MAX_POOL_2D", "PAD"}
     data = quantised(body, given, result=result, points=(point, point))
 
-    check(data, tolerance=TOLERANCE)
+    check(data, step=STEP)
 
     found = operators(data)
     assert found.keys() - {"QUANTIZE", "DEQUANTIZE"} == codes
@@ -189,7 +187,7 @@ def test_a_step_without_an_integer_form_is_done_in_float(name: str) -> None:
     body, result, given = FLOATS[name]
     data = quantised(body, given, result=result)
 
-    check(data, tolerance=TOLERANCE)
+    check(data, step=STEP)
 
     assert 2 == operators(data)["QUANTIZE"]
 
@@ -197,7 +195,7 @@ def test_a_step_without_an_integer_form_is_done_in_float(name: str) -> None:
 def test_moving_numbers_to_another_scale_is_no_move() -> None:
     data = quantised("b = Flatten<axis=1>(a)", result="n,224", result_scale=2 * STEP)
 
-    check(data, tolerance=2 * TOLERANCE)
+    check(data, step=2 * STEP)
 
     assert 2 == operators(data)["QUANTIZE"]
 
@@ -208,7 +206,7 @@ def test_a_linear_layer_keeps_float_weights() -> None:
     body = f"flat = Flatten<axis=1>(a) {WEIGHT} b = Gemm<transB=1>(flat, wide)"
     data = quantised(body, given, result="n,6")
 
-    check(data, tolerance=TOLERANCE)
+    check(data, step=STEP)
 
     (graph,) = model_of(data).subgraphs
     weight = next(t for t in graph.tensors if t.shape.tolist() == [6, 224])
