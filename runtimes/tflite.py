@@ -23,9 +23,10 @@ LANE = TfliteLane
 #: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
 PROVIDERS = ("cpu",)
 
-#: Package -> module with the interpreter, and the oldest version that can be used; best first.
+#: Package -> module with the interpreter, and the oldest version that can be used, which for the
+#: first the extra `tflite` asks for too; best first.
 PACKAGES = {
-    "ai-edge-litert": ("ai_edge_litert.interpreter", (1, 2)),
+    "ai-edge-litert": ("ai_edge_litert.interpreter", (2, 1)),
     "tflite-runtime": ("tflite_runtime.interpreter", (2, 14)),
 }
 
@@ -230,33 +231,36 @@ def _refuse_int8_on_floats(interpreter: Any, record: GraphRecord) -> None:
 
 def interpreter_module() -> tuple[str, Any]:
     """Return the package that runs engines here, and its module."""
-    problems = []
+    problems, fix = [], "Run: pip install 'calexnet[tflite]'"
     for package, (name, oldest) in PACKAGES.items():
         try:
             module = import_module(name)
         except ImportError as missing:
             problems.append(str(missing))
             continue
-        problem = _version_problem(package, oldest)
+        problem = problem_with(package, oldest)
         if not problem:
             return package, module
         problems.append(problem)
-    raise RuntimeUnavailableError(
-        "LiteRT cannot be used here",
-        got="; ".join(problems),
-        fix="Run: pip install 'calexnet[tflite]'",
-    )
+        if _numpy_problem(package):
+            fix += f"; or pip install 'numpy<2' for {package}"
+    raise RuntimeUnavailableError("LiteRT cannot be used here", got="; ".join(problems), fix=fix)
 
 
-def _version_problem(package: str, oldest: tuple[int, int]) -> str:
+def problem_with(package: str, oldest: tuple[int, int]) -> str:
+    """Return why an installed package cannot be used, or nothing."""
     version = metadata.version(package)
     if tuple(int(part) for part in version.split(".")[:2]) < oldest:
         return f"{package} {version}, older than {oldest[0]}.{oldest[1]}"
+    return _numpy_problem(package)
+
+
+def _numpy_problem(package: str) -> str:
+    """Return what is wrong with the old package beside numpy 2: it crashes on the first model."""
     numpy = metadata.version("numpy")
-    if package == "tflite-runtime" and int(numpy.split(".")[0]) >= 2:
-        # It imports all the same, and crashes on the first model.
-        return f"{package} {version} with numpy {numpy}, which needs numpy below 2"
-    return ""
+    if package != "tflite-runtime" or int(numpy.split(".")[0]) < 2:
+        return ""
+    return f"{package} {metadata.version(package)} with numpy {numpy}, which needs numpy below 2"
 
 
 def _cores() -> int:

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import calexnet
+from calexnet.runtimes.tflite import PACKAGES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -137,6 +138,13 @@ def test_all_is_every_extra_of_a_user_but_what_is_large_and_for_one_check() -> N
     (requirement,) = EXTRAS["all"]
 
     assert set(EXTRAS) - {"all", "dev", "tensorrt-rtx"} == Requirement(requirement).extras
+
+
+def test_the_oldest_litert_is_the_same_in_the_extra_and_when_it_is_loaded() -> None:
+    (requirement,) = map(Requirement, EXTRAS["tflite"])
+    _, oldest = PACKAGES[requirement.name]
+
+    assert f">={'.'.join(map(str, oldest))}" == str(requirement.specifier)
 
 
 def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows() -> None:
