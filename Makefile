@@ -4,6 +4,7 @@
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
+# make tflite-runtime  the tests of TFLite on the old runtime too, in an environment of its own
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
 #                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint tensorrt hardware-check wheels clean
+.PHONY: demo test bench lint tensorrt tflite-runtime hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -39,6 +40,9 @@ lint: $(READY)
 
 tensorrt: $(READY)
 	.ci/tensorrt $(BIN)/python
+
+tflite-runtime: $(READY)
+	.ci/tflite-runtime $(BIN)/python
 
 # No $(READY): a board has a calexnet of its own, without torch.
 BUNDLE ?= bundles/digits
