@@ -68,7 +68,17 @@ BUILDS_GRAPHS = {
     "calexnet.export.serialise",
 } | {
     f"calexnet.export.tflite.{name}"
-    for name in ("bypass", "emitter", "fuse", "halves", "integers", "layout", "prepare", "window")
+    for name in (
+        "bypass",
+        "emitter",
+        "fuse",
+        "halves",
+        "integers",
+        "layout",
+        "prepare",
+        "turning",
+        "window",
+    )
 }
 
 

@@ -46,13 +46,6 @@ def pair(
     return calexnet.load(folder, threads=1), calexnet.load(folder, threads=1, layout="if")
 
 
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """A bundle that may be changed."""
-    write_bundle(tmp_path / "bundle")
-    return tmp_path / "bundle"
-
-
 @given(st.data())
 def test_every_image_is_answered_as_by_the_segments(
     pair: tuple[Runner, Runner], data: st.DataObject

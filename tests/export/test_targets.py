@@ -27,18 +27,10 @@ from calexnet.export import cli, export_bundle, export_run, segments, tflite
 from calexnet.export.targets import UNVERIFIED
 from calexnet.manifest import MANIFEST, FileRecord, Manifest
 from calexnet.storage import sha256
-from tests.onnx_bundle import random_images, write_bundle
+from tests.onnx_bundle import random_images
 from tests.small_cascade import files_of
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """A bundle of portable graphs, which may be changed."""
-    folder = tmp_path / "bundle"
-    write_bundle(folder)
-    return folder
 
 
 def test_a_bundle_gains_a_target_in_its_place(bundle: Path) -> None:

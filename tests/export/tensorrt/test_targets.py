@@ -16,18 +16,9 @@ from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.export import EngineSettings, cli, export_bundle, export_run
 from calexnet.manifest import Fingerprint
 from calexnet.runtimes.tensorrt_rtx import REASON
-from tests.onnx_bundle import write_bundle
 from tests.small_cascade import files_of
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """A bundle of portable graphs, which may be changed."""
-    folder = tmp_path / "bundle"
-    write_bundle(folder)
-    return folder
 
 
 @pytest.fixture
