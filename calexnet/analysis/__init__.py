@@ -8,6 +8,7 @@ from __future__ import annotations
 
 #: name -> its module
 ANALYSES = {
+    "choose": "calexnet.analysis.choose",
     "pareto": "calexnet.analysis.pareto",
     "summary": "calexnet.analysis.summary",
     "exemplars": "calexnet.analysis.exemplars",
@@ -15,4 +16,5 @@ ANALYSES = {
     "ablation": "calexnet.analysis.ablation",
     "ece": "calexnet.analysis.ece",
     "shift": "calexnet.analysis.shift",
+    "promises": "calexnet.analysis.promises",
 }

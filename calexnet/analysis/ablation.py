@@ -15,13 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import resampling, summary
+from calexnet.analysis import resampling, sources, summary
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.summary import SAVINGS, Losses
@@ -29,7 +28,6 @@ from calexnet.bench.figures import MISSING, interval, percent, points
 from calexnet.bench.table import Column, Table
 from calexnet.cli.arguments import floats
 from calexnet.errors import InputError
-from calexnet.sweep import results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,14 +82,14 @@ class Loss:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
     parser.add_argument("--savings", type=floats, default=SAVINGS, help="shares of the FLOPs")
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
 
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return effects and cells as tables, the effects as a figure."""
-    design = eight(recipes(results.read(arguments.results)))
+    design = eight(recipes(sources.read(arguments.results)))
     found = summary.lost([*design.values()], arguments.savings, arguments.seed)
     losses = dict(zip(design, found, strict=True))
     seeds = sorted(set.intersection(*(set(one.recipe.seeds) for one in found)))

@@ -1,6 +1,7 @@
-"""Operating curves: every setting of a rule, found on calibration samples, judged on test samples.
+"""Operating curves: every setting of a rule, found on calibration samples, judged on others.
 
-A curve keeps what happens to each image, so that images can be resampled.
+The others are the test part, or, where a choice is to be made without it, the other half of the
+calibration part. A curve keeps what happens to each image, so that images can be resampled.
 """
 
 from __future__ import annotations
@@ -62,6 +63,27 @@ def curve(cell: Cell) -> Curve:
     settings = dense_settings(rule, known.table)
     tables = [rule.calibrate(known.table, known.truth, classes, float(s)) for s in settings]
     return judged(settings, tables, cell.answers.test, cell.result.macs)
+
+
+def crossfitted(cell: Cell) -> Curve:
+    """Return the curve of a cell on its calibration part; the test part is not looked at.
+
+    Thresholds from every other image are judged on the images between them, and the other way
+    round, so that no image is judged by thresholds that it helped to find.
+    """
+    rule = rules.build(cell.result.rule)
+    known, classes = cell.answers.calibration, len(cell.result.classes)
+    settings = dense_settings(rule, known.table)
+    halves = [np.arange(first, len(known), 2) for first in (0, 1)]
+    right = np.empty((len(settings), len(known)), np.bool_)
+    exits = np.empty((len(settings), len(known)), np.int32)
+    for fitted, held_out in (halves, halves[::-1]):
+        one = known.select(fitted)
+        tables = [rule.calibrate(one.table, one.truth, classes, float(s)) for s in settings]
+        found = judged(settings, tables, known.select(held_out), cell.result.macs)
+        right[:, held_out], exits[:, held_out] = found.right, found.exits
+    plain = backbone_right(known.table, known.truth)
+    return Curve(settings, right, exits, plain, cell.result.macs)
 
 
 def dense_settings(rule: Rule, calibration: ExitTable) -> Floats:

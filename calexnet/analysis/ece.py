@@ -11,18 +11,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.analysis import sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.bench.figures import ratio
 from calexnet.bench.table import Column, Table
-from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Cell
 
 if TYPE_CHECKING:
@@ -65,12 +64,12 @@ class Row:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
 
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the table and a reliability diagram of every exit."""
-    found = recipes(results.read(arguments.results))
+    found = recipes(sources.read(arguments.results))
     rows = [row for recipe in found for row in _rows(recipe)]
     return Artefact("ece", (_table(rows),), {_CAPTION: lambda figure: _draw(figure, found)})
 

@@ -9,14 +9,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import data
-from calexnet.analysis import operating
+from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact, Draw
 from calexnet.analysis.operating import Taken
 from calexnet.bench.figures import MISSING, counted, percent
@@ -25,7 +24,6 @@ from calexnet.cli import arguments as kinds
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.gating import chosen_labels
-from calexnet.sweep import results
 from calexnet.sweep.results import Cell
 from calexnet.sweep.spec import hash_of
 
@@ -72,7 +70,7 @@ class Row:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
     parser.add_argument("--data", required=True, help="the data set of the sweep, for its images")
     kinds.data_root(parser)
     parser.add_argument("--cell", help="name of a cell; the first of calexnet by default")
@@ -82,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the table of exits and a contact sheet for each."""
-    cell = pick(results.read(arguments.results), arguments.cell)
+    cell = pick(sources.read(arguments.results), arguments.cell)
     samples = data.load(arguments.data, arguments.data_root)
     if hash_of(samples) != cell.result.spec.data.sha256:
         raise InputError(

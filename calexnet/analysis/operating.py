@@ -23,11 +23,13 @@ class Taken:
 
     Attributes:
         setting: The rule's.
+        thresholds: float32 ``(branches, classes)``.
         exits: int32 ``(n,)``, from 1.
         saved: Share of the backbone's MACs that is saved on the test part.
     """
 
     setting: float
+    thresholds: NDArray[np.float32]
     exits: NDArray[np.int32]
     saved: float
 
@@ -53,4 +55,5 @@ def near(cell: Cell, saving: float) -> Taken:
         found.append((off, setting, thresholds))
     _, setting, thresholds = min(found, key=lambda one: one[:2])
     taken = choose_exits(test.table, thresholds)
-    return Taken(setting, taken, 1 - macs.expected(exit_rates(taken, exits).tolist()) / macs.plain)
+    saved = 1 - macs.expected(exit_rates(taken, exits).tolist()) / macs.plain
+    return Taken(setting, thresholds, taken, saved)

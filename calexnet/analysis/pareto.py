@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import curves
+from calexnet.analysis import curves, sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
@@ -19,7 +18,6 @@ from calexnet.analysis.strokes import panels, strokes
 from calexnet.bench.figures import percent
 from calexnet.bench.table import Column, Table
 from calexnet.gating import exit_rates
-from calexnet.sweep import results
 from calexnet.sweep.results import Cell
 
 if TYPE_CHECKING:
@@ -90,12 +88,16 @@ class Frontier:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
+    sources.configure_rules(parser)
 
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the frontiers as tables and a figure."""
-    found = [frontier(recipe) for recipe in recipes(results.read(arguments.results))]
+    found = [
+        frontier(recipe)
+        for recipe in recipes(sources.under(sources.read(arguments.results), arguments.rule))
+    ]
     rows = [row for one in found for row in _rows(one)]
     return Artefact(
         "pareto",
@@ -201,11 +203,13 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
 
 
 def _caption(found: Sequence[Frontier]) -> str:
-    seeds = max(len(one.curves) for one in found)
+    counts = sorted({len(one.curves) for one in found})
+    many = f"mean over {' or '.join(map(str, counts))} seeds of the branches; bands: "
+    lines = f"{many}lowest to highest seed" if counts != [1] else "one seed of the branches each"
     return (
         "Accuracy on the test part against the share of the backbone's FLOPs that is left, all "
-        f"visited heads counted. Lines: mean over up to {seeds} seeds of the branches; bands: "
-        "lowest to highest seed. Cross: the plain backbone. What lies far below is cut off."
+        f"visited heads counted. Lines: {lines}. Cross: the plain backbone. What lies far below is "
+        "cut off."
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from calexnet.sweep.results import Cell
 from calexnet.sweep.spec import Axes, number
@@ -16,7 +17,8 @@ class Recipe:
     Attributes:
         label: For readers: the method, and of the rest what varies within the sweep.
         short: The same without the head, for where all have the same.
-        axes: Those of its first cell; the seed means nothing here.
+        axes: Those of its first cell, with learning rate and epochs among the options; its seed
+            means nothing here.
         cells: By rising seed.
     """
 
@@ -35,12 +37,31 @@ def recipes(cells: Sequence[Cell]) -> tuple[Recipe, ...]:
     """Return the recipes among `cells`, in the order in which they first appear."""
     groups: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(_key(cell.result.spec.axes), []).append(cell)
-    axes = [found[0].result.spec.axes for found in groups.values()]
+        groups.setdefault(_key(_told(cell)), []).append(cell)
+    axes = [_told(found[0]) for found in groups.values()]
     return tuple(
         Recipe(*labels, one, tuple(sorted(found, key=lambda cell: cell.result.spec.axes.seed)))
         for labels, one, found in zip(_labels(axes), axes, groups.values(), strict=True)
     )
+
+
+#: What a sweep sets for all of its cells; cells of several sweeps may differ in it.
+_OF_A_SWEEP = ("lr", "epochs")
+
+
+def _told(cell: Cell) -> Axes:
+    """Return a cell's axes, what its sweep set for all cells among their options."""
+    spec = cell.result.spec
+    recipe = spec.plan.get("recipe", {})
+    learning = {**recipe.get("optimisation", {}), **_own_rate(recipe)}
+    of_sweep = {n: number(learning[n]) for n in _OF_A_SWEEP if learning.get(n) is not None}
+    return replace(spec.axes, options={**of_sweep, **spec.axes.options})
+
+
+def _own_rate(recipe: Any) -> dict[str, Any]:
+    """Return the learning rate that a method has of its own, if it has one."""
+    switches = recipe.get("method", {}).get("options", {})
+    return {"lr": switches["lr"]} if "lr" in switches else {}
 
 
 def _key(axes: Axes) -> tuple[object, ...]:

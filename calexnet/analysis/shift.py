@@ -14,19 +14,17 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import operating
+from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.bench.figures import percent, ratio, significant
 from calexnet.bench.table import Column, Table
-from calexnet.sweep import results
 from calexnet.sweep.results import Cell
 
 if TYPE_CHECKING:
@@ -66,13 +64,13 @@ class Row:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
     operating.configure(parser)
 
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the shift as a table and a figure."""
-    found = recipes(results.read(arguments.results))
+    found = recipes(sources.read(arguments.results))
     rows = [row for recipe in found for row in _rows(recipe, arguments.saving)]
     caption = (
         "Divergence of the survivors' class mix from that of all test images, exit by exit, where "

@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import curves, resampling
+from calexnet.analysis import curves, resampling, sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
@@ -21,7 +20,7 @@ from calexnet.bench.interval import Interval
 from calexnet.bench.table import Column, Table
 from calexnet.cli.arguments import floats
 from calexnet.errors import InputError
-from calexnet.sweep import results
+from calexnet.sweep.results import Answers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +41,7 @@ class Row:
         recipe: Its label.
         saved: Share of the plain backbone's MACs that is saved, all visited heads counted.
         seeds: Cells behind it.
+        heads: MACs of all its heads, as a share of the plain backbone's.
         loss: The backbone's accuracy minus the cascade's on the same images, mean over seeds.
         loss_low: Lower end of its interval.
         loss_high: Upper end.
@@ -57,6 +57,7 @@ class Row:
     recipe: str
     saved: float
     seeds: int
+    heads: float
     loss: float | None
     loss_low: float | None
     loss_high: float | None
@@ -67,6 +68,20 @@ class Row:
     difference_low: float | None
     difference_high: float | None
     verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class Plain:
+    """The backbone alone on one part: `right` of `images`."""
+
+    part: str
+    images: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """As a share."""
+        return self.right / self.images
 
 
 @dataclass(frozen=True)
@@ -88,7 +103,8 @@ class Losses:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("results", type=Path, help="what calexnet sweep wrote")
+    sources.configure(parser)
+    sources.configure_rules(parser)
     parser.add_argument(
         "--savings", type=floats, default=SAVINGS, help="shares of the FLOPs: 0.3,0.45,0.6"
     )
@@ -102,7 +118,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the losses and comparisons as a table and a figure."""
-    found = recipes(results.read(arguments.results))
+    cells = sources.under(sources.read(arguments.results), arguments.rule)
+    found = recipes(cells)
     losses = lost(found, arguments.savings, arguments.seed)
     rows = [
         row
@@ -110,7 +127,23 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
         for row in _rows(one, losses, arguments.savings, arguments.against, arguments.seed)
     ]
     return Artefact(
-        "summary", (_table(rows),), {_CAPTION: lambda figure: _draw(figure, rows, losses)}
+        "summary",
+        (_table(rows), _plain_table(plain(cells[0].answers))),
+        {_CAPTION: lambda figure: _draw(figure, rows, losses)},
+    )
+
+
+def plain(answers: Answers) -> tuple[Plain, ...]:
+    """Return what the backbone alone comes to on calibration part, test part and both together."""
+    known, unseen = answers.calibration, answers.test
+    parts = {"calibration": [known], "test": [unseen], "both": [known, unseen]}
+    return tuple(
+        Plain(
+            name,
+            sum(len(one) for one in some),
+            sum(int(curves.backbone_right(one.table, one.truth).sum()) for one in some),
+        )
+        for name, some in parts.items()
     )
 
 
@@ -204,6 +237,7 @@ def _rows(
                 one.recipe.label,
                 target,
                 len(one.recipe.cells),
+                _heads(one.recipe),
                 *_ends(loss),
                 own,
                 None if other is None else other.recipe.label,
@@ -213,6 +247,11 @@ def _rows(
             )
         )
     return rows
+
+
+def _heads(recipe: Recipe) -> float:
+    macs = recipe.cells[0].result.macs
+    return (sum(macs.branches) + sum(macs.gates)) / macs.plain
 
 
 def _opponent(one: Losses, losses: Sequence[Losses], against: str) -> Losses | None:
@@ -258,7 +297,7 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
             "Accuracy lost, points, 95 % interval",
             lambda row: _shown(row.loss, row.loss_low, row.loss_high),
         ),
-        Column("Lost, own head counted", lambda row: _points(row.loss_own_head)),
+        Column("Lost, own head alone counted", lambda row: _points(row.loss_own_head)),
         Column("Compared with", lambda row: row.against or "", "word"),
         Column(
             "More accurate by, points, 95 % interval",
@@ -269,6 +308,7 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
             ),
         ),
         Column("Verdict", lambda row: (row.verdict or MISSING) if row.against else "", "word"),
+        Column("All heads, % of plain's FLOPs", lambda row: percent(row.heads)),
         Column("Seeds", lambda row: str(row.seeds)),
     )
     notes = (
@@ -280,6 +320,16 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
         "alone. Verdicts are not corrected for their number: of twenty between equals one errs.",
     )
     return Table("summary", "Accuracy lost at given savings", notes, columns, tuple(rows))
+
+
+def _plain_table(rows: Sequence[Plain]) -> Table[Plain]:
+    columns: tuple[Column[Plain], ...] = (
+        Column("Part", lambda row: row.part, "word"),
+        Column("Images", lambda row: f"{row.images:,}"),
+        Column("Right", lambda row: f"{row.right:,}"),
+        Column("Accuracy", lambda row: f"{100 * row.accuracy:.2f} %"),
+    )
+    return Table("plain", "The plain backbone", (), columns, tuple(rows))
 
 
 def _points(value: float | None) -> str:

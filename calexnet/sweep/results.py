@@ -50,6 +50,10 @@ class Answered:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def select(self, samples: NDArray[np.intp]) -> Answered:
+        """Return the answers for some samples only."""
+        return Answered(self.table.select(samples), self.truth[samples], self.positions[samples])
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -248,7 +252,7 @@ def failures(folder: Path) -> tuple[FailedCell, ...]:
     return tuple(_read(FailedCell, path) for path in sorted(folder.glob(f"*{FAILED}")))
 
 
-def refuse_mixture(specs: Iterable[CellSpec], folder: Path) -> None:
+def refuse_mixture(specs: Iterable[CellSpec], folder: Path | str) -> None:
     """Refuse cells of different data, splits or backbones: nothing could be compared.
 
     Raises:

@@ -16,7 +16,7 @@ from calexnet.analysis import curves, operating
 from calexnet.costs import Macs
 from calexnet.gating import NEVER, ExitTable
 from calexnet.registry import Part
-from calexnet.sweep.results import Answered
+from calexnet.sweep.results import Answered, Answers
 from tests.sample_cells import MACS, answers, axes, save
 
 #: Two branches and the backbone on four images of class 0.
@@ -102,6 +102,35 @@ def test_a_threshold_curve_has_no_gap_where_scores_crowd(tmp_path: Path) -> None
     saved = np.sort(curves.curve(cell).saved().mean(1))
 
     assert np.diff(saved).max() < 0.05
+
+
+def test_cross_fitted_each_half_is_judged_by_the_other_worked_by_hand(tmp_path: Path) -> None:
+    # A budget of 1 lets half of the images leave at the one branch. Of the even images that is a
+    # threshold of 0.7, midway between 0.9 and 0.5; of the odd ones 0.4, between 0.6 and 0.2.
+    scores = np.array([[0.9, 0.6, 0.5, 0.2], [1.0] * 4], np.float32)
+    table = ExitTable(np.array([[0, 0, 0, 1], [0, 1, 1, 1]], np.int32), scores)
+    known = Answered(table, np.array([0, 0, 1, 1], np.int32), np.arange(4, dtype=np.int32))
+    one_branch = {"rule": Part("budget"), "macs": Macs((4, 6), (1,), (0,))}
+    cell = save(axes(), Answers(known, known), tmp_path, **one_branch)
+
+    found = curves.crossfitted(cell)
+
+    at = found.settings.tolist().index(1.0)
+    # So both even images clear the odd ones' threshold, and no odd image the even ones'.
+    assert [1, 2, 1, 2] == found.exits[at].tolist()
+    assert [True, False, False, True] == found.right[at].tolist()
+    assert [True, False, True, True] == found.backbone_right.tolist()
+
+
+def test_cross_fitting_does_not_look_at_the_test_part(tmp_path: Path) -> None:
+    one, other = answers(), answers(7)
+    first = curves.crossfitted(save(axes(seed=0), one, tmp_path))
+    mixed = Answers(one.calibration, other.test)
+
+    second = curves.crossfitted(save(axes(seed=1), mixed, tmp_path))
+
+    np.testing.assert_array_equal(first.right, second.right)
+    np.testing.assert_array_equal(first.exits, second.exits)
 
 
 def test_thresholds_do_not_see_the_test_part(tmp_path: Path) -> None:

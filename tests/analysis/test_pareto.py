@@ -31,7 +31,7 @@ def test_accuracy_at_a_saving_is_the_mean_over_seeds_between_the_lowest_and_high
     found = [curves.curve(cell) for cell in results.read(folder)]
     expected = [curves.at_savings(one.saved().mean(1), one.accuracy, [0.4])[0] for one in found]
 
-    rows = pareto.analyse(argparse.Namespace(results=folder)).tables[0].records
+    rows = pareto.analyse(argparse.Namespace(results=[folder], rule=(None,))).tables[0].records
 
     (row,) = [row for row in rows if row.saved == 0.4]
     assert 2 == row.seeds
@@ -42,6 +42,24 @@ def test_accuracy_at_a_saving_is_the_mean_over_seeds_between_the_lowest_and_high
         for one in found
     ]
     assert pytest.approx(np.mean(own)) == row.accuracy_own_head
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        ({"ztw": 1}, "Lines: one seed of the branches each."),
+        ({"ztw": 3}, "Lines: mean over 3 seeds of the branches; bands: lowest to highest seed."),
+        ({"ztw": 3, "softmax": 1}, "Lines: mean over 1 or 3 seeds of the branches; bands: "),
+    ],
+)
+def test_the_caption_says_how_many_seeds(tmp_path: Path, seeds: dict[str, int], said: str) -> None:
+    for method, count in seeds.items():
+        for seed in range(count):
+            save(axes(method, seed), answers(), tmp_path, rule=Part("threshold"))
+
+    found = pareto.analyse(argparse.Namespace(results=[tmp_path], rule=(None,)))
+
+    assert said in next(iter(found.figures))
 
 
 def test_what_a_seed_does_not_reach_is_not_available(folder: Path) -> None:

@@ -11,7 +11,7 @@ from calexnet.analysis.recipes import recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.sweep.results import Cell
 from calexnet.sweep.spec import Axes
-from tests.sample_cells import axes, result
+from tests.sample_cells import axes, result, spec
 
 
 def cells(*where: Axes) -> list[Cell]:
@@ -47,6 +47,29 @@ def test_a_label_says_what_varies(where: list[Axes], labels: list[str]) -> None:
     found = recipes(cells(*where))
     assert labels == [one.label for one in found]
     assert all("head" not in one.short for one in found)
+
+
+@pytest.mark.parametrize(
+    ("method", "own_rate", "labels"),
+    [
+        ("ztw", {}, ["ztw, lr 0.01", "ztw, lr 0.03"]),
+        # A rate of the method's own takes the place of the sweep's, so these are seeds of one.
+        ("pteenet", {"lr": 0.001}, ["pteenet"]),
+    ],
+)
+def test_a_label_says_what_a_sweep_set_for_all_its_cells(
+    method: str, own_rate: dict[str, float], labels: list[str]
+) -> None:
+    found = []
+    for rate in (0.01, 0.03):
+        recipe = {
+            "optimisation": {"lr": rate, "epochs": None},
+            "method": {"name": method, "options": own_rate},
+        }
+        told = spec(axes(method), plan={"backbone": "resnet8", "recipe": recipe})
+        found.append(Cell(Path(), result(axes(method), spec=told)))
+
+    assert labels == [one.label for one in recipes(found)]
 
 
 def test_recipes_are_drawn_apart_in_colour_dash_and_mark() -> None:

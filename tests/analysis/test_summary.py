@@ -16,14 +16,18 @@ from calexnet.analysis.recipes import recipes
 from calexnet.analysis.summary import Losses, Row
 from calexnet.bench.interval import Interval
 from calexnet.errors import InputError
+from calexnet.gating import ExitTable
 from calexnet.registry import Part
 from calexnet.sweep import results
-from tests.sample_cells import SKILL, answered, answers, axes, result, save
+from tests.sample_cells import MACS, SKILL, answered, answers, axes, result, save
+
+#: As a cell records it: costs of each exit, its own head alone, as shares of the backbone's.
+PRICE = Part("price", {"costs": (MACS.to_exit(own_head_only=True) / MACS.plain).tolist()})
 
 
 def analysed(folder: Path, **changes: Any) -> dict[tuple[str, float], Row]:
-    known = {"results": folder, "savings": (0.3, 0.9), "against": "calexnet", "seed": 0, **changes}
-    (table,) = summary.analyse(argparse.Namespace(**known)).tables
+    known = {"savings": (0.3, 0.9), "against": "calexnet", "seed": 0, "rule": (None,), **changes}
+    table = summary.analyse(argparse.Namespace(results=[folder], **known)).tables[0]
     return {(row.recipe, row.saved): row for row in table.records}
 
 
@@ -108,6 +112,39 @@ def test_the_opponent_may_be_one_recipe_by_its_label(tmp_path: Path) -> None:
     for recipe in ("ztw", "calexnet, temperature 1"):
         assert "calexnet, temperature 2" == rows[recipe, 0.3].against
     assert None is rows["calexnet, temperature 2", 0.3].against
+
+
+def test_other_rules_stand_beside_a_cells_own(tmp_path: Path) -> None:
+    fill(tmp_path, "calexnet", seeds=1)
+    fill(tmp_path, "ztw", seeds=1)
+
+    rows = analysed(tmp_path, rule=(None, Part("price")), against="ztw, rule price")
+
+    assert {"calexnet", "ztw", "calexnet, rule price", "ztw, rule price"} == {r for r, _ in rows}
+    assert "ztw, rule price" == rows["calexnet", 0.3].against
+    price = save(axes("ztw"), answers(0), tmp_path / "p", rule=PRICE)
+    assert summary.losses_at(curves.curve(price), (0.3,))[0] == rows["ztw, rule price", 0.3].loss
+
+
+def test_heads_are_counted_against_the_plain_backbone(tmp_path: Path) -> None:
+    fill(tmp_path, "calexnet")
+
+    assert (10 + 20) / 600 == analysed(tmp_path)["calexnet", 0.3].heads
+
+
+def test_the_plain_backbone_is_counted_on_both_parts_and_together(tmp_path: Path) -> None:
+    table = ExitTable(np.array([[0, 0, 0], [0, 1, 1]], np.int32), np.ones((2, 3), np.float32))
+    calibration = results.Answered(
+        table, np.array([0, 1, 0], np.int32), np.arange(3, dtype=np.int32)
+    )
+    test = calibration.select(np.array([1, 2]))
+
+    found = summary.plain(results.Answers(calibration, test))
+
+    assert [("calibration", 3, 2), ("test", 2, 1), ("both", 5, 3)] == [
+        (one.part, one.images, one.right) for one in found
+    ]
+    assert 0.6 == found[2].accuracy
 
 
 def test_an_opponent_that_is_not_there_is_refused(tmp_path: Path) -> None:
