@@ -1,22 +1,14 @@
-"""The CIFAR ResNets: known names, sizes, costs and, given their weights, accuracy."""
+"""The CIFAR ResNets: known names, sizes and costs."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
 
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.cifar_resnet import ShortcutA
-from calexnet.checkpoint import load_weights
-from calexnet.data import load
-from calexnet.data.split import divide
 from calexnet.flops import macs_of
-from calexnet.preprocessing import Preprocessing
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -63,29 +55,3 @@ def test_an_odd_number_of_new_channels_is_padded_whole() -> None:
     padded = ShortcutA(3)(torch.ones(1, 2, 2, 2))
 
     assert [0, 1, 1, 0, 0] == padded.flatten().tolist()
-
-
-@pytest.mark.slow
-@pytest.mark.data
-def test_resnet20_reproduces_its_accuracy_on_cifar10() -> None:
-    folder = os.environ.get("CALEXNET_DATA")
-    if folder is None:
-        pytest.skip("CALEXNET_DATA does not name the folder of the CIFAR files")
-    weights = Path(folder, "w_cifar10_resnet20.npz")
-    if not weights.is_file():
-        pytest.skip(f"{folder} holds no {weights.name}")
-    network = build(BackboneSpec("resnet20", 10))
-    load_weights(network, weights)
-    network.eval()
-    data = load("cifar10", Path(folder))
-    test = divide(data, 0).indices["test"]
-    x, truth = data.images[test], data.labels[test]
-    preprocessing = Preprocessing(32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-
-    with torch.inference_mode():
-        answers = [
-            network(torch.from_numpy(preprocessing.normalise(x[i : i + 250]))).argmax(1).numpy()
-            for i in range(0, len(x), 250)
-        ]
-
-    assert 9173 == int((np.concatenate(answers) == truth).sum())
