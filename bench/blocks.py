@@ -90,6 +90,15 @@ class Blocks:
         value = float(figure(self._usual_times)[0])
         return statistics.widened(value, figure(self._drawn_times), self._usual_widening)
 
+    def derived_each(self, figures: Callable[[Times], Floats]) -> tuple[Floats, Floats, Floats]:
+        """Return many such figures at once: their values, lower ends and upper ends.
+
+        Args:
+            figures: Made of times by name, float64 ``(figures, draws)``.
+        """
+        values, draws = figures(self._usual_times)[:, 0], figures(self._drawn_times)
+        return values, *statistics.widened_each(values, draws, self._usual_widening)
+
     def swing(self) -> float:
         """Return how much slower the slowest block was than the fastest: 1 = not at all."""
         return float(np.exp(np.ptp(self.pace)))

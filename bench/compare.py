@@ -263,14 +263,10 @@ def _missing(mine: Iterable[Key], theirs: Mapping[Key, Interval], what: str = ""
 
 def quotient(over: Interval, under: Interval) -> Interval:
     """Return `over` / `under`, whose errors do not know of each other; all of it over 0."""
-    top, bottom = _logarithm(over), _logarithm(under)
+    top, bottom = statistics.logarithm(over), statistics.logarithm(under)
     turned = Interval(-bottom.value, -bottom.high, -bottom.low)
     value = top.value - bottom.value
     return statistics.exponential(statistics.in_quadrature(value, (top, turned)))
-
-
-def _logarithm(found: Interval) -> Interval:
-    return Interval(*(float(np.log(x)) for x in (found.value, found.low, found.high)))
 
 
 def _listed(keys: Iterable[Key]) -> str:

@@ -14,7 +14,13 @@ import numpy as np
 from calexnet.bench.blocks import Blocks, Times
 from calexnet.bench.interval import Interval
 from calexnet.bench.statistics import Floats
-from calexnet.costs import break_even_exit_rate, exit_profile, expected_calls, profiles
+from calexnet.costs import (
+    break_even_band,
+    break_even_exit_rate,
+    exit_profile,
+    expected_calls,
+    profiles,
+)
 
 #: Shares of early exits for which times are foretold.
 EARLY = tuple(round(0.1 * tenths, 1) for tenths in range(11))
@@ -89,22 +95,22 @@ class Grid:
     def break_even(self, batch: int) -> tuple[float | None, float | None, float | None]:
         """Return the early-exit share at which cascade and plain cost the same, and its band.
 
-        The band is what the ends of the ratio's interval would give; ``None`` = no share is enough.
+        The prediction is moved by a constant so that it meets the measured cascade at the observed
+        rates: the observed rate lies beyond the break-even rate exactly when the cascade measured
+        faster. The band is every share around it at which the interval of what is lost holds 0;
+        ``None`` = no share is enough.
         """
         found = profiles(self.batches, batch, self.exit_rates)
-        segments = self.segment_ms()
-        cost = self.blocks.compare(self.prefix + plain_at(batch), self.prefix + cascade_at(batch))
-        plain_call_ms = cost.plain * batch
-        low, middle, high = (
-            break_even_exit_rate(
-                found,
-                segments,
-                plain_call_ms=plain_call_ms,
-                cascade_call_ms=plain_call_ms * ratio,
-            )
-            for ratio in (cost.ratio.low, cost.ratio.value, cost.ratio.high)
-        )
-        return middle, low, high
+        plain, cascade = (self.prefix + name for name in (plain_at(batch), cascade_at(batch)))
+
+        def losses(times: Times) -> Floats:
+            expected = np.tensordot(found.calls, self.segment_ms(times), 2) / batch
+            moved = times[cascade] - expected[found.observed]
+            return np.asarray((expected + moved) / times[plain] - 1)
+
+        value, low, high = self.blocks.derived_each(losses)
+        rate = break_even_exit_rate(found, value)
+        return rate, *break_even_band(found, rate, low, high)
 
     def _expected(self, times: Times, calls: Floats) -> Floats:
         return np.asarray(np.tensordot(calls, self.segment_ms(times), 2))

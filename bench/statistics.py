@@ -81,6 +81,11 @@ def median(series: Floats, seed: int) -> Interval:
     )
 
 
+def logarithm(found: Interval) -> Interval:
+    """Return the interval of the logarithm; all of it over 0."""
+    return Interval(*(float(np.log(x)) for x in (found.value, found.low, found.high)))
+
+
 def exponential(logarithm: Interval) -> Interval:
     """Return the interval of what `logarithm` is the logarithm of."""
     return Interval(*(float(np.exp(x)) for x in (logarithm.value, logarithm.low, logarithm.high)))
@@ -88,9 +93,26 @@ def exponential(logarithm: Interval) -> Interval:
 
 def widened(value: float, draws: Floats, factor: float) -> Interval:
     """Return the interval of bootstrap `draws` around `value`, each side times `factor`."""
-    low, high = np.quantile(draws, (0.025, 0.975))
-    below, above = max(0.0, value - float(low)), max(0.0, float(high) - value)
-    return Interval(value, value - factor * below, value + factor * above)
+    (low,), (high,) = widened_each(np.array([value]), draws[None], factor)
+    return Interval(value, float(low), float(high))
+
+
+def widened_each(values: Floats, draws: Floats, factor: float) -> tuple[Floats, Floats]:
+    """Return the same for many figures at once: lower ends and upper ends.
+
+    Args:
+        values: float64 ``(figures,)``.
+        draws: float64 ``(figures, draws)``.
+        factor: Of each side.
+    """
+    low, high = np.quantile(draws, (0.025, 0.975), axis=1)
+    below, above = np.maximum(0.0, values - low), np.maximum(0.0, high - values)
+    return values - factor * below, values + factor * above
+
+
+def log_widened(value: float, draws: Floats, factor: float) -> Interval:
+    """Return `widened` in logarithms, so that no end is under 0; all of it is over 0."""
+    return exponential(widened(float(np.log(value)), np.log(draws), factor))
 
 
 def widening(series: Floats) -> float:
@@ -140,14 +162,34 @@ def in_quadrature(value: float, parts: Sequence[Interval]) -> Interval:
     return Interval(value, value - below, value + above)
 
 
+def in_log_quadrature(value: float, parts: Sequence[Interval]) -> Interval:
+    """Return the same for factors around a figure over 0, added in logarithms: no end is under 0.
+
+    Where a clock too coarse left an end at 0, the widest of the parts.
+    """
+    if min(part.low for part in parts) <= 0:
+        return Interval(value, min(p.low for p in parts), max(p.high for p in parts))
+    found = exponential(in_quadrature(np.log(value), [logarithm(part) for part in parts]))
+    return Interval(value, min(value, found.low), max(value, found.high))
+
+
 def share(hits: int, count: int) -> Interval:
     """Return a share with Wilson's interval (Wilson 1927)."""
     if count == 0:
         return Interval(0.0, 0.0, 1.0)
     p = hits / count
-    centre = (p + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-    half = _Z * np.sqrt(p * (1 - p) / count + _Z**2 / (4 * count**2)) / (1 + _Z**2 / count)
-    return Interval(p, max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    return Interval(p, *_wilson(p, count, _Z))
+
+
+def wilson(p: float, variance: float, z: float) -> tuple[float, float]:
+    """Return the ends of Wilson's interval of a share of so much variance; `z` standard errors."""
+    return _wilson(p, p * (1 - p) / variance, z) if variance > 0 else (p, p)
+
+
+def _wilson(p: float, count: float, z: float) -> tuple[float, float]:
+    centre = (p + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * np.sqrt(p * (1 - p) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def paired_change(plain_right: NDArray[np.bool_], ours_right: NDArray[np.bool_]) -> Interval:

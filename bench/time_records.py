@@ -64,8 +64,9 @@ class CrossoverRow:
         threads: Within an operator.
         break_even_exit_rate: Share that must leave before the tail, the observed mix among
             branches kept, for both to cost the same; ``None`` if even 1 loses. Predicted.
-        break_even_low: What the lower end of the ratio's interval would give.
-        break_even_high: What the upper end would give.
+        break_even_low: Lower end of its band, in which neither surely costs less; ``None`` if no
+            share is enough for sure.
+        break_even_high: Upper end; ``None`` if it may be that no share is enough.
         observed_exit_rate: Share that does, on the test part. Measured.
         verdict: Who is faster, ``unclear`` if the interval of the ratio holds 1.
     """
@@ -197,7 +198,7 @@ class SegmentRow:
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """The latency of one call; of the cascade at batch 1 recombined from its exits.
+    """The latency of one call at the usual pace; the cascade's at batch 1 is made of its exits'.
 
     Attributes:
         target: Of the bundle.

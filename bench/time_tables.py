@@ -172,8 +172,9 @@ def latency(report: Report) -> Table[LatencyRow]:
         Column("Calls", lambda row: f"{row.calls:,}"),
     )
     notes = (
-        "Of one call, that is a whole batch, every call counted. Half of all calls take at most "
-        "p50, 99 % at most p99. A percentile that too few calls tell is n/a. For single images the "
+        "Of one call, that is a whole batch, every call counted, at the run's usual pace: what "
+        "slowed all networks alike is the machine's. Half of all calls take at most p50, 99 % at "
+        "most p99. A percentile that too few calls tell is n/a. For single images the "
         "cascade's is put together from the calls timed at each exit and the share that leaves "
         "there; the interval holds the noise of both.",
     )

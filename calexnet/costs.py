@@ -168,33 +168,57 @@ def profiles(
     return Profiles(early, np.array(calls), int(np.searchsorted(early, observed)))
 
 
-def break_even_exit_rate(
-    found: Profiles, call_ms: Floats, *, plain_call_ms: float, cascade_call_ms: float
-) -> float | None:
+def break_even_exit_rate(found: Profiles, losses: Floats) -> float | None:
     """Return the early-exit share at which cascade and plain cost the same, None if none does.
 
-    The prediction is moved by a constant so that it meets the measured cascade at the observed
-    rates: what gathering survivors costs is in no segment's time. So the observed rate lies beyond
-    the break-even rate exactly when the cascade measured faster.
-
     Args:
-        found: The exit profiles at this batch.
-        call_ms: Of every segment over the grid: ``(exits, grid)``.
-        plain_call_ms: Measured ms of one plain call.
-        cascade_call_ms: Measured ms of one cascade call at the observed rates.
+        found: The exit profiles.
+        losses: What the cascade costs more than plain at each of them: float64 ``(profiles,)``.
     """
-    expected = found.expected_ms(call_ms)
-    losses = expected - expected[found.observed] + cascade_call_ms - plain_call_ms
-    if cascade_call_ms < plain_call_ms:
+    if losses[found.observed] < 0:
         # It pays at the observed rate, so the question is since when; beyond, uneven segment times
         # may make more exits cost more again.
+        losses = losses.copy()
         losses[found.observed + 1 :] = np.minimum(losses[found.observed + 1 :], 0.0)
     losing = np.flatnonzero(losses > 0)
     if len(losing) == 0:
         return 0.0
     last = int(losing[-1])
-    if last == len(losses) - 1:
-        return None
-    # Linear between the last losing point and the first that wins from there on.
-    part = losses[last] / (losses[last] - losses[last + 1])
-    return float(found.early[last] + part * (found.early[last + 1] - found.early[last]))
+    return None if last == len(losses) - 1 else _crossing(found.early, losses, last)
+
+
+def break_even_band(
+    found: Profiles, rate: float | None, low: Floats, high: Floats
+) -> tuple[float | None, float | None]:
+    """Return the shares around the break-even rate at which neither surely costs less.
+
+    Args:
+        found: The exit profiles.
+        rate: The break-even rate; ``None`` = beyond 1.
+        low: Lower end of the interval of each loss: float64 ``(profiles,)``.
+        high: Upper end.
+
+    Returns:
+        The band; an end is ``None`` where no share is enough.
+    """
+    place = len(low) - 1 if rate is None else int(np.searchsorted(found.early, rate))
+    before = np.flatnonzero(low[: place + 1] > 0)  # surely losing: the band begins after these
+    after = np.flatnonzero(high[place:] < 0) + place  # surely winning: it ends before these
+    first: float | None = 0.0
+    if len(before) > 0:
+        last = int(before[-1])
+        first = None if last == len(low) - 1 else _crossing(found.early, low, last)
+    until = None if len(after) == 0 else 0.0
+    if len(after) > 0 and after[0] > 0:
+        until = _crossing(found.early, high, int(after[0]) - 1)
+    if rate is not None:  # a rate between two profiles may lie beyond both crossings by rounding
+        first = rate if first is None else min(first, rate)
+        until = None if until is None else max(until, rate)
+    return first, until
+
+
+def _crossing(early: Floats, losses: Floats, last: int) -> float:
+    """Return where losses cross 0 after place `last`, linear between two."""
+    here, there = float(losses[last]), float(losses[last + 1])
+    part = here / (here - there) if here != there else 0.0
+    return float(early[last] + part * (early[last + 1] - early[last]))

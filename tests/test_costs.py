@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from calexnet.costs import (
     Macs,
+    Profiles,
     SegmentTimes,
     binomial,
+    break_even_band,
     break_even_exit_rate,
     exit_profile,
     expected_call_ms,
@@ -171,10 +173,18 @@ def test_an_exit_profile_keeps_the_mix_among_branches(
 
 
 def break_even(
-    times: SegmentTimes, batch: int, exit_rates: Sequence[float], **measured: float
+    times: SegmentTimes,
+    batch: int,
+    exit_rates: Sequence[float],
+    *,
+    plain_call_ms: float,
+    cascade_call_ms: float,
 ) -> float | None:
+    """Return the rate with the prediction moved to meet the measured cascade."""
     found = profiles(times.batches, batch, exit_rates)
-    return break_even_exit_rate(found, np.array(times.call_ms), **measured)
+    expected = found.expected_ms(np.array(times.call_ms))
+    moved = cascade_call_ms - expected[found.observed]
+    return break_even_exit_rate(found, expected + moved - plain_call_ms)
 
 
 @pytest.mark.parametrize("observed", [0.0, 0.5, 1.0])
@@ -274,3 +284,30 @@ def test_a_cascade_that_measured_faster_has_broken_even_though_more_exits_would_
     found = break_even(times, 2, (0.0, 1.0), plain_call_ms=5.0, cascade_call_ms=4.5)
 
     assert 0.0 == found
+
+
+#: Profiles at steps of a quarter; what the cascade loses falls from 2 to -2.
+QUARTERS = Profiles(np.linspace(0, 1, 5), np.zeros((5, 1, 1)), observed=2)
+LOSSES = np.linspace(2, -2, 5)
+
+
+@pytest.mark.parametrize(
+    ("moved", "wide", "expected"),
+    [
+        (0.0, 0.0, (0.5, 0.5)),
+        (0.0, 1.0, (0.25, 0.75)),
+        (0.0, 0.4, (0.4, 0.6)),
+        (0.0, 3.0, (0.0, None)),
+        (1.5, 1.0, (0.625, None)),  # it may never pay
+        (-1.5, 1.0, (0.0, 0.375)),
+        (3.0, 0.5, (None, None)),  # it surely never pays
+        (-3.0, 0.5, (0.0, 0.0)),  # it surely always pays
+    ],
+)
+def test_the_band_is_where_neither_surely_costs_less(
+    moved: float, wide: float, expected: tuple[float | None, float | None]
+) -> None:
+    losses = LOSSES + moved
+    rate = break_even_exit_rate(QUARTERS, losses)
+
+    assert pytest.approx(expected) == break_even_band(QUARTERS, rate, losses - wide, losses + wide)
