@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from calexnet.bench.validity_records import Conditions, Span
@@ -12,59 +13,96 @@ from calexnet.devices.base import Device, DeviceState, slowed_down
 _PERIOD_S = 1.0
 
 
-@dataclass
-class Watch:
-    """Looks at the device between blocks, at most once a second, never within what is timed.
+@dataclass(frozen=True)
+class Look:
+    """What was seen of the machine since the last look.
 
     Attributes:
-        device: To look at.
+        state: Of the device; ``None`` if the last one was not a second ago.
+        cores_s: Seconds that passed, times cores; 0 where the processor's counters cannot be read.
+        foreign_s: Of these, what other processes used.
+        stolen_s: And what the host of a virtual machine took.
+    """
+
+    state: DeviceState | None
+    cores_s: float
+    foreign_s: float
+    stolen_s: float
+
+
+@dataclass
+class Watch:
+    """Looks at the machine between blocks, never within what is timed.
+
+    Attributes:
+        device: To look at; its state is asked for at most once a second.
     """
 
     device: Device
-    _states: list[DeviceState] = field(default_factory=list)
+    _earlier: list[Look] = field(default_factory=list)
+    _looks: list[Look] = field(default_factory=list)
     _last_s: float = -_PERIOD_S
-    _start: host.ProcessorTimes | None = None
-    _own_s: float = 0.0
-    _wall_s: float = 0.0
+    _mark: tuple[host.ProcessorTimes | None, float, float] = (None, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Note where the processor's counters stand."""
-        self._start = host.processor_times(self.device.system)
-        self._own_s, self._wall_s = time.process_time(), time.monotonic()
+        self._mark = self._counters()
 
-    def look(self) -> None:
-        """Note the state of the device, if the last look is a while ago."""
+    def remember(self, looks: Iterable[Look]) -> None:
+        """Take in what an earlier run saw while it measured the blocks that are gone on from."""
+        self._earlier.extend(looks)
+
+    def look(self) -> Look:
+        """Note what was seen since the last look, and return it."""
         now = time.monotonic()
+        state = None
         if now - self._last_s >= _PERIOD_S:
-            self._states.append(self.device.state())
-            self._last_s = now
+            state, self._last_s = self.device.state(), now
+        found = Look(state, *self._passed())
+        self._looks.append(found)
+        return found
 
     def found(self, before: DeviceState, after: DeviceState) -> Conditions:
-        """Return what was seen between `before` and `after`."""
-        states = [before, *self._states, after]
-        foreign, stolen = self._others()
+        """Return what was seen between `before` and `after`, and in an earlier run."""
+        rest = Look(None, *self._passed())
+        looks = [*self._earlier, *self._looks, rest]
+        seen, earlier = _states(looks), _states(self._earlier)
+        states = [before, *seen, after]
         hottest = [state.hottest_c for state in states if state.hottest_c is not None]
-        slow = [reason for one in self._states for reason in one.throttled or ()]
+        slow = [
+            *slowed_down(before, after),
+            *(slowed_down(earlier[0], earlier[-1]) if earlier else ()),
+            *(reason for one in seen for reason in one.throttled or ()),
+        ]
+        cores_s = sum(look.cores_s for look in looks)
+        foreign, stolen = sum(x.foreign_s for x in looks), sum(x.stolen_s for x in looks)
         return Conditions(
-            looks=len(self._states),
-            clocks_mhz=_clocks(self._states or [after]),
+            looks=len(seen),
+            clocks_mhz=_clocks(seen or [after]),
             governors=_governors(states),
             hottest_c=max(hottest, default=None),
-            slowed_down=tuple(dict.fromkeys((*slowed_down(before, after), *slow))),
+            slowed_down=tuple(dict.fromkeys(slow)),
             foreign=tuple(dict.fromkeys(name for one in states for name in one.foreign)),
-            foreign_share=foreign,
-            steal_share=stolen,
+            foreign_share=max(0.0, foreign / cores_s) if cores_s else None,
+            steal_share=max(0.0, stolen / cores_s) if cores_s else None,
         )
 
-    def _others(self) -> tuple[float | None, float | None]:
-        """Return the share of the cores' time that others used, and that the host took away."""
-        now, start = host.processor_times(self.device.system), self._start
+    def _passed(self) -> tuple[float, float, float]:
+        """Return the cores' seconds since the last mark, those of others, and those taken away."""
+        (start, start_own_s, start_s), self._mark = self._mark, self._counters()
+        now, own_s, now_s = self._mark
         if now is None or start is None:
-            return None, None
-        passed_s = (time.monotonic() - self._wall_s) * now.cores
-        own_s = time.process_time() - self._own_s
-        foreign_s = now.busy_s - start.busy_s - own_s
-        return max(0.0, foreign_s / passed_s), max(0.0, (now.steal_s - start.steal_s) / passed_s)
+            return 0.0, 0.0, 0.0
+        foreign_s = now.busy_s - start.busy_s - (own_s - start_own_s)
+        return (now_s - start_s) * now.cores, foreign_s, now.steal_s - start.steal_s
+
+    def _counters(self) -> tuple[host.ProcessorTimes | None, float, float]:
+        used = host.processor_times(self.device.system)
+        return used, time.process_time(), time.monotonic()
+
+
+def _states(looks: Iterable[Look]) -> list[DeviceState]:
+    return [look.state for look in looks if look.state is not None]
 
 
 def _clocks(states: list[DeviceState]) -> dict[str, Span]:

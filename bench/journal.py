@@ -1,4 +1,8 @@
-"""What a run has measured so far, kept on disk, so that a run that was cut short can go on."""
+"""What a run has measured so far, kept on disk, so that a run that was cut short can go on.
+
+With each block stands what was seen of the machine while it was measured: a run that goes on is
+judged by all of it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calexnet import schema
+from calexnet.bench.conditions import Look
 from calexnet.bench.timing import Block
 from calexnet.storage import explained, staged_file
 
@@ -16,18 +22,21 @@ class Journal:
 
     Attributes:
         resumed: How many blocks an earlier run left.
+        looks: What that run saw of the machine.
     """
 
     def __init__(self, path: Path | None, lines: list[dict[str, Any]]) -> None:
         self._path = path
         self._calls: dict[str, dict[str, int]] = {}
         self._blocks: dict[str, list[Block]] = {}
+        self.looks: list[Look] = []
         for line in lines:
             if "calls" in line:
                 self._calls[line["group"]] = line["calls"]
             else:
                 block = {name: (seconds, cpu_s) for name, (seconds, cpu_s) in line["block"].items()}
                 self._blocks.setdefault(line["group"], []).append(block)
+                self.looks.append(schema.decode(Look, line["look"]))
         self.resumed = sum(map(len, self._blocks.values()))
 
     @classmethod
@@ -61,9 +70,9 @@ class Journal:
             self._calls[group] = dict(calls)
             self._write({"group": group, "calls": self._calls[group]})
 
-    def add(self, group: str, block: Block) -> None:
-        """Keep a block."""
-        self._write({"group": group, "block": block})
+    def add(self, group: str, block: Block, look: Look) -> None:
+        """Keep a block, and what was seen of the machine while it was measured."""
+        self._write({"group": group, "block": block, "look": schema.encode(look)})
 
     def _write(self, line: Mapping[str, object]) -> None:
         if self._path is not None:

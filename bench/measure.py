@@ -124,6 +124,7 @@ class _Benchmark:
             subject.answer()
         watch = Watch(self.device)
         kept = Journal.open(journal, self._identity())
+        watch.remember(kept.looks)
         timings = self._timings(kept, watch)
         found = [subject.found(timings) for subject in self.subjects]
         rng = np.random.default_rng(self.plan.seed)
@@ -131,7 +132,7 @@ class _Benchmark:
         after = self.device.state()
         judged = validity.judge(
             watch.found(self.record.state, after),
-            {threads: timings[threads].blocks for threads in self.plan.threads},
+            {threads: timing.blocks for threads, timing in timings.items()},
             allowed=self.plan.allow_unstable,
         )
         return self._written(found, energy, timings, judged, after, kept.resumed)
@@ -176,13 +177,12 @@ class _Benchmark:
             name: one.calls_in(seconds, self.method) for name, one in work.items()
         }
         journal.begin(group, calls)
-        tasks = {name: one.task(calls[name]) for name, one in work.items()}
+        tasks = {name: one.task(calls[name], self.method.blocks) for name, one in work.items()}
         with Progress(f"{group}, {len(tasks)} tasks, blocks", self.plan.blocks) as progress:
             progress.advance(len(known))
 
             def after_block(block: Block) -> None:
-                journal.add(group, block)
-                watch.look()
+                journal.add(group, block, watch.look())
                 progress.advance()
 
             spent = interleave(tasks, self.method, known=known, after_block=after_block)
@@ -335,7 +335,7 @@ class _Benchmark:
         return {
             "schema": results.SCHEMA,
             "bundle": self.bundle.sha256,
-            "data": [self.data.name, len(self.samples), plan.all_samples],
+            "data": [self.data.name, len(self.samples), plan.all_samples, self.test.sha256()],
             "device": [self.record.name, self.record.model, self.record.cores],
             "subjects": [subject.prefix.strip() for subject in self.subjects],
             "rivals": [rival.record.sha256 for rival in self.rivals[1]],

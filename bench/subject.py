@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -54,6 +56,13 @@ class Images:
     images: Array
     truth: NDArray[np.int64]
     order: NDArray[np.intp]
+
+    def sha256(self) -> str:
+        """Return a digest of the images and their labels."""
+        digest = hashlib.sha256(str((self.images.dtype, self.images.shape)).encode())
+        for array in (self.images, self.truth):
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
     def batch(self, number: int, size: int) -> Array:
         """Return the batch of this number; plain and cascade get the same ones, in mixed order."""
@@ -157,7 +166,7 @@ class Subject:
         found: dict[str, Work] = {}
         for batch in batches:
             found[plain_at(batch)] = self._walk(runner.plain, batch)
-            found[cascade_at(batch)] = self._walk(runner, batch)
+            found[cascade_at(batch)] = self._mixed(runner, batch)
             for number in range(1, len(self.exits.rates) + 1):
                 found[path_at(number, batch)] = self._path(runner, number, batch)
         if threads in self.one_file:
@@ -173,6 +182,18 @@ class Subject:
 
     def _walk(self, run: Callable[[Array], object], batch: int) -> Work:
         return Work(lambda number: partial(run, self.test.batch(number, batch)), batch)
+
+    def _mixed(self, runner: Runner, batch: int) -> Work:
+        """Return calls of the cascade in the images' own order, with the survivors of each."""
+        taken = self.exits.taken[self.test.order]
+
+        def shapes(number: int) -> frozenset[object]:
+            places = np.arange(number * batch, (number + 1) * batch) % len(taken)
+            left = [int((taken[places] > k).sum()) for k in range(len(self.exits.rates))]
+            gathered = [after < before for before, after in itertools.pairwise(left)]
+            return frozenset((k, rows, *gathered[:k]) for k, rows in enumerate(left) if rows > 0)
+
+        return replace(self._walk(runner, batch), shapes=shapes)
 
     def _path(self, runner: Runner, number: int, batch: int) -> Work:
         """Return calls on images that leave at exit `number`, by themselves or else forced."""

@@ -21,6 +21,9 @@ from calexnet.errors import InputError
 
 Floats = NDArray[np.float64]
 
+#: Fewest calls of a task in a block, and how many are timed to find out how many fit.
+MIN_CALLS, _TRIALS = 2, 5
+
 #: One call of whatever is timed.
 Call = Callable[[], object]
 
@@ -116,10 +119,14 @@ class Task:
     Attributes:
         calls: Given the number of the block, the calls to make.
         images: In each block.
+        batch: Images in each call.
+        others: Makes further calls ready, to be made once before anything is counted.
     """
 
     calls: Callable[[int], Sequence[Call]]
     images: int
+    batch: int = 1
+    others: Callable[[], Sequence[Call]] = tuple
 
 
 @dataclass(frozen=True)
@@ -129,23 +136,44 @@ class Work:
     Attributes:
         call: The n-th call, from 0; whatever it needs is made ready before it is made.
         images: That each call answers.
+        shapes: What the n-th call gives the segments to run on, if that is not the same for all.
     """
 
     call: Callable[[int], Call]
     images: int
+    shapes: Callable[[int], frozenset[object]] = lambda number: frozenset()
 
     def calls_in(self, seconds: float, method: Method) -> int:
-        """Return how many calls take about so many seconds, at least one, from a first timing."""
-        first = self.call(0)
-        first()
-        once_s = max(method.stopwatch.seconds(first), 1.0 / (method.load.calls_per_s or np.inf))
-        return max(1, round(seconds / max(once_s, 1e-9)))
+        """Return how many calls take about so many seconds, at least `MIN_CALLS`.
 
-    def task(self, calls: int) -> Task:
-        """Return a task of so many calls a block; each block goes on where the last one ended."""
+        From the fastest of a few: one hiccup must not starve a task in every block.
+        """
+        calls = [self.call(number) for number in range(_TRIALS)]
+        calls[0]()
+        once_s = min(method.stopwatch.seconds(call) for call in calls)
+        once_s = max(once_s, 1.0 / (method.load.calls_per_s or np.inf), 1e-9)
+        return max(MIN_CALLS, round(seconds / once_s))
+
+    def task(self, calls: int, blocks: int = 1) -> Task:
+        """Return a task of so many calls a block; each block goes on where the last one ended.
+
+        Every shape that a segment meets in so many blocks is met once before.
+        """
         return Task(
-            lambda block: [self.call(block * calls + i) for i in range(calls)], calls * self.images
+            lambda block: [self.call(block * calls + i) for i in range(calls)],
+            calls * self.images,
+            self.images,
+            lambda: [self.call(number) for number in self._new_shapes(calls * blocks)],
         )
+
+    def _new_shapes(self, calls: int) -> Iterator[int]:
+        """Yield the numbers of the calls that meet a shape for the first time."""
+        met: set[object] = set()
+        for number in range(calls):
+            shapes = self.shapes(number)
+            if not shapes <= met:
+                met |= shapes
+                yield number
 
 
 @dataclass(frozen=True)
@@ -180,8 +208,9 @@ def interleave(
 ) -> dict[str, Spent]:
     """Run every task once a block, in random order, and return what each spent.
 
-    Every task is run once before anything is counted: all segments, gates and buffers that are used
-    later are warm.
+    Every task is run once before anything is counted, and further calls for every shape that its
+    segments meet later: all segments, gates and buffers are warm. The largest batches go first, for
+    a runner's memory grows with them and is then another.
 
     Args:
         tasks: By name.
@@ -193,8 +222,8 @@ def interleave(
     for block in known:
         _add(spent, block)
     if len(known) < method.blocks:
-        for task in tasks.values():
-            for call in task.calls(0):
+        for task in sorted(tasks.values(), key=lambda task: -task.batch):
+            for call in (*task.calls(0), *task.others()):
                 call()
     with no_garbage_collection():
         for number in range(len(known), method.blocks):

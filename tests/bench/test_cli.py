@@ -260,6 +260,11 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
         patch.setattr("calexnet.bench.html.render", stop)
         assert 130 == cli.main(words)
     kept = [json.loads(line) for line in (tmp_path / ".out.journal").read_text().splitlines()]
+    hot = {"load": 1.0, "clocks": [], "temperatures_c": {"soc": 300.0}, "loads": {}}
+    hot |= {"throttled": ["heat"], "throttle_events": {}, "foreign": []}
+    kept[-1]["look"]["state"] = hot
+    lines = "".join(json.dumps(line) + "\n" for line in kept)
+    (tmp_path / ".out.journal").write_text(lines)
 
     assert 0 == cli.main(words)
 
@@ -272,6 +277,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     expected = [1e3 * sum(block[name][0]) / calls[name] for block in blocks]
     assert pytest.approx(expected) == list(plain.ms)
     assert "2 blocks were measured in an earlier run that was cut short." in found.provenance.notes
+    assert 300.0 == found.validity.conditions.hottest_c
+    assert "throttling" in [breach.rule for breach in found.validity.breaches]
     assert not (tmp_path / ".out.journal").exists()
 
 

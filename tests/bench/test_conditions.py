@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from calexnet.bench import conditions
-from calexnet.bench.conditions import Watch
+from calexnet.bench.conditions import Look, Watch
 from calexnet.bench.validity_records import Span
 from calexnet.devices import host
 from calexnet.devices.base import Clock, DeviceState
@@ -65,6 +65,36 @@ def test_foreign_processes_of_any_moment_are_noted_once() -> None:
     assert ("7 python", "8 make") == watch.found(
         IDLE, DeviceState(1.0, foreign=("8 make",))
     ).foreign
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_an_earlier_run_saw_is_judged_too() -> None:
+    """It was throttled twice, hot, and others used a quarter of its cores' time."""
+    earlier = [
+        Look(at(2400, 95, throttle_events={"power": 1}), 4e9, 1e9, 0.0),
+        Look(None, 4e9, 1e9, 0.0),
+        Look(at(900, 60, throttled=("heat",), throttle_events={"power": 2}), 0.0, 0.0, 0.0),
+    ]
+    watch = Watch(Told(at(2400, 50)))
+    watch.remember(earlier)
+    watch.look()
+
+    found = watch.found(IDLE, IDLE)
+
+    assert (3, 95, {"power", "heat"}) == (found.looks, found.hottest_c, {*found.slowed_down})
+    assert {"cpu0": Span(900, 2400)} == found.clocks_mhz
+    assert pytest.approx(0.25, abs=1e-3) == found.foreign_share
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_look_is_what_happened_since_the_last_one() -> None:
+    watch = Watch(CpuDevice())
+    [*burning(0.2)]
+    looks = [watch.look(), watch.look()]
+
+    assert looks[0].state is not None
+    assert 0.2 * len(os.sched_getaffinity(0)) <= looks[0].cores_s
+    assert looks[1].cores_s < looks[0].cores_s
 
 
 def test_the_device_is_looked_at_rarely() -> None:

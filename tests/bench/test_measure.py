@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from calexnet import schema
-from calexnet.bench import conclusions, statistics
+from calexnet.bench import conclusions, statistics, timing
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.interval import Interval
 from calexnet.bench.measure import measure
@@ -28,7 +28,7 @@ from calexnet.devices.energy import SourceRecord
 from calexnet.devices.sampling import Sensor
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.export import export_bundle, export_if
-from calexnet.runtimes import load
+from calexnet.runtimes import host, load
 from tests.bench.conftest import PLAN, WIDTH
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
 
@@ -377,6 +377,64 @@ def test_energy_is_the_sensors_power_over_the_time_of_an_image(bench_bundle: Pat
     }.items() <= report.provenance.kinds.items()
     test_every_kind_of_figure_that_provenance_speaks_of_is_in_the_report(report)
     assert any(sentence.startswith("Energy with 1 thread: ") for sentence in report.headline)
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_nothing_is_bound_for_the_first_time_while_it_is_timed(
+    bench_bundle: Path, monkeypatch: pytest.MonkeyPatch, warm: bool
+) -> None:
+    """Segments meet up to 8 survivors, straight and gathered: all of it before the first block."""
+    bound: list[bool] = []
+    timed = [False]
+    bind, run_block = host.HostLane._bind, timing._block
+
+    def noted(lane: host.HostLane, *where: Any) -> Any:
+        bound.append(timed[0])
+        return bind(lane, *where)
+
+    def block(*what: Any) -> Any:
+        timed[0] = True
+        try:
+            return run_block(*what)
+        finally:
+            timed[0] = False
+
+    monkeypatch.setattr(host.HostLane, "_bind", noted)
+    monkeypatch.setattr(timing, "_block", block)
+    if not warm:  # to see that there would be some
+        monkeypatch.setattr(timing.Work, "_new_shapes", lambda work, calls: ())
+    plan = dataclasses.replace(QUICK, batches=(1, 5, 8), blocks=20, all_samples=True)
+
+    quick(bench_bundle, plan=plan)
+
+    assert len(bound) > 10
+    assert warm != any(bound)
+
+
+def test_a_run_is_gone_on_with_only_on_the_very_same_images(
+    bench_bundle: Path, tmp_path: Path
+) -> None:
+    images = DATA.images.copy()
+    images[TEST[0]] ^= 1
+    others = dataclasses.replace(DATA, images=images)
+
+    def resumed(data: Dataset) -> bool:
+        found = measure(bench_bundle, data, CpuDevice(), QUICK, journal=tmp_path / "journal")
+        return any("were measured in an earlier run" in note for note in found.provenance.notes)
+
+    assert [False, True, False] == [resumed(data) for data in (DATA, DATA, others)]
+
+
+def test_a_thread_setting_that_decides_is_judged_though_nobody_asked_for_it(
+    bench_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict rests on one thread; its blocks must hold what the rules ask for."""
+    monkeypatch.setattr("calexnet.bench.validity.DRIFT_LIMIT", -1.0)
+    found = quick(bench_bundle, plan=dataclasses.replace(QUICK, threads=(2,))).validity
+
+    assert {"1", "2"} == found.drift.keys() == found.effective_blocks.keys() == found.swing.keys()
+    drifts = [breach.found for breach in found.breaches if breach.rule == "drift"]
+    assert ["with 1 thread", "with 2 threads"] == sorted(one.split(", ")[-1] for one in drifts)
 
 
 def test_a_device_that_was_slowed_down_or_shared_makes_the_run_invalid(bench_bundle: Path) -> None:

@@ -203,7 +203,7 @@ def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None
 
     work = Work(call, images=8)
 
-    assert [1, 1, 4, 10] == [work.calls_in(s, Method(2)) for s in (0.0, 0.1, 1.0, 2.5)]
+    assert [2, 2, 4, 10] == [work.calls_in(s, Method(2)) for s in (0.0, 0.1, 1.0, 2.5)]
     assert 20 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1e6)))
     assert 5 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1.0)))
     walked.clear()
@@ -211,6 +211,33 @@ def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None
     assert 24 == task.images
     task.calls(0), task.calls(2)
     assert [0, 1, 2, 6, 7, 8] == walked
+
+
+def test_one_hiccup_does_not_starve_a_task(world: World) -> None:
+    """The second of the timed calls takes a hundred times as long."""
+    costs = iter([0.25, 0.25, 25.0, 0.25, 0.25, 0.25])
+    work = Work(lambda number: lambda: world.spend("a", next(costs)), images=1)
+
+    assert 10 == work.calls_in(2.5, Method(2))
+
+
+def test_every_shape_is_met_before_anything_is_counted_the_largest_batch_first(
+    world: World,
+) -> None:
+    """Calls come in three shapes, one of them in the second block alone."""
+    shapes = {0: "x", 1: "x", 2: "y", 3: "z"}
+
+    def work(name: str, images: int) -> Work:
+        def call(number: int) -> Callable[[], None]:
+            return lambda: world.spend(f"{name}{number}", 0.25)
+
+        return Work(call, images, lambda number: frozenset({shapes[number]}))
+
+    tasks = {name: work(name, images).task(2, blocks=2) for name, images in (("a", 1), ("b", 8))}
+    interleave(tasks, Method(2))
+
+    assert ["b0", "b1", "b0", "b2", "b3", "a0", "a1", "a0", "a2", "a3"] == world.log[:10]
+    assert 10 + 8 == len(world.log)
 
 
 class Ticking(Time):
