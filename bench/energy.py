@@ -20,6 +20,7 @@ from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyMe
 from calexnet.bench.interval import Interval
 from calexnet.bench.statistics import Floats
 from calexnet.bench.timing import Task, no_garbage_collection
+from calexnet.costs import break_even_band, break_even_exit_rate, exit_profile, profiles
 from calexnet.devices.base import Device, Probe
 from calexnet.devices.energy import EnergySource, Recording, RecordingCost, Trace
 from calexnet.devices.pacing import RealTime, Time
@@ -305,9 +306,9 @@ def unmeasured(refused: Mapping[str, str]) -> EnergyMethod:
     return EnergyMethod(source=None, reason=reason, refused=dict(refused))
 
 
-def break_even_exit_rate(
-    exit_j: Sequence[float], rates: Sequence[float], plain_j: float, cascade_j: float
-) -> float | None:
+def break_even(
+    exits: Sequence[Interval], rates: Sequence[float], plain_j: float, ratio: Interval
+) -> tuple[float | None, float | None, float | None]:
     """Return the share that must leave early for plain and cascade to use the same, at batch 1.
 
     The mix among branches is kept. As in time, the sum over exits is moved by a constant so that it
@@ -316,26 +317,33 @@ def break_even_exit_rate(
         J(p) = p * sum_k mix_k J_k + (1 - p) J_last + constant
 
     Args:
-        exit_j: Measured joules of an image that leaves at each exit, the backbone's last.
+        exits: Joules of an image that leaves at each exit, the backbone's last.
         rates: Observed shares.
         plain_j: Measured joules of the backbone alone.
-        cascade_j: Measured joules of the cascade.
+        ratio: Measured joules of the cascade over those.
 
     Returns:
-        0 if the cascade uses less even then, ``None`` if it uses more even at 1.
+        The rate, 0 if the cascade uses less even then, ``None`` if it uses more even at 1; and its
+        band, every share around it at which the interval of what is lost holds 0.
     """
-    early = float(sum(rates[:-1]))
-    mix = (
-        np.array(rates[:-1]) / early if early > 0 else np.full(len(rates) - 1, 1 / (len(rates) - 1))
+    found = profiles((1,), 1, rates)
+    shares = np.array(
+        [
+            rates if place == found.observed else exit_profile(float(early), rates[:-1])
+            for place, early in enumerate(found.early)
+        ]
     )
-    early_j = float(mix @ np.array(exit_j[:-1]))
-    constant = cascade_j - (early * early_j + (1 - early) * exit_j[-1])
-    at_none, at_all = exit_j[-1] + constant - plain_j, early_j + constant - plain_j
-    if at_none <= 0:
-        return 0.0
-    if at_all > 0:
-        return None
-    return at_none / (at_none - at_all)
+    moved = (shares - np.array(rates)) / plain_j
+    joules, down, up = (
+        np.array(part)
+        for part in zip(*((j.value, j.value - j.low, j.high - j.value) for j in exits), strict=True)
+    )
+    losses = ratio.value - 1 + moved @ joules
+    more, less = np.maximum(moved, 0.0), np.maximum(-moved, 0.0)
+    below = np.sqrt((ratio.value - ratio.low) ** 2 + more**2 @ down**2 + less**2 @ up**2)
+    above = np.sqrt((ratio.high - ratio.value) ** 2 + more**2 @ up**2 + less**2 @ down**2)
+    rate = break_even_exit_rate(found, losses)
+    return rate, *break_even_band(found, rate, losses - below, losses + above)
 
 
 def estimated_j(cpu_s: float, tdp_w: float, cores: int) -> float:

@@ -94,23 +94,33 @@ class ExitEnergyRow:
 
 @dataclass(frozen=True)
 class EnergyCrossoverRow:
-    """Where the cascade starts to save energy, at batch 1 on one thread.
+    """Where the cascade starts to save energy at one batch size.
 
     Attributes:
         target: Of the bundle.
         precision: Of the bundle.
+        batch: Samples a call.
+        threads: Within an operator.
         break_even_exit_rate: Share that must leave early, the observed mix kept; ``None`` if even 1
-            uses more. Predicted from the exits' own joules.
+            uses more. Predicted: for single images on one thread from the exits' own joules, else
+            from the foretold time and the power that the cascade drew.
+        break_even_low: Lower end of its band, as in time.
+        break_even_high: Upper end; ``None`` if it may be that no share is enough.
         observed_exit_rate: Share that does.
-        recombined_j: The exits' joules, weighted with the observed shares.
+        recombined_j: The exits' joules, weighted with the observed shares; ``None`` where they were
+            not measured.
         cascade_j: The cascade's own, measured on images in their mixed order.
     """
 
     target: str
     precision: str
+    batch: int
+    threads: int
     break_even_exit_rate: float | None
+    break_even_low: float | None
+    break_even_high: float | None
     observed_exit_rate: float
-    recombined_j: float
+    recombined_j: float | None
     cascade_j: float
 
 

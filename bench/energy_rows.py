@@ -14,12 +14,21 @@ from calexnet.bench.energy import (
     Comparison,
     EnergyPlan,
     EnergyRun,
-    break_even_exit_rate,
+    break_even,
     choose_source,
     estimated_j,
     unmeasured,
 )
-from calexnet.bench.energy_records import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
+from calexnet.bench.energy_records import (
+    EnergyComparison,
+    EnergyCost,
+    EnergyCrossoverRow,
+    EnergyMethod,
+    EnergyRow,
+    ExitEnergyRow,
+)
+from calexnet.bench.interval import Interval
+from calexnet.bench.statistics import product
 from calexnet.bench.timing import Task
 from calexnet.devices.base import Device, Probe
 from calexnet.devices.pacing import RealTime, Time
@@ -73,7 +82,7 @@ class EnergySection:
     def kinds(self) -> dict[str, str]:
         """Return which of its figures are not plainly measured, by their place in the report."""
         found = {}
-        if self.crossover:
+        if any(row.gross is not None and energy_ratio(row.gross) for row in self.rows):
             found["energy_crossover.break_even_exit_rate"] = "predicted"
         if self.method.cpu_tdp_w is not None:
             found |= dict.fromkeys(
@@ -193,16 +202,61 @@ class _Section:
     ) -> tuple[EnergyCrossoverRow, ...]:
         """Return the break-even rate where the single image and every exit were measured."""
         single = next((row.gross for row in rows if (row.batch, row.threads) == (1, 1)), None)
-        exit_j = [row.gross.joules for row in exits if row.gross is not None]
-        if single is None or len(exit_j) < len(exits):
+        ratio = None if single is None else energy_ratio(single)
+        costs = [interval_of(row.gross) for row in exits if row.gross is not None]
+        if single is None or ratio is None or len(costs) < len(exits):
             return ()
-        rates = self.parts.rates
-        plain_j, cascade_j = single.plain.joules, single.cascade.joules
+        rate, low, high = break_even(costs, self.parts.rates, single.plain.joules, ratio)
         found = EnergyCrossoverRow(
             **self.subject,
-            break_even_exit_rate=break_even_exit_rate(exit_j, rates, plain_j, cascade_j),
-            observed_exit_rate=float(sum(rates[:-1])),
-            recombined_j=float(np.dot(rates, exit_j)),
-            cascade_j=cascade_j,
+            batch=1,
+            threads=1,
+            break_even_exit_rate=rate,
+            break_even_low=low,
+            break_even_high=high,
+            observed_exit_rate=float(sum(self.parts.rates[:-1])),
+            recombined_j=float(np.dot(self.parts.rates, [cost.value for cost in costs])),
+            cascade_j=single.cascade.joules,
         )
         return (found,)
+
+
+class Joules(TypedDict):
+    """What a row of the foretold holds of energy."""
+
+    joules: float | None
+    joules_low: float | None
+    joules_high: float | None
+    joules_ratio: float | None
+    joules_ratio_low: float | None
+    joules_ratio_high: float | None
+
+
+def interval_of(cost: EnergyCost) -> Interval:
+    """Return the joules of a cost as an interval."""
+    return Interval(cost.joules, cost.low, cost.high)
+
+
+def energy_ratio(found: EnergyComparison) -> Interval | None:
+    """Return joules of cascade over plain, None where either lies in the noise."""
+    if found.ratio is None or found.ratio_low is None or found.ratio_high is None:
+        return None
+    return Interval(found.ratio, found.ratio_low, found.ratio_high)
+
+
+def foretold_energy(measured: EnergyComparison | None, times: Interval) -> Joules:
+    """Return what an image would use if it took `times` as long as the cascade was measured to.
+
+    The power stays that which the cascade drew; the errors of energy and time are independent.
+    """
+    joules = None if measured is None else product(interval_of(measured.cascade), times)
+    over = None if measured is None else energy_ratio(measured)
+    ratio = None if over is None else product(over, times)
+    return Joules(
+        joules=None if joules is None else joules.value,
+        joules_low=None if joules is None else joules.low,
+        joules_high=None if joules is None else joules.high,
+        joules_ratio=None if ratio is None else ratio.value,
+        joules_ratio_low=None if ratio is None else ratio.low,
+        joules_ratio_high=None if ratio is None else ratio.high,
+    )

@@ -9,6 +9,7 @@ from calexnet.bench.conclusions import by_setting, setting_name
 from calexnet.bench.energy_records import (
     EnergyComparison,
     EnergyCost,
+    EnergyCrossoverRow,
     EnergyMethod,
     EnergyRow,
     ExitEnergyRow,
@@ -41,6 +42,7 @@ def energy_tables(report: Report) -> tuple[Table[Any], ...]:
     return (
         energy(report),
         exit_energy(report),
+        *((crossover(report),) if report.energy_crossover else ()),
         *((estimate(report),) if estimated else ()),
         method(report),
     )
@@ -134,12 +136,15 @@ def energy_sentences(rows: Sequence[EnergyRow]) -> tuple[str, ...]:
 
 
 def _crossover_sentences(report: Report) -> Iterable[str]:
+    """Yield where joules break even for single images, whose exits were measured one by one."""
     for row in report.energy_crossover:
+        if row.recombined_j is None:
+            continue
         rate = row.break_even_exit_rate
         words = (
             "even if every image left early, the cascade would use more"
             if rate is None
-            else f"plain and cascade use the same if {percent(rate)} of the images leave early"
+            else f"plain and cascade use the same if {_break_even(row)} of the images leave early"
         )
         yield (
             f"Break-even in joules, predicted, at batch 1 on one thread: {words}; "
@@ -147,6 +152,31 @@ def _crossover_sentences(report: Report) -> Iterable[str]:
             f"{significant(1e3 * row.recombined_j)} mJ, {significant(1e3 * row.cascade_j)} mJ were "
             f"measured ({signed_percent(row.recombined_j / row.cascade_j - 1)})."
         )
+
+
+def crossover(report: Report) -> Table[EnergyCrossoverRow]:
+    """Return the exit rate at which joules break even beside the one that was seen."""
+    columns: tuple[Column[EnergyCrossoverRow], ...] = (
+        *subject_columns(report),
+        *SETTING,
+        Column("Break-even exit rate in joules (predicted), 95 % interval", _break_even),
+        Column("Observed exit rate", lambda row: percent(row.observed_exit_rate)),
+    )
+    notes = (
+        "If more images leave early than that, the cascade saves energy. For single images on one "
+        "thread it comes from the exits' own joules, else from the foretold time and the power "
+        "that the cascade drew.",
+    )
+    title = "Where the cascade saves energy"
+    return Table("energy-crossover", title, notes, columns, report.energy_crossover)
+
+
+def _break_even(row: EnergyCrossoverRow) -> str:
+    if row.break_even_exit_rate is None:
+        return f"{MISSING} (never saves)"
+    high = row.break_even_high
+    ends = f"{percent(row.break_even_low)} to {'never' if high is None else percent(high)}"
+    return f"{percent(row.break_even_exit_rate)} ({ends})"
 
 
 def _source(found: EnergyMethod) -> list[tuple[str, str]]:

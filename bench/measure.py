@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from importlib import metadata
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from calexnet.bench.alternatives import Contender, compare_contenders, of_rival,
 from calexnet.bench.blocks import told_apart
 from calexnet.bench.conditions import Watch
 from calexnet.bench.counts import count_rows
+from calexnet.bench.energy_records import EnergyComparison
 from calexnet.bench.energy_rows import EnergySection
 from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.figures import counted
@@ -39,6 +40,7 @@ from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
 from calexnet.devices.base import Device, DeviceState
+from calexnet.devices.pacing import RealTime, Time
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.progress import Progress
@@ -55,6 +57,7 @@ def measure(
     journal: Path | None = None,
     stopwatch: Stopwatch | None = None,
     load: Load | None = None,
+    time: Time | None = None,
 ) -> Report:
     """Return the report on the bundle in `folder`, measured on the test part of `data`.
 
@@ -67,6 +70,7 @@ def measure(
             from there.
         stopwatch: What times a call; by default the time that passes for the caller.
         load: Returns the runner of a build on so many threads; by default the runtime's own.
+        time: By which calls arrive and energy is sampled; the machine's own by default.
 
     Raises:
         BundleError: The bundle is damaged.
@@ -75,7 +79,8 @@ def measure(
     """
     bundle = open_bundle(folder)
     load = load or partial(_load, bundle, plan)
-    return _Benchmark(bundle, data, device, plan, load, stopwatch or WallClock()).report(journal)
+    method = Method(plan.blocks, plan.seed, stopwatch or WallClock(), plan.load, time or RealTime())
+    return _Benchmark(bundle, data, device, plan, load, method).report(journal)
 
 
 def _load(bundle: Bundle, plan: BenchPlan, build: Compiled, threads: int) -> Runner:
@@ -100,11 +105,11 @@ class _Benchmark:
         device: Device,
         plan: BenchPlan,
         load: Load,
-        stopwatch: Stopwatch,
+        method: Method,
     ) -> None:
         self.bundle, self.device, self.plan = bundle, device, plan
-        self.method = Method(plan.blocks, plan.seed, stopwatch, plan.load)
-        self.started, self.start_s = datetime.now(timezone.utc), time.monotonic()
+        self.method = method
+        self.started, self.start_s = datetime.now(timezone.utc), monotonic()
         self.record = device.describe()
         self.data = data
         self.samples = self._test_samples()
@@ -128,7 +133,9 @@ class _Benchmark:
         timings = self._timings(kept, watch)
         found = [subject.found(timings) for subject in self.subjects]
         rng = np.random.default_rng(self.plan.seed)
-        energy = [subject.energy(self.device, timings, rng) for subject in self.subjects]
+        energy = [
+            subject.energy(self.device, timings, rng, self.method.time) for subject in self.subjects
+        ]
         after = self.device.state()
         judged = validity.judge(
             watch.found(self.record.state, after),
@@ -213,7 +220,7 @@ class _Benchmark:
         foretold = [
             row
             for subject, one in zip(self.subjects, energy, strict=True)
-            for row in subject.foretold(timings, _watts(one, amortisation))
+            for row in subject.foretold(timings, _gross(one))
         ]
         return Report(
             schema=results.SCHEMA,
@@ -247,12 +254,17 @@ class _Benchmark:
             worst=tuple(row for one in found for row in one.worst),
             foretold=tuple(foretold),
             segments=tuple(row for one in found for row in one.segments),
+            gathers=tuple(row for one in found for row in one.gathers),
             flops=first.flops,
             energy=energy_rows,
             provenance=self._provenance(energy[0].kinds(), resumed),
             samples=self._sample_rows(timings),
             exit_energy=tuple(row for one in energy for row in one.exits),
-            energy_crossover=tuple(row for one in energy for row in one.crossover),
+            energy_crossover=tuple(
+                row
+                for subject, one in zip(self.subjects, energy, strict=True)
+                for row in subject.energy_crossover(timings, one)
+            ),
             energy_method=energy[0].method,
             device_after=after,
             counts=count_rows(self.bundle.manifest, self.builds),
@@ -380,7 +392,7 @@ class _Benchmark:
             versions=_versions("calexnet", "numpy", *self._packages()),
             command=self.plan.command,
             started=self.started.isoformat(timespec="seconds"),
-            seconds=round(time.monotonic() - self.start_s, 1),
+            seconds=round(monotonic() - self.start_s, 1),
             blocks=self.plan.blocks,
             clock=self.method.stopwatch.name,
             providers={s.prefix.strip(): s.runner.provider for s in self.subjects},
@@ -444,17 +456,9 @@ def _rival_at(rival: Rival, batch: int) -> str:
     return f"rival {rival.name}@{batch}"
 
 
-def _watts(
-    energy: EnergySection, amortisation: Sequence[time_records.AmortisationRow]
-) -> dict[tuple[int, int], float]:
-    """Return the power that the cascade drew, by threads and batch, where it was measured."""
-    ms = {(r.target, r.precision, r.threads, r.batch): r.cascade_ms for r in amortisation}
-    return {
-        (row.threads, row.batch): row.gross.cascade.joules
-        / (ms[row.target, row.precision, row.threads, row.batch] / 1e3)
-        for row in energy.rows
-        if row.gross is not None
-    }
+def _gross(energy: EnergySection) -> dict[tuple[int, int], EnergyComparison]:
+    """Return all that plain and cascade used, by threads and batch, where it was measured."""
+    return {(row.threads, row.batch): row.gross for row in energy.rows if row.gross is not None}
 
 
 def _versions(*packages: str) -> dict[str, str]:

@@ -123,7 +123,7 @@ METRICS: dict[str, Metric[Report]] = {
     ),
     "plain_ms": Metric(
         "time of an image on the backbone alone",
-        _amortisation(lambda row: Figure(row.plain_ms)),
+        _amortisation(lambda row: Figure(row.plain_ms, row.plain_low, row.plain_high)),
         _CELL,
     ),
     "ratio": Metric(

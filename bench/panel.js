@@ -34,7 +34,7 @@ function callMs(grid, imageMs, size) {
   return below + ((above - below) * (size - grid[upper - 1])) / (grid[upper] - grid[upper - 1]);
 }
 
-/** Expected ms of one batch: each segment sees those that no earlier branch let out. */
+/** Expected ms of one batch: each segment sees those that no earlier branch let out, gathered. */
 function expectedCallMs(model, batch, rates) {
   let total = 0;
   let left = 0;
@@ -42,6 +42,11 @@ function expectedCallMs(model, batch, rates) {
     const chances = binomial(batch, 1 - left);
     for (let size = 1; size <= batch; size++) {
       if (chances[size] > 0) total += chances[size] * callMs(model.grid, imageMs, size);
+    }
+    if (segment > 0) {
+      const gone = rates[segment - 1];
+      const reach = Math.min(Math.max(1 - left, 0), 1);
+      total += model.gather_ms[segment] * batch * reach * (1 - (1 - gone) ** (batch - 1));
     }
     left += rates[segment];
   });

@@ -18,6 +18,7 @@ from calexnet.bench.time_records import (
     ExitRow,
     Flip,
     ForetoldRow,
+    GatherRow,
     LatencyRow,
     LayoutRow,
     OperatingPointRow,
@@ -29,7 +30,7 @@ from calexnet.bench.validity_records import Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -171,3 +172,4 @@ class Report:
     counts: tuple[CountRow, ...] = ()
     memory: tuple[MemoryRow, ...] = ()
     layouts: tuple[LayoutRow, ...] = ()
+    gathers: tuple[GatherRow, ...] = ()

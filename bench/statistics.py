@@ -173,6 +173,13 @@ def in_log_quadrature(value: float, parts: Sequence[Interval]) -> Interval:
     return Interval(value, min(value, found.low), max(value, found.high))
 
 
+def product(a: Interval, b: Interval) -> Interval:
+    """Return the product of two figures whose errors do not know of each other."""
+    value = a.value * b.value
+    parts = (a.times(b.value), Interval(value, a.value * b.low, a.value * b.high))
+    return in_quadrature(value, parts)
+
+
 def share(hits: int, count: int) -> Interval:
     """Return a share with Wilson's interval (Wilson 1927)."""
     if count == 0:

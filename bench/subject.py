@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 
 from calexnet.bench import latency, prediction, results, statistics, time_records
 from calexnet.bench.blocks import Blocks
+from calexnet.bench.energy_records import EnergyComparison, EnergyCrossoverRow
 from calexnet.bench.energy_rows import (
     EnergyCell,
     EnergyExits,
     EnergySection,
+    energy_ratio,
+    foretold_energy,
     measure_energy,
 )
 from calexnet.bench.energy_rows import Subject as Names
 from calexnet.bench.plan import BenchPlan
-from calexnet.bench.prediction import Grid, cascade_at, path_at, plain_at
+from calexnet.bench.prediction import Grid, cascade_at, half_at, halved, path_at, plain_at
 from calexnet.bench.timing import Call, Spent, Work
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint
 from calexnet.devices.base import Device
+from calexnet.devices.pacing import Time
 from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates, forcing
 from calexnet.manifest import IF, Compiled
 from calexnet.progress import track
@@ -61,7 +65,7 @@ class Images:
         """Return a digest of the images and their labels."""
         digest = hashlib.sha256(str((self.images.dtype, self.images.shape)).encode())
         for array in (self.images, self.truth):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def batch(self, number: int, size: int) -> Array:
@@ -104,6 +108,7 @@ class Found:
     worst: list[time_records.WorstRow]
     segments: list[time_records.SegmentRow]
     layouts: list[time_records.LayoutRow]
+    gathers: list[time_records.GatherRow]
     flops: results.Flops
 
 
@@ -169,6 +174,10 @@ class Subject:
             found[cascade_at(batch)] = self._mixed(runner, batch)
             for number in range(1, len(self.exits.rates) + 1):
                 found[path_at(number, batch)] = self._path(runner, number, batch)
+        for number in range(1, len(self.exits.rates)):
+            half = self._half(runner, number, halved(batches))
+            if half is not None:
+                found[half_at(number, half.images)] = half
         if threads in self.one_file:
             found[ONE_FILE] = self._walk(self.one_file[threads], 1)
             for number in range(1, len(self.exits.rates) + 1):
@@ -207,6 +216,27 @@ class Subject:
 
         return Work(call, batch)
 
+    def _half(self, runner: Runner, number: int, batch: int) -> Work | None:
+        """Return calls on batches of which half leaves at exit `number`, and half at the next one.
+
+        ``None`` for single images, and where all images score alike.
+        """
+        scores = self.table.scores[number - 1]
+        threshold = middle(scores)
+        if batch == 1 or threshold is None:
+            return None
+        table = forcing(runner.thresholds.shape, number + 1)
+        table[number - 1] = threshold
+        runner, leaves = runner.with_thresholds(table), scores >= threshold
+        sides = np.flatnonzero(leaves), np.flatnonzero(~leaves)
+        longest = max(map(len, sides))
+        rows = np.stack([np.resize(side, longest) for side in sides], axis=1).ravel()
+
+        def call(turn: int) -> Call:
+            return partial(runner, self.test.of(rows, turn, batch))
+
+        return Work(call, batch)
+
     # What comes of it.
 
     def found(self, timings: Mapping[int, Timing]) -> Found:
@@ -224,6 +254,7 @@ class Subject:
             worst=[self._worst(grids[t], t, batch) for t, batch in cells],
             segments=[row for t in self.plan.threads for row in self._segments(grids[t], t)],
             layouts=[row for t, timing in timings.items() for row in self._layouts(timing, t)],
+            gathers=[row for t in self.plan.threads for row in self._gathers(grids[t], t)],
             flops=self._flops(points),
         )
 
@@ -249,21 +280,28 @@ class Subject:
         )
 
     def _amortisation(self, grid: Grid, threads: int, batch: int) -> time_records.AmortisationRow:
-        cost = self._compared(grid.blocks, batch)
+        blocks = grid.blocks
+        cost = self._compared(blocks, batch)
+        plain = blocks.interval(self.prefix + plain_at(batch))
+        cascade = blocks.interval(self.prefix + cascade_at(batch))
         error = grid.over(cascade_at(batch), batch)
         return time_records.AmortisationRow(
             **self.names,
             batch=batch,
             threads=threads,
             plain_ms=cost.plain,
+            plain_low=plain.low,
+            plain_high=plain.high,
             cascade_ms=cost.ours,
+            cascade_low=cascade.low,
+            cascade_high=cascade.high,
             ratio=cost.ratio.value,
             ratio_low=cost.ratio.low,
             ratio_high=cost.ratio.high,
             predicted_cascade_ms=cost.ours * error.value,
             # If the prediction is off by more than this, it is not for noise.
-            cascade_low=cost.ours * (1 - (error.value - error.low)),
-            cascade_high=cost.ours * (1 + (error.high - error.value)),
+            prediction_low=cost.ours * (1 - (error.value - error.low)),
+            prediction_high=cost.ours * (1 + (error.high - error.value)),
         )
 
     def _crossover(self, grid: Grid, threads: int, batch: int) -> time_records.CrossoverRow:
@@ -321,14 +359,40 @@ class Subject:
         )
 
     def _segments(self, grid: Grid, threads: int) -> list[time_records.SegmentRow]:
-        plain = [grid.blocks.ms(self.prefix + plain_at(batch)) for batch in grid.batches]
-        own = grid.segment_ms() / np.array(grid.batches)
+        own = np.array(grid.segments())
+        rows = []
+        for place, batch in enumerate(grid.batches):
+            plain = grid.blocks.interval(self.prefix + plain_at(batch))
+            ends = [(plain.value, plain.low, plain.high), *own[:, :, place].T]
+            rows += [
+                time_records.SegmentRow(
+                    **self.names,
+                    segment=segment,
+                    batch=batch,
+                    threads=threads,
+                    ms=float(ms),
+                    low=float(low),
+                    high=float(high),
+                )
+                for segment, (ms, low, high) in enumerate(ends)
+            ]
+        return rows
+
+    def _gathers(self, grid: Grid, threads: int) -> list[time_records.GatherRow]:
+        """Return what gathering costs; nothing where only single images were timed."""
+        batch = halved(grid.batches)
         return [
-            time_records.SegmentRow(
-                **self.names, segment=segment, batch=batch, threads=threads, ms=float(ms)
+            time_records.GatherRow(
+                **self.names,
+                segment=segment,
+                batch=batch,
+                threads=threads,
+                ms=found.value,
+                low=found.low,
+                high=found.high,
             )
-            for place, batch in enumerate(grid.batches)
-            for segment, ms in enumerate([plain[place], *own[:, place]])
+            for segment, found in enumerate(grid.gathers, start=1)
+            if self.prefix + half_at(segment - 1, batch) in grid.blocks.names
         ]
 
     def _layouts(self, timing: Timing, threads: int) -> list[time_records.LayoutRow]:
@@ -356,16 +420,24 @@ class Subject:
         return found
 
     def foretold(
-        self, timings: Mapping[int, Timing], watts: Mapping[tuple[int, int], float]
+        self,
+        timings: Mapping[int, Timing],
+        energy: Mapping[tuple[int, int], EnergyComparison],
     ) -> list[time_records.ForetoldRow]:
         """Return what images would cost at other exit rates.
 
         Args:
             timings: By threads.
-            watts: That the cascade was measured to draw, by threads and batch.
+            energy: All that plain and cascade were measured to use, by threads and batch.
         """
         return [
-            self._foretold(self.grid(threads, timings[threads]), threads, batch, early, watts)
+            self._foretold(
+                self.grid(threads, timings[threads]),
+                threads,
+                batch,
+                early,
+                energy.get((threads, batch)),
+            )
             for threads in self.plan.threads
             for batch in self.plan.batches
             for early in prediction.EARLY
@@ -377,12 +449,12 @@ class Subject:
         threads: int,
         batch: int,
         early: float,
-        watts: Mapping[tuple[int, int], float],
+        energy: EnergyComparison | None,
     ) -> time_records.ForetoldRow:
         rates = prediction.profile(early, self.exits.rates)
         found = grid.foretold(batch, rates)
         running_on = grid.foretold(batch, rates, compacted=False)
-        watt = watts.get((threads, batch))
+        ratio = grid.over(plain_at(batch), batch, rates)
         return time_records.ForetoldRow(
             **self.names,
             batch=batch,
@@ -392,9 +464,47 @@ class Subject:
             low=found.low,
             high=found.high,
             running_on_ms=running_on.value,
-            ratio=found.value / grid.blocks.ms(self.prefix + plain_at(batch)),
-            joules=None if watt is None else watt * found.value / 1e3,
+            running_on_low=running_on.low,
+            running_on_high=running_on.high,
+            ratio=ratio.value,
+            ratio_low=ratio.low,
+            ratio_high=ratio.high,
+            **foretold_energy(energy, grid.over(cascade_at(batch), batch, rates)),
         )
+
+    def energy_crossover(
+        self, timings: Mapping[int, Timing], section: EnergySection
+    ) -> list[EnergyCrossoverRow]:
+        """Return where the cascade starts to save energy, at every setting that was measured.
+
+        From the exits' own joules where they were measured, single images on one thread; else from
+        the time that is foretold, by the power that the cascade drew.
+        """
+        known = {(row.threads, row.batch): row for row in section.crossover}
+        found = []
+        for row in section.rows:
+            if row.gross is None:
+                continue
+            ratio = energy_ratio(row.gross)
+            if (row.threads, row.batch) in known:
+                found.append(known[row.threads, row.batch])
+            elif ratio is not None:
+                grid = self.grid(row.threads, timings[row.threads])
+                rate, low, high = grid.break_even(row.batch, ratio)
+                found.append(
+                    EnergyCrossoverRow(
+                        **self.names,
+                        batch=row.batch,
+                        threads=row.threads,
+                        break_even_exit_rate=rate,
+                        break_even_low=low,
+                        break_even_high=high,
+                        observed_exit_rate=float(sum(self.exits.rates[:-1])),
+                        recombined_j=None,
+                        cascade_j=row.gross.cascade.joules,
+                    )
+                )
+        return found
 
     def _point_row(self, point: OperatingPoint, blocks: Blocks) -> time_records.OperatingPointRow:
         exits = self.at(point)
@@ -475,7 +585,7 @@ class Subject:
         ]
 
     def energy(
-        self, device: Device, timings: Mapping[int, Timing], rng: np.random.Generator
+        self, device: Device, timings: Mapping[int, Timing], rng: np.random.Generator, time: Time
     ) -> EnergySection:
         """Measure the energy of what was timed, in windows of their own."""
         calls = self._calls_a_window(1)
@@ -495,6 +605,7 @@ class Subject:
             rng=rng,
             power_csv=self.plan.power_csv,
             cpu_tdp_w=self.plan.cpu_tdp_w,
+            time=time,
         )
 
     def _energy_cell(self, timing: Timing, threads: int, batch: int) -> EnergyCell:
@@ -535,6 +646,18 @@ def latency_row(
 def _one_file_at(number: int) -> str:
     """Return the name of single images that leave at exit `number` of one file."""
     return f"one file exit{number}@1"
+
+
+def middle(scores: NDArray[np.float32]) -> float | None:
+    """Return a threshold that about half of `scores` reach, None if none tells any apart."""
+    rising = np.unique(scores[np.isfinite(scores)])
+    if len(rising) < 2:
+        return None
+    place = int(np.searchsorted(rising, np.median(scores[np.isfinite(scores)])))
+    place = min(max(place, 1), len(rising) - 1)
+    # Midway between two scores, so that a last-bit difference does not decide.
+    between = np.float32((float(rising[place - 1]) + float(rising[place])) / 2)
+    return float(between if between > rising[place - 1] else rising[place])
 
 
 def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:

@@ -24,14 +24,18 @@ class AmortisationRow:
         batch: Samples a call.
         threads: Within an operator.
         plain_ms: The backbone alone, at the usual pace of the machine.
+        plain_low: Lower end of its interval, the machine's swings included.
+        plain_high: Upper end.
         cascade_ms: The cascade on images in their mixed order, likewise.
+        cascade_low: Lower end of its interval, the machine's swings included.
+        cascade_high: Upper end.
         ratio: Cascade over plain, from the same blocks.
         ratio_low: Lower end of its interval.
         ratio_high: Upper end.
         predicted_cascade_ms: From the exit paths' times and the exit rates. Predicted.
-        cascade_low: Lower end of the interval of `cascade_ms`, against the prediction in the same
-            blocks: the prediction holds if it lies inside.
-        cascade_high: Upper end.
+        prediction_low: The prediction holds if it lies from here, by the noise of measured and
+            predicted in the same blocks,
+        prediction_high: to here.
     """
 
     target: str
@@ -39,18 +43,22 @@ class AmortisationRow:
     batch: int
     threads: int
     plain_ms: float
+    plain_low: float
+    plain_high: float
     cascade_ms: float
+    cascade_low: float
+    cascade_high: float
     ratio: float
     ratio_low: float
     ratio_high: float
     predicted_cascade_ms: float
-    cascade_low: float
-    cascade_high: float
+    prediction_low: float
+    prediction_high: float
 
     @property
     def prediction_holds(self) -> bool:
         """Whether the predicted time lies in the interval of the measured one."""
-        return self.cascade_low <= self.predicted_cascade_ms <= self.cascade_high
+        return self.prediction_low <= self.predicted_cascade_ms <= self.prediction_high
 
 
 @dataclass(frozen=True)
@@ -184,8 +192,8 @@ class SegmentRow:
     """One segment, or ``plain`` as segment 0, at one batch size.
 
     A segment's time is that of leaving after it less that of leaving before it: what it adds in
-    the runner, in the order of an app. What the report foretells is made of these. A segment of
-    next to no time may come out under 0 by noise.
+    the runner, in the order of an app. What the report foretells is made of these. Where the
+    interval of such a difference holds 0 the segment is lost in the noise, and `ms` may be under 0.
     """
 
     target: str
@@ -194,6 +202,36 @@ class SegmentRow:
     batch: int
     threads: int
     ms: float
+    low: float
+    high: float
+
+    @property
+    def in_the_noise(self) -> bool:
+        """Whether the time cannot be told from nothing."""
+        return self.low <= 0
+
+
+@dataclass(frozen=True)
+class GatherRow:
+    """What it costs to gather one surviving image before a segment, ms.
+
+    From a batch of which half leaves before it, less the segments that run. What is foretold holds
+    it where it can be told from nothing.
+    """
+
+    target: str
+    precision: str
+    segment: int
+    batch: int
+    threads: int
+    ms: float
+    low: float
+    high: float
+
+    @property
+    def in_the_noise(self) -> bool:
+        """Whether it cannot be told from nothing."""
+        return self.low <= 0
 
 
 @dataclass(frozen=True)
@@ -242,9 +280,18 @@ class ForetoldRow:
         low: Lower end of its interval at the machine's usual pace.
         high: Upper end.
         running_on_ms: The same if the whole batch goes on while one image has not left.
+        running_on_low: Lower end of its interval.
+        running_on_high: Upper end.
         ratio: `ms` over plain's.
+        ratio_low: Lower end of its interval, from the same blocks.
+        ratio_high: Upper end.
         joules: An image, from the power that the cascade was measured to draw at this batch and
             thread setting; ``None`` where no sensor was read.
+        joules_low: Lower end of its interval.
+        joules_high: Upper end.
+        joules_ratio: Over plain's; ``None`` also where either lies in the noise.
+        joules_ratio_low: Lower end of its interval.
+        joules_ratio_high: Upper end.
     """
 
     target: str
@@ -256,8 +303,17 @@ class ForetoldRow:
     low: float
     high: float
     running_on_ms: float
+    running_on_low: float
+    running_on_high: float
     ratio: float
+    ratio_low: float
+    ratio_high: float
     joules: float | None
+    joules_low: float | None
+    joules_high: float | None
+    joules_ratio: float | None
+    joules_ratio_low: float | None
+    joules_ratio_high: float | None
 
 
 @dataclass(frozen=True)
@@ -319,9 +375,10 @@ class SampleRow:
     Attributes:
         target: Of the bundle.
         precision: Of the bundle.
-        network: ``plain``, ``cascade``, ``exit1`` and on (all leave there), ``point NAME`` (the
-            cascade at another operating point), ``one file`` (the cascade in layout `if`), ``one
-            file exit1`` and on (likewise), or a rival's name.
+        network: ``plain``, ``cascade``, ``exit1`` and on (all leave there), ``half1`` and on
+            (half leave there, half at the next), ``point NAME`` (the cascade at another operating
+            point), ``one file`` (the cascade in layout `if`), ``one file exit1`` and on (likewise),
+            or a rival's name.
         batch: Samples a call.
         threads: Within an operator.
         ms: The mean of an image in each block, as the clock showed it.

@@ -45,13 +45,13 @@ from calexnet.bench.time_records import (
 
 @dataclass(frozen=True)
 class SegmentTimes:
-    """All segments at one batch and thread setting; `ms` is an image, by segment."""
+    """All segments at one batch and thread setting, by number."""
 
     target: str
     precision: str
     batch: int
     threads: int
-    ms: dict[int, float]
+    rows: dict[int, SegmentRow]
 
 
 _RATIO: Column[Any] = Column(
@@ -214,9 +214,15 @@ def foretold(report: Report) -> Table[ForetoldRow]:
             "Cascade, ms",
             lambda row: interval(significant, row.ms, row.low, row.high),
         ),
-        Column("Ratio", lambda row: ratio(row.ratio)),
-        Column("Not gathered, ms", lambda row: significant(row.running_on_ms)),
-        Column("Cascade, mJ", lambda row: significant(_milli(row.joules))),
+        _RATIO,
+        Column(
+            "Not gathered, ms, 95 % interval",
+            lambda row: interval(
+                significant, row.running_on_ms, row.running_on_low, row.running_on_high
+            ),
+        ),
+        Column("Cascade, mJ, 95 % interval", _foretold_mj),
+        Column("Energy ratio, 95 % interval", _foretold_energy_ratio),
     )
     notes = (
         "Predicted from the segments' times: an image, if another share left early, split among "
@@ -226,8 +232,16 @@ def foretold(report: Report) -> Table[ForetoldRow]:
     return Table("foretold", "If more or fewer images left early", notes, columns, report.foretold)
 
 
-def _milli(value: float | None) -> float | None:
-    return None if value is None else 1e3 * value
+def _foretold_mj(row: ForetoldRow) -> str:
+    if row.joules is None or row.joules_low is None or row.joules_high is None:
+        return MISSING
+    return interval(significant, *(1e3 * j for j in (row.joules, row.joules_low, row.joules_high)))
+
+
+def _foretold_energy_ratio(row: ForetoldRow) -> str:
+    if row.joules_ratio is None or row.joules_ratio_low is None or row.joules_ratio_high is None:
+        return MISSING
+    return interval(ratio, row.joules_ratio, row.joules_ratio_low, row.joules_ratio_high)
 
 
 def exits(report: Report) -> Table[ExitRow]:
@@ -285,8 +299,8 @@ def segments(report: Report) -> Table[SegmentTimes]:
     )
     notes = (
         "What each segment adds to an image, in ms, with the whole batch in it: the time of "
-        "leaving after it less that of leaving before it. In the cascade later segments see fewer "
-        "images, so the segments do not add up to it.",
+        "leaving after it less that of leaving before it; 'under' where it is lost in the noise. "
+        "In the cascade later segments see fewer images, so they do not add up to it.",
     )
     return Table("segments", "Segment by segment", notes, columns, _side_by_side(report.segments))
 
@@ -319,13 +333,20 @@ def _timed_on(row: ExitRow) -> str:
 
 def _segment_column(segment: int, last: int) -> Column[SegmentTimes]:
     name = f"Segment {last_named(segment, last, 'tail')}" if segment else "Plain"
-    return Column(f"{name}, ms", lambda row: significant(row.ms.get(segment)))
+    return Column(f"{name}, ms", lambda row: _segment(row.rows.get(segment)))
+
+
+def _segment(row: SegmentRow | None) -> str:
+    """Return the time, or under what it lies where it cannot be told from nothing."""
+    if row is None:
+        return MISSING
+    return f"under {significant(row.high)}" if row.in_the_noise else significant(row.ms)
 
 
 def _side_by_side(rows: Sequence[SegmentRow]) -> tuple[SegmentTimes, ...]:
     """Gather the segments of one batch and thread setting into one record."""
-    grouped: dict[tuple[str, str, int, int], dict[int, float]] = {}
+    grouped: dict[tuple[str, str, int, int], dict[int, SegmentRow]] = {}
     for row in rows:
         setting = (row.target, row.precision, row.batch, row.threads)
-        grouped.setdefault(setting, {})[row.segment] = row.ms
-    return tuple(SegmentTimes(*setting, ms) for setting, ms in grouped.items())
+        grouped.setdefault(setting, {})[row.segment] = row
+    return tuple(SegmentTimes(*setting, own) for setting, own in grouped.items())

@@ -53,6 +53,7 @@ class Model:
         exit_rates: Observed.
         grid: Batch sizes at which segments were measured, rising.
         segment_ms: An image, ``[segment][grid]``.
+        gather_ms: Of one image before each segment; 0 where it is lost in the noise.
         cells: Batch sizes to choose from.
     """
 
@@ -63,6 +64,7 @@ class Model:
     exit_rates: tuple[float, ...]
     grid: tuple[int, ...]
     segment_ms: tuple[tuple[float, ...], ...]
+    gather_ms: tuple[float, ...]
     cells: tuple[Cell, ...]
 
 
@@ -89,6 +91,11 @@ def models(report: Report) -> tuple[Model, ...]:
             for row in report.segments
             if (row.target, row.precision, row.threads) == (target, precision, threads)
         }
+        gathers = {
+            row.segment: 0.0 if row.in_the_noise else row.ms
+            for row in report.gathers
+            if (row.target, row.precision, row.threads) == (target, precision, threads)
+        }
         grid = tuple(sorted({batch for _, batch in times}))
         rates = {
             row.exit: row.rate
@@ -112,6 +119,7 @@ def models(report: Report) -> tuple[Model, ...]:
                     segment_ms=tuple(
                         tuple(times[number, batch] for batch in grid) for number in sorted(rates)
                     ),
+                    gather_ms=tuple(gathers.get(number, 0.0) for number in sorted(rates)),
                     cells=tuple(cells),
                 )
             )
@@ -124,7 +132,9 @@ def predict(model: Model, cell: Cell, exit_rates: Sequence[float]) -> Prediction
         tuple(ms * batch for ms, batch in zip(own, model.grid, strict=True))
         for own in model.segment_ms
     )
-    ms = expected_call_ms(SegmentTimes(model.grid, call_ms), cell.batch, exit_rates) / cell.batch
+    times = SegmentTimes(model.grid, call_ms)
+    call = expected_call_ms(times, cell.batch, exit_rates, gather_ms=model.gather_ms)
+    ms = call / cell.batch
     ratio = ms / cell.plain_ms
     low, high = ratio * cell.low, ratio * cell.high
     return Prediction(

@@ -115,12 +115,44 @@ def expected_calls(
     return calls
 
 
+def expected_gathers(batch: int, exit_rates: Sequence[float]) -> Floats:
+    """Return how many samples are gathered before each segment, for one batch: ``(exits,)``.
+
+    All that reach a segment are gathered if any that reached the one before has left. With the
+    share ``a`` that reaches segment `k` and ``b`` the one before it::
+
+        E[n_k, n_k < n_(k-1)] = B a (1 - (1 - b + a)^(B - 1))
+
+    as ``E[n t^n] = B b t (1 - b + b t)^(B - 1)`` for n of binomial (B, b), with ``t = a / b``.
+    """
+    reach = 1.0 - np.cumsum([0.0, *exit_rates[:-1]])
+    left = np.clip(np.diff(reach), -1.0, 0.0)  # minus the share that leaves in between
+    gathered = batch * np.clip(reach[1:], 0.0, 1.0) * (1 - (1 + left) ** (batch - 1))
+    return np.append(0.0, gathered)
+
+
 def expected_call_ms(
-    times: SegmentTimes, batch: int, exit_rates: Sequence[float], *, compacted: bool = True
+    times: SegmentTimes,
+    batch: int,
+    exit_rates: Sequence[float],
+    *,
+    compacted: bool = True,
+    gather_ms: Sequence[float] | None = None,
 ) -> float:
-    """Return the expected ms of one batch through the cascade; see `expected_calls`."""
+    """Return the expected ms of one batch through the cascade.
+
+    Args:
+        times: Of the segments.
+        batch: See `expected_calls`.
+        exit_rates: Likewise.
+        compacted: Likewise.
+        gather_ms: To gather one sample before each segment, 0 for the first; nothing if not given.
+    """
     calls = expected_calls(times.batches, batch, exit_rates, compacted=compacted)
-    return float((calls * np.array(times.call_ms)).sum())
+    total = float((calls * np.array(times.call_ms)).sum())
+    if compacted and gather_ms is not None:
+        total += float(expected_gathers(batch, exit_rates) @ np.array(gather_ms))
+    return total
 
 
 def exit_profile(early: float, mix: Sequence[float]) -> tuple[float, ...]:
@@ -140,16 +172,26 @@ class Profiles:
     Attributes:
         early: Share that leaves before the tail, rising; the observed one is among them.
         calls: What each profile calls: float64 ``(profiles, exits, grid)``, see `expected_calls`.
+        gathers: What each gathers: float64 ``(profiles, exits)``, see `expected_gathers`.
         observed: Place of the observed share.
     """
 
     early: Floats
     calls: Floats
+    gathers: Floats
     observed: int
 
-    def expected_ms(self, call_ms: Floats) -> Floats:
-        """Return the expected ms of one call for each profile, from ms ``(exits, grid)``."""
-        return np.asarray(np.tensordot(self.calls, call_ms, 2))
+    def expected_ms(self, call_ms: Floats, gather_ms: Floats | None = None) -> Floats:
+        """Return the expected ms of one call for each profile.
+
+        Args:
+            call_ms: Of each segment: float64 ``(exits, grid)``, and further axes.
+            gather_ms: One sample's before each: float64 ``(exits,)``, and the same further axes.
+        """
+        expected = np.tensordot(self.calls, call_ms, 2)
+        if gather_ms is not None:
+            expected = expected + np.tensordot(self.gathers, gather_ms, 1)
+        return np.asarray(expected)
 
 
 def profiles(
@@ -159,13 +201,16 @@ def profiles(
     mix = exit_rates[:-1]
     observed = min(float(sum(mix)), 1.0)
     early = np.unique(np.append(np.linspace(0.0, 1.0, steps + 1), observed))
-    calls = [
-        expected_calls(
-            batches, batch, exit_rates if share == observed else exit_profile(float(share), mix)
-        )
+    rates = [
+        tuple(exit_rates) if share == observed else exit_profile(float(share), mix)
         for share in early
     ]
-    return Profiles(early, np.array(calls), int(np.searchsorted(early, observed)))
+    return Profiles(
+        early,
+        np.array([expected_calls(batches, batch, one) for one in rates]),
+        np.array([expected_gathers(batch, one) for one in rates]),
+        int(np.searchsorted(early, observed)),
+    )
 
 
 def break_even_exit_rate(found: Profiles, losses: Floats) -> float | None:

@@ -22,6 +22,7 @@ from calexnet.costs import (
     exit_profile,
     expected_call_ms,
     expected_calls,
+    expected_gathers,
     profiles,
 )
 
@@ -157,6 +158,31 @@ def test_the_expected_time_of_two_samples_worked_by_hand() -> None:
     assert pytest.approx(4 + 0.25 * 12 + 0.5 * 10) == expected_call_ms(times, 2, (0.5, 0.5))
 
 
+def enumerated_gathers(batch: int, exit_rates: Sequence[float]) -> list[float]:
+    """Return the same over every way in which the samples of a batch can take exits."""
+    exits = range(len(exit_rates))
+    found = [0.0 for _ in exits]
+    for taken in itertools.product(exits, repeat=batch):
+        chance = math.prod(exit_rates[k] for k in taken)
+        alive = [sum(k >= segment for k in taken) for segment in exits]
+        for segment in exits[1:]:
+            found[segment] += chance * alive[segment] * (alive[segment] < alive[segment - 1])
+    return found
+
+
+@given(devices(rising=False))
+def test_survivors_are_gathered_where_someone_left(
+    device: tuple[SegmentTimes, int, tuple[float, ...]],
+) -> None:
+    times, batch, rates = device
+    expected, gather_ms = enumerated_gathers(batch, rates), [0.5 * k for k in range(len(rates))]
+
+    assert pytest.approx(expected, abs=1e-9) == expected_gathers(batch, rates)
+    added = expected_call_ms(times, batch, rates, gather_ms=gather_ms)
+    added -= expected_call_ms(times, batch, rates)
+    assert pytest.approx(float(np.dot(expected, gather_ms)), abs=1e-6) == added
+
+
 @pytest.mark.parametrize(
     ("early", "mix", "expected"),
     [
@@ -287,7 +313,7 @@ def test_a_cascade_that_measured_faster_has_broken_even_though_more_exits_would_
 
 
 #: Profiles at steps of a quarter; what the cascade loses falls from 2 to -2.
-QUARTERS = Profiles(np.linspace(0, 1, 5), np.zeros((5, 1, 1)), observed=2)
+QUARTERS = Profiles(np.linspace(0, 1, 5), np.zeros((5, 1, 1)), np.zeros((5, 1)), observed=2)
 LOSSES = np.linspace(2, -2, 5)
 
 

@@ -132,7 +132,7 @@ def test_the_panel_agrees_with_python(tmp_path: Path) -> None:
 def test_the_panel_agrees_with_python_between_the_batches_of_a_coarse_grid(tmp_path: Path) -> None:
     """Of many images, on a measured report's kind of grid: survivors fall between its points."""
     segments = [
-        SegmentRow(*SUBJECT, segment, batch, 1, ms)
+        SegmentRow(*SUBJECT, segment, batch, 1, ms, 0.9 * ms, 1.1 * ms)
         for batch, cells in ((1, (3.0, 1.0, 1.5, 2.0)), (64, (1.0, 0.2, 0.5, -0.01)))
         for segment, ms in enumerate(cells)
     ]

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from calexnet.bench.energy import (
     EnergyPlan,
     EnergyRun,
-    break_even_exit_rate,
+    break_even,
     choose_source,
     estimated_j,
     unmeasured,
 )
 from calexnet.bench.energy_rows import EnergyCell, EnergyExits, EnergySection, measure_energy
+from calexnet.bench.interval import Interval
 from calexnet.bench.timing import Task
 from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
 from calexnet.devices.energy import EnergySource
@@ -327,12 +328,14 @@ def test_a_section_has_a_row_for_every_cell_and_exit_and_a_crossover() -> None:
     )
     assert (None, None) == (row.plain_estimated_j, row.cascade_estimated_j)
     assert [(1, 0.5), (2, 0.3), (3, 0.2)] == [(e.exit, e.rate) for e in found.exits]
-    (crossing,) = found.crossover
+    (pays,) = found.crossover
     assert row.gross is not None
-    assert pytest.approx(crossing.recombined_j, rel=0.02) == crossing.cascade_j
-    assert 0.8 == crossing.observed_exit_rate
-    assert crossing.break_even_exit_rate is not None
-    assert 0 < crossing.break_even_exit_rate < 0.8
+    assert pytest.approx(pays.recombined_j, rel=0.02) == pays.cascade_j
+    assert (1, 1, 0.8) == (pays.batch, pays.threads, pays.observed_exit_rate)
+    assert pays.break_even_low is not None
+    assert pays.break_even_exit_rate is not None
+    assert pays.break_even_high is not None
+    assert 0 < pays.break_even_low <= pays.break_even_exit_rate <= pays.break_even_high < 0.8
     assert found.method.source is not None
     assert "counter" == found.method.source.name
 
@@ -379,11 +382,36 @@ def test_the_first_sensor_that_can_be_read_is_used() -> None:
     assert "a: absent; b: dead" == unmeasured({"a": "absent", "b": "dead"}).reason
 
 
+def sure(value: float, wide: float = 0.0) -> Interval:
+    return Interval(value, value - wide, value + wide)
+
+
+def crossing(
+    exit_j: list[float], rates: list[float], plain_j: float, cascade_j: float, wide: float = 0.0
+) -> tuple[float | None, float | None, float | None]:
+    ratio = cascade_j / plain_j
+    return break_even([sure(j) for j in exit_j], rates, plain_j, sure(ratio, wide))
+
+
 def test_break_even_in_joules_by_hand() -> None:
     """Exit 1 costs 2 J, the tail 10 J, plain 6 J: half must leave early. All recombine exactly."""
-    assert pytest.approx(0.5) == break_even_exit_rate([2.0, 10.0], [0.75, 0.25], 6.0, 4.0)
-    assert 0.0 == break_even_exit_rate([2.0, 5.0], [0.75, 0.25], 6.0, 2.75)
-    assert break_even_exit_rate([7.0, 10.0], [0.75, 0.25], 6.0, 7.75) is None
+    rates = [0.75, 0.25]
+    assert pytest.approx((0.5,) * 3) == crossing([2.0, 10.0], rates, 6.0, 4.0)
+    assert (0.0, 0.0, 0.0) == crossing([2.0, 5.0], rates, 6.0, 2.75)
+    assert (None, None, None) == crossing([7.0, 10.0], rates, 6.0, 7.75)
+
+
+def test_the_band_of_break_even_in_joules_by_hand() -> None:
+    """An early exit saves 8 of plain's 6 J, so a ratio that is off by 0.2 moves the rate by 0.15.
+
+    The exits' own noise counts by how far their shares are from the observed ones: 0.25 of each.
+    """
+    rates = [0.75, 0.25]
+    assert pytest.approx((0.5, 0.35, 0.65)) == crossing([2.0, 10.0], rates, 6.0, 4.0, wide=0.2)
+    noisy = break_even([sure(2.0, 0.3), sure(10.0, 0.4)], rates, 6.0, sure(4 / 6))
+    assert noisy[1] is not None
+    # At the lower end e: (0.75 - e) x 0.5 J of noise = (0.5 - e) x 8 J of loss.
+    assert pytest.approx((4 - 0.375) / 7.5, abs=1e-3) == noisy[1]
 
 
 @given(
@@ -398,7 +426,7 @@ def test_the_observed_rate_lies_beyond_break_even_exactly_when_the_cascade_uses_
 ) -> None:
     cascade_j = early * early_j + (1 - early) * tail_j + extra_j
 
-    found = break_even_exit_rate([early_j, tail_j], [early, 1 - early], plain_j, cascade_j)
+    found, _, _ = crossing([early_j, tail_j], [early, 1 - early], plain_j, cascade_j)
 
     if cascade_j < plain_j - 1e-9:
         assert found is not None

@@ -51,7 +51,7 @@ def measured() -> Report:
             ExitEnergyRow(*SUBJECT, 1, 0.625, GROSS.cascade, None, None),
             ExitEnergyRow(*SUBJECT, 2, 0.375, None, None, "late: gone"),
         ),
-        energy_crossover=(EnergyCrossoverRow(*SUBJECT, 0.25, 0.625, 0.021, 0.02),),
+        energy_crossover=(EnergyCrossoverRow(*SUBJECT, 1, 1, 0.25, 0.2, 0.31, 0.625, 0.021, 0.02),),
         energy_method=replace(METHOD, cpu_tdp_w=15.0),
     )
 
@@ -85,8 +85,8 @@ def test_with_a_sensor_both_ways_of_counting_idle_stand_side_by_side() -> None:
         "Not measured: late: gone.",
         "Energy with 1 thread: cascade uses less at batch 1 (ratio 0.400).",
         "Break-even in joules, predicted, at batch 1 on one thread: plain and cascade use the same "
-        "if 25.0 % of the images leave early; 62.5 % do. The exits' joules, recombined, come to "
-        "21.0 mJ, 20.0 mJ were measured (+5.0 %).",
+        "if 25.0 % (20.0 % to 31.0 %) of the images leave early; 62.5 % do. The exits' joules, "
+        "recombined, come to 21.0 mJ, 20.0 mJ were measured (+5.0 %).",
     )
     assert (
         "Energy an image",
@@ -102,6 +102,22 @@ def test_never_is_said_in_words() -> None:
     notes = energy_tables.energy(replace(measured(), energy_crossover=(row,))).notes
 
     assert any("even if every image left early, the cascade would use more" in n for n in notes)
+
+
+def test_joules_break_even_at_every_batch_that_was_measured() -> None:
+    single = measured().energy_crossover[0]
+    more = (replace(single, batch=8, recombined_j=None, break_even_high=None),)
+    never = (replace(single, batch=32, break_even_exit_rate=None, recombined_j=None),)
+    report = replace(measured(), energy_crossover=(single, *more, *never))
+
+    table = energy_tables.crossover(report)
+
+    assert ["25.0 % (20.0 % to 31.0 %)", "25.0 % (20.0 % to never)", "n/a (never saves)"] == column(
+        table, "Break-even exit rate in joules (predicted), 95 % interval"
+    )
+    assert ["1", "8", "32"] == column(table, "Batch")
+    assert table.title in [one.title for one in energy_tables.energy_tables(report)]
+    assert 1 == sum("Break-even in joules" in note for note in energy_tables.energy(report).notes)
 
 
 def test_exits_have_their_own_energy_or_the_reason() -> None:

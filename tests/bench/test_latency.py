@@ -95,7 +95,7 @@ def test_percentiles_rise_and_lie_in_their_intervals_over_0(
         assert 0 < interval.low <= interval.value <= interval.high
 
 
-COSTS, SHARES, SAMPLES = (5.0, 22.0), (0.7, 0.3), 500
+EARLY, SAMPLES = 0.7, 500
 
 
 def simulated(memory: float, blocks: int, samples: int | None, rng: np.random.Generator) -> Latency:
@@ -103,14 +103,14 @@ def simulated(memory: float, blocks: int, samples: int | None, rng: np.random.Ge
 
     Three more tasks tell the pace; 25 calls a block, each with noise of its own.
     """
-    costs = {**{str(ms): ms for ms in COSTS}, "x": 10.0, "y": 10.0, "z": 10.0}
+    costs = {"early": 5.0, "late": 22.0, "x": 10.0, "y": 10.0, "z": 10.0}
     series = noise.run(costs, blocks, memory, rng)
     calls = {
         name: ms[:, None] * rng.lognormal(0, 0.05, (blocks, 25)) for name, ms in series.items()
     }
     pace = told_apart({name: some.mean(axis=1) for name, some in calls.items()}).pace
-    early = SHARES[0] if samples is None else rng.binomial(samples, SHARES[0]) / samples
-    strata = [Stratum(early, [*calls["5.0"]]), Stratum(1 - early, [*calls["22.0"]])]
+    early = EARLY if samples is None else rng.binomial(samples, EARLY) / samples
+    strata = [Stratum(early, [*calls["early"]]), Stratum(1 - early, [*calls["late"]])]
     return mixture(strata, samples or 10**9, pace)
 
 

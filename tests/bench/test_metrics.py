@@ -65,8 +65,8 @@ def words(text: str, found: Report | None = None) -> str:
         ("p99_ms>0", "n/a, too few calls were timed for this percentile"),
         ("mean_ms[network=net.onnx]>0", "mean_ms is 7 (6.9 to 7.1)"),
         ("mean_ms[network=plain,batch=8]>0", "mean_ms is 120 (118 to 122)"),
-        ("cascade_ms>0", "cascade_ms is 12 (11.2 to 12.8)"),
-        ("plain_ms[threads=4]>0", "plain_ms is 8"),
+        ("cascade_ms>0", "cascade_ms is 12 (11.64 to 12.36)"),
+        ("plain_ms[threads=4]>0", "plain_ms is 8 (7.76 to 8.24)"),
         ("ratio>0", "ratio is 0.6 (0.58 to 0.62)"),
         ("ratio[target=tflite]>0", "ratio is 0.9 (0.58 to 0.62)"),
         ("ratio[batch=8]>0", "ratio is 1.2 (1.15 to 1.25)"),
@@ -131,3 +131,14 @@ def test_what_was_not_measured_at_all_is_said() -> None:
 
     assert "n/a, memory was not measured" == words("peak_mib>1", bare)
     assert "n/a, nothing of the kind was measured" == words("p95_ms>1", bare)
+
+
+def test_the_ends_of_a_time_are_those_of_its_own_interval() -> None:
+    """Not those within which a prediction would hold."""
+
+    def failed(text: str) -> bool:
+        (outcome,) = check([parse(text, METRICS)], by_hand(), METRICS)
+        return outcome.failed
+
+    assert [True, False] == [failed(f"plain_ms.high>{limit}") for limit in (20.5, 20.7)]
+    assert [True, False] == [failed(f"cascade_ms.low<{limit}") for limit in (11.7, 11.6)]
