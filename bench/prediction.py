@@ -181,7 +181,7 @@ class Grid:
     def _counted(self, times: Times) -> Floats:
         """Return `gather_ms` where it can be told from nothing, 0 where it is lost in the noise."""
         surely = np.array([found.low > 0 for found in self.gathers])
-        return self.gather_ms(times) * surely[:, None]
+        return np.asarray(self.gather_ms(times) * surely[:, None])
 
     def _call_ms(self, times: Times, name: str, batch: int) -> Floats:
         return np.asarray(times[self.prefix + name] * batch)

@@ -229,9 +229,15 @@ def test_one_file_stands_beside_segments_exit_by_exit() -> None:
 
 
 def test_a_foretold_energy_has_its_interval_and_its_ratio() -> None:
-    joules = {"joules": 0.02, "joules_low": 0.019, "joules_high": 0.022}
-    ratios = {"joules_ratio": 0.4, "joules_ratio_low": 0.38, "joules_ratio_high": 0.43}
-    row = replace(sample_report().foretold[0], **joules, **ratios)
+    row = replace(
+        sample_report().foretold[0],
+        joules=0.02,
+        joules_low=0.019,
+        joules_high=0.022,
+        joules_ratio=0.4,
+        joules_ratio_low=0.38,
+        joules_ratio_high=0.43,
+    )
 
     found = time_tables.foretold(sample_report(foretold=(row,))).rows[0]
 
