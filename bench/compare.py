@@ -106,20 +106,23 @@ class Compared:
         return sum(row.change == change for row in self.rows)
 
 
-def judge(ratio: Interval, within: float, quantity: Quantity = "time") -> Change:
+def judge(ratio: Interval, within: float, quantity: Quantity = "time", among: int = 1) -> Change:
     """Return what a ratio, new over old, comes to.
 
     A change of less than a share `within` does not matter, either way: ``1 / (1 + within)`` to
     ``1 + within`` counts as the same. The verdict needs the whole interval on one side of a line:
     ``SAME`` if it lies within, ``FASTER`` or ``LESS`` if below, ``SLOWER`` or ``MORE`` if above;
-    else ``UNCLEAR``. So a change that is sure but small is ``SAME`` or ``UNCLEAR``, and when the
+    else ``UNCLEAR``. Where many rows are judged at once, one of them is far off by chance: for a
+    change the interval is widened until all of the comparison's hold together (Bonferroni). So a
+    change that is sure but small is ``SAME`` or ``UNCLEAR``, and when the
     two reports change places each verdict becomes its opposite.
     """
     low, high = 1 / (1 + within), 1 + within
     below, above = _SURELY[quantity]
-    if ratio.high < low:
+    together = statistics.widened_for(ratio, among)
+    if together.high < low:
         return below
-    if ratio.low > high:
+    if together.low > high:
         return above
     return "SAME" if low <= ratio.low and ratio.high <= high else "UNCLEAR"
 
@@ -157,9 +160,10 @@ def compare(
     of = _over_plain if relative else _times
     old, new = (_shipped(of(report.samples, seed), everything) for report in (a, b))
     old_energy, new_energy = _joules(a), _joules(b)
+    among = len(old.keys() & new.keys()) + len(old_energy.keys() & new_energy.keys())
     rows = [
-        *_rows("relative" if relative else "time", old, new, within),
-        *_rows("energy", old_energy, new_energy, within),
+        *_rows("relative" if relative else "time", old, new, within, among),
+        *_rows("energy", old_energy, new_energy, within, among),
     ]
     if not rows:
         raise InputError(
@@ -244,16 +248,19 @@ def _key(row: SampleRow | EnergyRow, network: str) -> Key:
 
 
 def _rows(
-    quantity: Quantity, old: Mapping[Key, Interval], new: Mapping[Key, Interval], within: float
+    quantity: Quantity,
+    old: Mapping[Key, Interval],
+    new: Mapping[Key, Interval],
+    within: float,
+    among: int,
 ) -> Iterator[ChangeRow]:
     for key, before in old.items():
         if key in new:
             ratio = quotient(new[key], before)
             estimate = Interval(ratio.value, ratio.low, ratio.high)
             after = new[key].value
-            yield ChangeRow(
-                quantity, *key, before.value, after, estimate, judge(ratio, within, quantity)
-            )
+            change = judge(ratio, within, quantity, among)
+            yield ChangeRow(quantity, *key, before.value, after, estimate, change)
 
 
 def _missing(mine: Iterable[Key], theirs: Mapping[Key, Interval], what: str = "") -> Iterator[str]:

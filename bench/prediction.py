@@ -179,12 +179,17 @@ class Grid:
         return image_ms
 
     def _counted(self, times: Times) -> Floats:
-        """Return `gather_ms` where it can be told from nothing, 0 where it is lost in the noise."""
-        surely = np.array([found.low > 0 for found in self.gathers])
-        return np.asarray(self.gather_ms(times) * surely[:, None])
+        """Return `gather_ms` where it is told from nothing, and 0 where noise alone may be it."""
+        counted = np.array([is_told(found) for found in self.gathers])
+        return np.asarray(self.gather_ms(times) * counted[:, None])
 
     def _call_ms(self, times: Times, name: str, batch: int) -> Floats:
         return np.asarray(times[self.prefix + name] * batch)
+
+
+def is_told(found: Interval) -> bool:
+    """Tell whether a cost that cannot be under 0 is likelier than none: by one standard error."""
+    return found.low > -found.value
 
 
 def halved(batches: Sequence[int]) -> int:

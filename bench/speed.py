@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench import speed_app, speed_runner
+from calexnet.bench import speed_app, speed_report, speed_runner
 from calexnet.bench.interval import Interval
 from calexnet.bench.speed_runner import Figure, forced
 from calexnet.bundle import open_bundle
@@ -109,13 +109,17 @@ def _network_figures(folder: Path, blocks: int) -> Iterator[Figure]:
 
 
 def _digits_figures(bundle: Path, blocks: int) -> Iterator[Figure]:
-    """Yield the figures of the demo's cascade on real images."""
+    """Yield the figures of the demo's cascade on real images, and of the reports on it."""
+    from calexnet import data
+
     runner, images = _runner(bundle), _test_digits(bundle)
     for batch in (1, 32):
         yield from speed_runner.ratio_figures("digits", runner, images, batch, 2 * blocks)
     growth = speed_app.resident_growth(runner, images, _MILLION)
     what = f"digits, {_MILLION:,} inferences: growth of resident memory"
     yield Figure(what, _exactly(100 * growth), 1, "%")
+    yield from speed_report.report_figures(bundle, data.load("digits"))
+    yield speed_report.default_figure(bundle, "digits")
 
 
 def _made(network: object, folder: Path) -> tuple[Path, NDArray[np.uint8]]:

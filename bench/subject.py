@@ -214,7 +214,9 @@ class Subject:
         def call(turn: int) -> Call:
             return partial(runner, self.test.of(rows, turn, batch))
 
-        return Work(call, batch)
+        # As in an app, images of other exits come in between: what they leave in the processor's
+        # caches is part of what each costs.
+        return Work(call, batch, group=f"{self.prefix}exits@{batch}")
 
     def _half(self, runner: Runner, number: int, batch: int) -> Work | None:
         """Return calls on batches of which half leaves at exit `number`, and half at the next one.
@@ -235,7 +237,7 @@ class Subject:
         def call(turn: int) -> Call:
             return partial(runner, self.test.of(rows, turn, batch))
 
-        return Work(call, batch)
+        return Work(call, batch, group=f"{self.prefix}exits@{batch}")
 
     # What comes of it.
 
@@ -390,6 +392,7 @@ class Subject:
                 ms=found.value,
                 low=found.low,
                 high=found.high,
+                counted=prediction.is_told(found),
             )
             for segment, found in enumerate(grid.gathers, start=1)
             if self.prefix + half_at(segment - 1, batch) in grid.blocks.names

@@ -215,8 +215,18 @@ class SegmentRow:
 class GatherRow:
     """What it costs to gather one surviving image before a segment, ms.
 
-    From a batch of which half leaves before it, less the segments that run. What is foretold holds
-    it where it can be told from nothing.
+    From a batch of which half leaves before it, less the segments that run.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        segment: From 2.
+        batch: At which it was measured.
+        threads: Within an operator.
+        ms: May be under 0 by noise.
+        low: Lower end of its interval.
+        high: Upper end.
+        counted: It is in what is foretold: told from nothing by at least a standard error.
     """
 
     target: str
@@ -227,11 +237,7 @@ class GatherRow:
     ms: float
     low: float
     high: float
-
-    @property
-    def in_the_noise(self) -> bool:
-        """Whether it cannot be told from nothing."""
-        return self.low <= 0
+    counted: bool
 
 
 @dataclass(frozen=True)

@@ -121,12 +121,14 @@ class Task:
         images: In each block.
         batch: Images in each call.
         others: Makes further calls ready, to be made once before anything is counted.
+        group: Tasks of one name mix their calls in each block; alone if empty.
     """
 
     calls: Callable[[int], Sequence[Call]]
     images: int
     batch: int = 1
     others: Callable[[], Sequence[Call]] = tuple
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,13 @@ class Work:
         call: The n-th call, from 0; whatever it needs is made ready before it is made.
         images: That each call answers.
         shapes: What the n-th call gives the segments to run on, if that is not the same for all.
+        group: See `Task`.
     """
 
     call: Callable[[int], Call]
     images: int
     shapes: Callable[[int], frozenset[object]] = lambda number: frozenset()
+    group: str = ""
 
     def calls_in(self, seconds: float, method: Method) -> int:
         """Return how many calls take about so many seconds, at least `MIN_CALLS`.
@@ -164,6 +168,7 @@ class Work:
             calls * self.images,
             self.images,
             lambda: [self.call(number) for number in self._new_shapes(calls * blocks)],
+            self.group,
         )
 
     def _new_shapes(self, calls: int) -> Iterator[int]:
@@ -234,16 +239,39 @@ def interleave(
 
 
 def _block(tasks: Mapping[str, Task], method: Method, number: int) -> Block:
-    names = [*tasks]
-    order = np.random.default_rng([method.seed, number]).permutation(len(names))
-    return {names[i]: _run_once(tasks[names[i]], method, number) for i in order}
+    units: dict[str, list[str]] = {}
+    for name, task in tasks.items():
+        units.setdefault(task.group or name, []).append(name)
+    rng = np.random.default_rng([method.seed, number])
+    found: Block = {}
+    for place in rng.permutation(len(units)):
+        names = [*units.values()][place]
+        found |= _mixed(tasks, names, method, number, rng)
+    return found
 
 
-def _run_once(task: Task, method: Method, number: int) -> tuple[list[float], float]:
-    calls = task.calls(number)
-    cpu = time.process_time()
-    seconds = [*_timed(calls, method)]
-    return seconds, (time.process_time() - cpu) / task.images
+def _mixed(
+    tasks: Mapping[str, Task],
+    names: Sequence[str],
+    method: Method,
+    number: int,
+    rng: np.random.Generator,
+) -> Block:
+    """Make the calls of one task in their order, or those of several in random order."""
+    calls = [(name, call) for name in names for call in tasks[name].calls(number)]
+    if len(names) > 1:
+        calls = [calls[place] for place in rng.permutation(len(calls))]
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    cpu_s = dict.fromkeys(names, 0.0)
+    calls[-1][1]()  # what another task left in the processor's caches is no cost of this one
+    before = time.process_time()
+    timed = _timed([call for _, call in calls], method)
+    for (name, _), one in zip(calls, timed, strict=True):
+        now = time.process_time()
+        seconds[name].append(one)
+        cpu_s[name] += now - before
+        before = now
+    return {name: (seconds[name], cpu_s[name] / tasks[name].images) for name in names}
 
 
 def _timed(calls: Sequence[Call], method: Method) -> Iterator[float]:

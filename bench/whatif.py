@@ -53,7 +53,7 @@ class Model:
         exit_rates: Observed.
         grid: Batch sizes at which segments were measured, rising.
         segment_ms: An image, ``[segment][grid]``.
-        gather_ms: Of one image before each segment; 0 where it is lost in the noise.
+        gather_ms: Of one image before each segment; 0 where noise alone may be it.
         cells: Batch sizes to choose from.
     """
 
@@ -92,7 +92,7 @@ def models(report: Report) -> tuple[Model, ...]:
             if (row.target, row.precision, row.threads) == (target, precision, threads)
         }
         gathers = {
-            row.segment: 0.0 if row.in_the_noise else row.ms
+            row.segment: row.ms if row.counted else 0.0
             for row in report.gathers
             if (row.target, row.precision, row.threads) == (target, precision, threads)
         }

@@ -198,8 +198,8 @@ SEGMENTS = (
     ),
 )
 GATHERS = (
-    GatherRow(*SUBJECT, 2, 8, 1, 0.05, 0.04, 0.06),
-    GatherRow(*SUBJECT, 3, 8, 1, 0.02, -0.01, 0.05),
+    GatherRow(*SUBJECT, 2, 8, 1, 0.05, 0.04, 0.06, True),
+    GatherRow(*SUBJECT, 3, 8, 1, 0.02, -0.03, 0.07, False),
 )
 NO_SENSOR = "no energy counter is readable: /sys/class/powercap is missing"
 

@@ -153,6 +153,16 @@ def test_a_verdict_needs_the_whole_interval_on_one_side(
     assert expected == judge(Interval((low + high) / 2, low, high), 0.05)
 
 
+def test_a_change_is_sure_among_all_rows_that_are_judged() -> None:
+    """2 % of error, and 1.96 of it in the interval: 1.12 is beyond 1.05 alone, not among 100."""
+    error = float(np.exp(0.02 * 1.96))
+    ratio = Interval(1.12, 1.12 / error, 1.12 * error)
+
+    assert ["SLOWER", "SLOWER", "UNCLEAR"] == [judge(ratio, 0.05, among=n) for n in (1, 10, 100)]
+    same = Interval(1.0, 0.97, 1.03)
+    assert "SAME" == judge(same, 0.05, among=100)
+
+
 def test_the_errors_of_two_runs_add_in_quadrature() -> None:
     over = Interval(10.0, 10.0 / np.exp(0.03), 10.0 * np.exp(0.03))
     under = Interval(5.0, 5.0 / np.exp(0.04), 5.0 * np.exp(0.04))

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from calexnet.bench.blocks import told_apart
-from calexnet.bench.prediction import Grid
+from calexnet.bench.interval import Interval
+from calexnet.bench.prediction import Grid, halved, is_told
 from tests.bench import noise
 
 RATES = (0.5, 0.2, 0.3)
@@ -51,3 +52,51 @@ def test_the_band_narrows_with_more_blocks() -> None:
         return float(np.median(found))
 
     assert width(160) < 0.7 * width(40)
+
+
+#: A path of two segments, 1 and 2 ms an image, and 0.25 ms to gather one.
+PATHS = {
+    "exit1@1": 1.0,
+    "exit2@1": 3.0,
+    "exit1@2": 1.0,
+    "exit2@2": 3.0,
+    "half1@2": (2 + 2 + 0.25) / 2,
+}
+
+
+def grid(**changed: float) -> Grid:
+    steady = {name: np.full(4, ms) for name, ms in {**PATHS, **changed}.items()}
+    return Grid(told_apart(steady), "", (1, 2), (0.5, 0.5))
+
+
+def test_gathering_is_what_half_a_batch_costs_beside_its_segments() -> None:
+    """Two of which one stays: 1/2 of the time; segment 2 sees two in 1/4 and one in 1/2."""
+    assert [0.0, 0.25] == [pytest.approx(found.value) for found in grid().gathers]
+    assert (
+        pytest.approx((2 + 0.25 * 4 + 0.5 * (2 + 0.25)) / 2) == grid().foretold(2, (0.5, 0.5)).value
+    )
+    running_on = grid().foretold(2, (0.5, 0.5), compacted=False)
+    assert pytest.approx((2 + 0.75 * 4) / 2) == running_on.value
+
+
+def test_a_gathering_that_seems_to_save_time_is_not_counted() -> None:
+    found = grid(**{"half1@2": 1.9})
+
+    assert found.gathers[1].value < 0
+    assert pytest.approx((2 + 0.25 * 4 + 0.5 * 2) / 2) == found.foretold(2, (0.5, 0.5)).value
+
+
+@pytest.mark.parametrize(
+    ("low", "told"), [(0.01, True), (-0.05, True), (-0.15, False), (-0.5, False)]
+)
+def test_a_cost_is_told_from_nothing_by_a_standard_error(low: float, told: bool) -> None:
+    assert told == is_told(Interval(0.1, low, 0.2 - low))
+
+
+@pytest.mark.parametrize(
+    ("batches", "size"), [((1,), 1), ((1, 2, 3), 2), ((1, 2, 4, 8, 24), 8), ((1, 5), 1)]
+)
+def test_gathering_is_timed_at_the_largest_batch_that_the_grid_halves(
+    batches: tuple[int, ...], size: int
+) -> None:
+    assert size == halved(batches)

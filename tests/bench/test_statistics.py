@@ -20,6 +20,7 @@ from calexnet.bench.statistics import (
     student,
     typical,
     widened,
+    widened_for,
     widening,
 )
 from calexnet.bench.time_records import Verdict
@@ -212,3 +213,16 @@ def test_independent_errors_add_in_quadrature() -> None:
     found = in_quadrature(5.0, [Interval(0.0, -3.0, 1.0), Interval(2.0, -2.0, 2.0)])
 
     assert pytest.approx((0.0, 6.0)) == bounds(found)
+
+
+def test_many_intervals_hold_together_when_each_misses_less_often() -> None:
+    """Of 100 rows each may miss in 1 of 2000, so 3.4808 standard errors instead of 1.9600."""
+    alone = Interval(2.0, 2.0 * np.exp(-1.96), 2.0 * np.exp(1.96))
+
+    together, same = widened_for(alone, 100), widened_for(alone, 1)
+
+    assert pytest.approx((2.0 * np.exp(-3.4808), 2.0 * np.exp(3.4808)), rel=1e-3) == (
+        together.low,
+        together.high,
+    )
+    assert pytest.approx((alone.low, alone.high)) == (same.low, same.high)

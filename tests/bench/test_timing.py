@@ -86,11 +86,14 @@ def test_every_task_runs_once_uncounted_and_then_once_a_block_in_random_order(
     spent = run(world, tasks, blocks, after_block=lambda block: ends.append(len(world.log)))
 
     assert names == world.log[:3]
-    orders = ["".join(world.log[i : i + 3]) for i in range(3, len(world.log), 3)]
+    # In a block every task makes one call that is not counted, and then its own.
+    runs = ["".join(world.log[i : i + 6]) for i in range(3, len(world.log), 6)]
+    orders = [run[::2] for run in runs]
+    assert orders == [run[1::2] for run in runs]
     assert blocks == len(orders)
     assert {"abc"} == {"".join(sorted(order)) for order in orders}
     assert 6 == len(Counter(orders)), "every order occurs"
-    assert [3 + 3 * (block + 1) for block in range(blocks)] == ends
+    assert [3 + 6 * (block + 1) for block in range(blocks)] == ends
     assert [[i + 1.0] * blocks for i in range(3)] == [walls(spent[name]) for name in names]
 
 
@@ -118,7 +121,7 @@ def test_no_garbage_is_collected_while_anything_is_counted(world: World) -> None
 
     run(world, {"a": task})
 
-    assert [True, *[False] * 4] == states, "the first call is the uncounted one"
+    assert [True, *[False] * 8] == states, "the first call is the uncounted one"
     assert gc.isenabled()
 
 
@@ -213,6 +216,31 @@ def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None
     assert [0, 1, 2, 6, 7, 8] == walked
 
 
+def test_the_calls_of_a_group_are_mixed_and_told_apart(world: World) -> None:
+    """Two tasks of three and two calls, in all orders; a third one stands alone."""
+    costs = {"a": 0.5, "b": 2.0, "c": 8.0}
+
+    def work(name: str, group: str) -> Work:
+        return Work(
+            lambda number: lambda: world.spend(name, costs[name], costs[name] / 4), 1, group=group
+        )
+
+    parts = (("a", "x", 3), ("b", "x", 2), ("c", "", 2))
+    tasks = {name: work(name, group).task(calls) for name, group, calls in parts}
+    spent = interleave(tasks, Method(60))
+
+    # One call that is not counted, the last of them, goes ahead of the group, and of the third.
+    blocks = ["".join(world.log[i : i + 9]) for i in range(7, len(world.log), 9)]
+    assert 60 == len(blocks)
+    assert all(block.startswith("ccc") or block.endswith("ccc") for block in blocks)
+    mixed = [block.replace("c", "") for block in blocks]
+    assert all(order[0] == order[-1] for order in mixed)
+    assert 10 == len({order[1:] for order in mixed}), "every order occurs"
+    for name, _, calls in parts:
+        assert [[costs[name]] * calls] * 60 == [one.tolist() for one in spent[name].call_s]
+        assert [costs[name] / 4] * 60 == spent[name].cpu_s
+
+
 def test_one_hiccup_does_not_starve_a_task(world: World) -> None:
     """The second of the timed calls takes a hundred times as long."""
     costs = iter([0.25, 0.25, 25.0, 0.25, 0.25, 0.25])
@@ -237,7 +265,7 @@ def test_every_shape_is_met_before_anything_is_counted_the_largest_batch_first(
     interleave(tasks, Method(2))
 
     assert ["b0", "b1", "b0", "b2", "b3", "a0", "a1", "a0", "a2", "a3"] == world.log[:10]
-    assert 10 + 8 == len(world.log)
+    assert 10 + 8 + 4 == len(world.log), "and one uncounted call a task and block"
 
 
 class Ticking(Time):
