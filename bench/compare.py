@@ -42,7 +42,7 @@ _SURELY: dict[Quantity, tuple[Change, Change]] = {
 }
 
 #: Networks of a report's samples that are parts or variants of the cascade.
-_PARTS = re.compile(r"(exit|half)\d+|point .*")
+_PARTS = re.compile(r"(one file )?exit\d+|half\d+|point .*")
 
 #: Target, precision, network, batch and threads.
 Key = tuple[str, str, str, int, int]

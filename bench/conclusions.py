@@ -133,7 +133,7 @@ def prediction_sentences(rows: Sequence[AmortisationRow]) -> tuple[str, ...]:
 
 def prediction_noise(row: AmortisationRow) -> float:
     """Return how far a prediction may be off for noise alone, as a share of the measured time."""
-    return (row.cascade_high - row.cascade_low) / 2 / row.cascade_ms
+    return (row.prediction_high - row.prediction_low) / 2 / row.cascade_ms
 
 
 def _miss(row: AmortisationRow) -> float:

@@ -28,12 +28,13 @@ from calexnet.bench.energy_records import EnergyComparison
 from calexnet.bench.energy_rows import EnergySection
 from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.figures import counted
+from calexnet.bench.findings import Findings, Found, latency_row
 from calexnet.bench.journal import Journal
 from calexnet.bench.memory import MemoryRow, memory_rows
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
-from calexnet.bench.subject import Found, Images, Load, Subject, Timing, latency_row
+from calexnet.bench.subject import Images, Load, Subject, Timing
 from calexnet.bench.timing import Block, Method, Stopwatch, WallClock, Work, interleave
 from calexnet.bench.validity_records import Validity
 from calexnet.bundle import Bundle, open_bundle
@@ -131,7 +132,7 @@ class _Benchmark:
         kept = Journal.open(journal, self._identity())
         watch.remember(kept.looks)
         timings = self._timings(kept, watch)
-        found = [subject.found(timings) for subject in self.subjects]
+        found = [Findings(subject).found(timings) for subject in self.subjects]
         rng = np.random.default_rng(self.plan.seed)
         energy = [
             subject.energy(self.device, timings, rng, self.method.time) for subject in self.subjects
@@ -220,7 +221,7 @@ class _Benchmark:
         foretold = [
             row
             for subject, one in zip(self.subjects, energy, strict=True)
-            for row in subject.foretold(timings, _gross(one))
+            for row in Findings(subject).foretold(timings, _gross(one))
         ]
         return Report(
             schema=results.SCHEMA,
@@ -263,7 +264,7 @@ class _Benchmark:
             energy_crossover=tuple(
                 row
                 for subject, one in zip(self.subjects, energy, strict=True)
-                for row in subject.energy_crossover(timings, one)
+                for row in Findings(subject).energy_crossover(timings, one)
             ),
             energy_method=energy[0].method,
             device_after=after,
@@ -299,7 +300,7 @@ class _Benchmark:
             )
 
     def _sample_rows(self, timings: Mapping[int, Timing]) -> tuple[time_records.SampleRow, ...]:
-        mine = [row for subject in self.subjects for row in subject.samples(timings)]
+        mine = [row for subject in self.subjects for row in Findings(subject).samples(timings)]
         theirs = [
             time_records.SampleRow(
                 target=rival.record.target,

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from calexnet.bench import statistics
+from calexnet.bench.conclusions import prediction_noise
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.interval import Interval
 from calexnet.bench.measure import measure
@@ -60,16 +61,11 @@ def report_figures(
         label = f"digits, batch {batch}, {runs} reports"
         held = statistics.share(sum(row.prediction_holds for row in rows), len(rows))
         yield Figure(f"{label}: prediction within the noise", held, _HOLDS, at_least=True)
-        widths = np.array([half_width(row) for row in rows])
+        widths = np.array([prediction_noise(row) for row in rows])
         value = statistics.typical(widths, seed=0)
         yield Figure(f"{label}: half-width of its interval", value, _HALF_WIDTH)
         errors = np.array([row.predicted_cascade_ms / row.cascade_ms for row in rows])
         yield Figure(f"{label}: predicted / measured", statistics.typical(errors, seed=0))
-
-
-def half_width(row: AmortisationRow) -> float:
-    """Return how far the interval of the prediction reaches to either side, as a share."""
-    return (row.prediction_high - row.prediction_low) / 2 / row.cascade_ms
 
 
 def default_figure(bundle: Path, data: str, arguments: Sequence[str] = ()) -> Figure:

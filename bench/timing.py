@@ -21,8 +21,8 @@ from calexnet.errors import InputError
 
 Floats = NDArray[np.float64]
 
-#: Fewest calls of a task in a block, and how many are timed to find out how many fit.
-MIN_CALLS, _TRIALS = 2, 5
+#: Calls of a task that are timed to find out how many fit into a block.
+_TRIALS = 5
 
 #: One call of whatever is timed.
 Call = Callable[[], object]
@@ -148,15 +148,16 @@ class Work:
     group: str = ""
 
     def calls_in(self, seconds: float, method: Method) -> int:
-        """Return how many calls take about so many seconds, at least `MIN_CALLS`.
+        """Return how many calls of a block are counted if all of its calls take so many seconds.
 
-        From the fastest of a few: one hiccup must not starve a task in every block.
+        At least one; another goes ahead that is not counted. From the fastest of a few: one hiccup
+        must not starve a task in every block.
         """
         calls = [self.call(number) for number in range(_TRIALS)]
         calls[0]()
         once_s = min(method.stopwatch.seconds(call) for call in calls)
         once_s = max(once_s, 1.0 / (method.load.calls_per_s or np.inf), 1e-9)
-        return max(MIN_CALLS, round(seconds / once_s))
+        return max(1, round(seconds / once_s) - 1)
 
     def task(self, calls: int, blocks: int = 1) -> Task:
         """Return a task of so many calls a block; each block goes on where the last one ended.

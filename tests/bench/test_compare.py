@@ -80,6 +80,28 @@ def test_what_is_compared_is_what_could_be_shipped() -> None:
     assert [*USUAL_MS] == [row.network for row in everything.rows if row.batch == 1]
 
 
+@pytest.mark.parametrize(
+    ("network", "shipped"),
+    [
+        ("cascade", True),
+        ("one file", True),
+        ("exit.onnx", True),
+        ("exit12", False),
+        ("half1", False),
+        ("one file exit2", False),
+        ("point margin-0", False),
+    ],
+)
+def test_parts_and_variants_of_the_cascade_are_not_shipped(network: str, shipped: bool) -> None:
+    def renamed(report: Report) -> Report:
+        rows = [replace(r, network=network) if r.network == "exit1" else r for r in report.samples]
+        return replace(report, samples=tuple(rows))
+
+    rows = compare(renamed(run(1)), renamed(run(2))).rows
+
+    assert shipped == (network in {row.network for row in rows if row.a < 2.0})
+
+
 def test_times_over_plain_do_not_see_the_pace_of_the_machine() -> None:
     """A machine that swings, and is half as fast again in the second run."""
     a, b = run(1, 1.0, 3.0), run(2, 1.5, 3.0)

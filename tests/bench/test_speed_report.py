@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from calexnet.bench.speed_report import default_figure, half_width, report_figures
+from calexnet.bench.speed_report import default_figure, report_figures
 from calexnet.data import npz
 from tests.bench.conftest import WIDTH
-from tests.bench.sample_report import AMORTISATION
 from tests.onnx_bundle import sample_data
 
 
@@ -36,11 +33,6 @@ def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(
         assert 0 <= held.value.low < held.value.high <= 1
         assert 0 < width.value.low <= width.value.high
         assert 0 < error.value.value
-
-
-def test_the_half_width_is_of_the_measured_time() -> None:
-    """12 ms, and 11.2 to 12.8 for the prediction."""
-    assert pytest.approx(0.8 / 12) == half_width(AMORTISATION[0])
 
 
 def test_a_run_as_it_comes_is_timed_whole(bench_bundle: Path, tmp_path: Path) -> None:
