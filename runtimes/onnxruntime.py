@@ -37,17 +37,32 @@ class OnnxRuntimeEngine(Engine):
         return answers
 
     def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
-        """Bind the arrays to the session once: a call then costs no copy and little dispatch."""
+        """Bind the arrays to the session once: a call then costs no copy and little dispatch.
+
+        That holds on the processor. For a GPU an input is copied there when it is bound, not when
+        the session runs; so inputs are bound anew for every call.
+        """
         import onnxruntime
 
         binding = self._session.io_binding()
-        for name, array in feeds.items():
-            binding.bind_cpu_input(name, array)
         for name, array in outputs.items():
-            # On the CPU this shares the array's memory.
+            # In host memory, whose array it shares; a GPU's answer is copied there by each run.
             value = onnxruntime.OrtValue.ortvalue_from_numpy(array)
             binding.bind_ortvalue_output(name, value)
-        return partial(self._session.run_with_iobinding, binding)
+        run = partial(self._session.run_with_iobinding, binding)
+
+        def take_inputs() -> None:
+            for name, array in feeds.items():
+                binding.bind_cpu_input(name, array)
+
+        def call() -> None:
+            take_inputs()
+            run()
+
+        if self.provider != "cpu":
+            return call
+        take_inputs()
+        return run
 
 
 def require() -> None:

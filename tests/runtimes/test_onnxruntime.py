@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -15,7 +16,7 @@ from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.runtimes import onnxruntime as target
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.onnxruntime import OnnxRuntimeEngine
-from tests.onnx_bundle import CLASSES
+from tests.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
 
@@ -89,6 +90,52 @@ def test_threads_are_passed_on_and_one_segment_never_spins_against_the_next(
     assert expected == options.intra_op_num_threads
     assert "1" == options.get_session_config_entry("session.force_spinning_stop")
     assert ["CPUExecutionProvider"] == session.get_providers()
+
+
+class CopyingBinding:
+    """A binding that takes a copy of an input when it is bound, as that of a GPU does."""
+
+    def __init__(self, binding: Any) -> None:
+        self.genuine = binding
+        self.bind_ortvalue_output = binding.bind_ortvalue_output
+
+    def bind_cpu_input(self, name: str, array: Any) -> None:
+        self.genuine.bind_cpu_input(name, array.copy())
+
+
+class CopyingSession:
+    """A session on the processor whose bindings are as those of a GPU."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def io_binding(self) -> CopyingBinding:
+        return CopyingBinding(self._session.io_binding())
+
+    def run_with_iobinding(self, binding: CopyingBinding) -> None:
+        self._session.run_with_iobinding(binding.genuine)
+
+
+@pytest.mark.parametrize("provider", target.PROVIDERS)
+def test_a_bound_call_reads_what_its_inputs_hold_when_it_is_made(
+    bundle: Bundle, provider: str
+) -> None:
+    """Also where binding an input copies it to the GPU: else all get the first batch's answer."""
+    genuine = engine_of(bundle)
+    session = genuine._session if provider == "cpu" else CopyingSession(genuine._session)
+    engine = OnnxRuntimeEngine(genuine.record, session, provider)
+    feeds = {"image": random_images(5), "threshold": BARS.copy()}
+    asked = ("layer1", "label", "score", "exit", "probabilities")
+    answers = {n: np.empty_like(a) for n, a in zip(asked, genuine.run(feeds, asked), strict=True)}
+
+    call = engine.bind(feeds, answers)
+    for seed in (1, 2):
+        feeds["image"][...] = random_images(5, seed)
+        feeds["threshold"][...] = seed / 4
+        call()
+
+        for array, wanted in zip(answers.values(), genuine.run(feeds, asked), strict=True):
+            assert np.array_equal(wanted, array)
 
 
 def test_without_the_package_the_message_says_what_to_install(
