@@ -101,6 +101,14 @@ class Preprocessing:
         Raises:
             InputError: Another type or shape, or a float batch with a NaN.
         """
+        return self.ready(self.fitting(images))
+
+    def fitting(self, images: object) -> NDArray[Any]:
+        """Return `images` as an array of the type and shape that fits; nothing is copied.
+
+        Raises:
+            InputError: Another type or shape.
+        """
         try:
             array = np.asarray(images)
         except ValueError:  # images of several sizes
@@ -113,15 +121,28 @@ class Preprocessing:
                 expected=f"{dtype} (n, {', '.join(map(str, wanted))})",
                 fix=self._advice(array),
             )
-        if self.input == "float" and np.isnan(array).any():
-            bad = int(np.isnan(array).reshape(len(array), -1).any(1).sum())
+        return array
+
+    def ready(self, images: NDArray[Any], first: int = 0) -> NDArray[Any]:
+        """Return fitting `images` as an engine takes them: C-contiguous, without NaN.
+
+        Args:
+            images: A batch, or as much of a large one as is run at once.
+            first: The number of its first image in the whole batch, for the message.
+
+        Raises:
+            InputError: A float batch with a NaN.
+        """
+        if self.input == "float" and (nan := np.isnan(images)).any():
+            bad = int(nan.reshape(len(images), -1).any(1).sum())
             raise InputError(
                 "the batch of images holds NaN",
-                got=f"{bad} of {len(array)} images with NaN",
+                got=f"{bad} of {len(images)} images with NaN"
+                + (f", from image {first} on" if first else ""),
                 expected="numbers",
                 fix="Check the preprocessing before this call",
             )
-        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+        return images if images.flags.c_contiguous else np.ascontiguousarray(images)
 
     def _advice(self, array: NDArray[np.generic]) -> str:
         if array.shape == self.batch_shape():

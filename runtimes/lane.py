@@ -44,6 +44,9 @@ from calexnet.runtimes.steps import Step
 
 #: About how many bytes the carried tensors of one lane may take.
 ROOM_BYTES = 256 * 2**20
+#: How many bytes a segment may write in one call, all its activations together. The runtime uses
+#: most of that memory again and again: what it takes at once is several times less.
+WORK_BYTES = 1024 * 2**20
 
 
 class Answer(NamedTuple):
@@ -87,13 +90,19 @@ class Lane(ABC):
 
     @classmethod
     def most_rows(cls, steps: Sequence[Step], preprocessing: Preprocessing) -> int:
-        """Return the largest batch to take at once: what fits into about `ROOM_BYTES`."""
+        """Return the largest batch to take at once, for `ROOM_BYTES` and `WORK_BYTES`.
+
+        A segment whose work was not counted is taken to fit.
+        """
         row_bytes = int(np.prod(preprocessing.batch_shape())) * preprocessing.dtype.itemsize
         for step in steps:
             for name in step.gives:
                 dtype = np.dtype(step.tensors[name].dtype)
                 row_bytes += 2 * int(np.prod(step.shape(name, 1))) * dtype.itemsize
-        return max(1, ROOM_BYTES // row_bytes)
+        counted = [step.engine.record.counts for step in steps]
+        # What is moved is written once and read about once.
+        work_bytes = max((c.activation_bytes // 2 for c in counted if c is not None), default=0)
+        return max(1, min(ROOM_BYTES // row_bytes, WORK_BYTES // max(1, work_bytes)))
 
     def grow(self, room: int) -> bool:
         """Make room for so many samples, of an idle lane; return whether it can."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -54,10 +55,21 @@ def load_runner(
         )
         return made
 
-    engines = [engine(record) for record in compiled.segments]
+    engines = [engine(_counted(bundle, record)) for record in compiled.segments]
     # An app seldom asks for plain, which weighs as much as the whole cascade.
-    plain = partial(engine, compiled.plain)
+    plain = partial(engine, _counted(bundle, compiled.plain))
     return Runner(bundle, compiled, engines, plain, table, module.LANE, plan)
+
+
+def _counted(bundle: Bundle, record: GraphRecord) -> GraphRecord:
+    """Return `record` with counts: where the file is no ONNX graph, of the graph it is made of."""
+    if record.counts is not None:
+        return record
+    for build in bundle.manifest.compiled:
+        for graph in (*build.segments, build.plain):
+            if graph.name == record.name and graph.counts is not None:
+                return replace(record, counts=graph.counts)
+    return record
 
 
 def _choose(

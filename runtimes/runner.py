@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from calexnet.manifest import IF, Compiled
 from calexnet.parity import Answers
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import thresholds as tables
-from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.base import ANSWER, Array, Engine
 from calexnet.runtimes.host import HostLane
 from calexnet.runtimes.if_lane import IfLane
 from calexnet.runtimes.lane import Lane
@@ -62,7 +62,11 @@ class Runner:
             )
         self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade, plan)
         preprocessing = self._preprocessing  # with `self` in it, only the collector would free it
-        self._plain_chain = Once(lambda: _Chain(steps_of([plain()]), preprocessing, lane))
+        # Carried or not, a tensor takes memory: plain has no room for more than the cascade.
+        most = None if compiled.layout == IF else self._cascade.lanes.most
+        self._plain_chain = Once(
+            lambda: _Chain(steps_of([plain()]), preprocessing, lane, most=most)
+        )
 
     @property
     def provider(self) -> str:
@@ -134,18 +138,32 @@ class Runner:
         return len(self.thresholds) + 1
 
     def _answer(self, chain: _Chain, images: Array, first: int, probabilities: bool) -> Result:
-        images = self._preprocessing.check(images)
+        images = self._preprocessing.fitting(images)
         classes = len(self.classes) if probabilities else None
         if 0 < len(images) <= chain.lanes.most:
+            images = self._preprocessing.ready(images)
             return chain.answer(images, self.thresholds, first, classes)
         parts = [Result.empty(0, classes)]
-        for some in _chunks(images, chain.lanes.most):
+        for some in self._chunks(images, chain):
             parts.append(chain.answer(some, self.thresholds, first, classes))
         return Result.joined(parts)
 
+    def _chunks(self, images: Array, chain: _Chain) -> Iterator[Array]:
+        """Yield fitting `images` in as few parts as `chain` can take, of about the same size.
+
+        What costs memory is done part by part: the images may be a memory map.
+        """
+        parts = -(-len(images) // chain.lanes.most)
+        for part in range(parts):
+            start, end = (len(images) * edge // parts for edge in (part, part + 1))
+            yield self._preprocessing.ready(images[start:end], start)
+
     def ask_every_exit(self, images: Array) -> ExitTable:
-        """Return what every exit answers for every sample; nobody leaves."""
-        images = self.preprocessing.check(images)
+        """Return what every exit answers for every sample; nobody leaves.
+
+        A batch too large for the memory that a lane may take is answered in chunks.
+        """
+        images = self.preprocessing.fitting(images)
         shape = (self._exits, len(images))
         table = ExitTable(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
         if len(images) > 0:
@@ -175,7 +193,11 @@ class Runner:
     def _every_exit(self, images: Array, *, probabilities: bool = False) -> list[dict[str, Array]]:
         """Return each exit's answer by the names of its tensors, for at least one image."""
         if self.compiled.layout != IF:
-            return [answer for _, answer in self.trace(images, probabilities=probabilities)]
+            parts = [
+                [_answer(outputs) for _, outputs in self.trace(some, probabilities=probabilities)]
+                for some in self._chunks(self.preprocessing.fitting(images), self._cascade)
+            ]
+            return [_joined(answers) for answers in zip(*parts, strict=True)]
         forced = [
             self.with_thresholds(forcing(self.thresholds.shape, number))
             for number in range(1, self._exits + 1)
@@ -194,7 +216,7 @@ class Runner:
         The calls can be made again, for example to time a segment alone.
 
         Args:
-            images: See the class; at least one.
+            images: See the class; at least one. All go through at once.
             probabilities: Ask for these too.
 
         Raises:
@@ -222,11 +244,12 @@ class _Chain:
         preprocessing: Preprocessing,
         lane: type[Lane],
         plan: Plan | None = None,
+        most: int | None = None,
     ) -> None:
         self.steps = steps
         self._plan = plan
-        most = lane.most_rows(steps, preprocessing)
-        self.lanes = Pool(lambda room: lane(steps, preprocessing, room), most)
+        fits = lane.most_rows(steps, preprocessing)
+        self.lanes = Pool(lambda room: lane(steps, preprocessing, room), min(fits, most or fits))
 
     def answer(
         self, images: Array, thresholds: NDArray[np.float32], first: int, classes: int | None
@@ -277,8 +300,11 @@ def _frozen(thresholds: NDArray[np.float32]) -> NDArray[np.float32]:
     return view
 
 
-def _chunks(images: Array, most: int) -> Iterator[Array]:
-    """Yield `images` in as few parts as possible, of about the same size."""
-    parts = -(-len(images) // most)
-    for part in range(parts):
-        yield images[len(images) * part // parts : len(images) * (part + 1) // parts]
+def _answer(outputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return what a segment answers of all that it gives; carried tensors are let go."""
+    return {name: array for name, array in outputs.items() if name in ANSWER}
+
+
+def _joined(parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """Return one exit's answers for consecutive parts of a batch as one."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -135,6 +135,19 @@ def test_another_batch_is_refused_with_what_would_fit(
         preprocessing.check(batch)
 
 
+def test_a_part_of_a_batch_says_where_it_begins() -> None:
+    part = np.full((2, 2, 2, 3), np.nan, np.float32)
+
+    with pytest.raises(InputError, match=r": got 2 of 2 images with NaN, from image 40 on; "):
+        FLOAT.ready(part, 40)
+
+
+def test_a_fitting_batch_is_not_copied() -> None:
+    batch = np.zeros((8, 2, 3, 2), np.uint8)[::2]
+
+    assert RAW.fitting(batch) is batch
+
+
 def test_nan_is_refused_with_the_count_of_images_that_hold_it() -> None:
     batch = np.zeros((3, 2, 2, 3), np.float32)
     batch[0, 0, 0, :2] = batch[2, 1, 1, 1] = np.nan

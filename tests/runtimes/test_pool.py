@@ -3,20 +3,36 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import copy
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from calexnet.counts import GraphCounts
 from calexnet.errors import EngineError
+from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import lane as contract
 from calexnet.runtimes.host import HostLane
 from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import steps_of
 from tests.onnx_bundle import random_images
+
+
+def with_engines_of(runner: Runner) -> Runner:
+    """Return a runner that has made no lane yet."""
+    return Runner(
+        runner.bundle,
+        runner.compiled,
+        runner.engines,
+        lambda: runner.plain_engine,
+        runner.thresholds,
+    )
 
 
 @pytest.fixture
@@ -130,16 +146,11 @@ def test_a_batch_beyond_the_room_is_answered_in_chunks(
 ) -> None:
     images = random_images(count)
     whole, plain = runner(images, probabilities=True), runner.plain(images)
+    every = runner.ask_every_exit(images)
     steps = steps_of(runner.engines)
     row_bytes = contract.ROOM_BYTES // HostLane.most_rows(steps, runner.preprocessing)
     monkeypatch.setattr(contract, "ROOM_BYTES", 7 * row_bytes + row_bytes // 2)
-    small = Runner(
-        runner.bundle,
-        runner.compiled,
-        runner.engines,
-        lambda: runner.plain_engine,
-        runner.thresholds,
-    )
+    small = with_engines_of(runner)
 
     result = small(images, probabilities=True)
 
@@ -151,3 +162,45 @@ def test_a_batch_beyond_the_room_is_answered_in_chunks(
     assert result.probabilities is not None
     assert (count, 4) == result.probabilities.shape
     assert np.array_equal(plain.labels, small.plain(images).labels)
+    assert 7 >= max(lane.room for lane in small._plain_chain().lanes._idle)
+    assert np.array_equal(every.labels, small.ask_every_exit(images).labels)
+    np.testing.assert_allclose(small.ask_every_exit(images).scores, every.scores, atol=1e-5)
+    strided = np.repeat(images, 2, axis=0)[::2]
+    assert np.array_equal(result.exits, small(strided).exits)
+
+
+def test_no_more_than_a_chunk_is_traced_copied_or_searched_for_nan_at_once(
+    float_runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: dict[str, list[int]] = {"ready": [], "traced": []}
+    ready, traced = Preprocessing.ready, Runner.trace
+
+    def make_ready(self: Preprocessing, images: Any, first: int = 0) -> Any:
+        sizes["ready"].append(len(images))
+        return ready(self, images, first)
+
+    def trace(self: Runner, images: Any, **options: Any) -> Any:
+        sizes["traced"].append(len(images))
+        return traced(self, images, **options)
+
+    monkeypatch.setattr(Preprocessing, "ready", make_ready)
+    monkeypatch.setattr(Runner, "trace", trace)
+    monkeypatch.setattr(contract, "ROOM_BYTES", 0)
+    small = with_engines_of(float_runner)
+    images = small.preprocessing.normalise(random_images(6))[::2]
+
+    small(images)
+    small.plain(images)
+    small.ask_every_exit(images)
+
+    assert [1] * 12 == sizes["ready"]
+    assert [1] * 3 == sizes["traced"]
+
+
+def test_what_a_segment_writes_within_bounds_the_batch_too(chain: Runner) -> None:
+    """In `plain` nothing is carried, yet all of it is computed."""
+    heavy = copy.copy(chain.plain_engine)
+    heavy.record = replace(heavy.record, counts=GraphCounts(1, 1, 1, contract.WORK_BYTES // 2, ()))
+
+    assert 1000 < HostLane.most_rows(steps_of([chain.plain_engine]), chain.preprocessing)
+    assert 4 == HostLane.most_rows(steps_of([heavy]), chain.preprocessing)
