@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
 from calexnet.manifest import COPY_AGAIN, MANIFEST, SEGMENTS, Compiled, FileRecord, Manifest
-from calexnet.storage import sha256
+from calexnet.storage import file_sha256, sha256
 
 #: Bytes that take about as long to hash as it takes to have threads.
 _WORTH_A_THREAD = 8 * 2**20
@@ -36,27 +38,21 @@ class Bundle:
             BundleError: The file is missing, cut or changed.
         """
         path = self.folder / record.path
-        try:
+        with _readable(path):
             data = path.read_bytes()
-        except OSError as problem:
-            raise BundleError(
-                f"cannot read {path}", got=problem.strerror, fix=COPY_AGAIN
-            ) from problem
-        if len(data) != record.size:
-            raise BundleError(
-                f"{path} was cut or changed",
-                got=f"{len(data)} bytes",
-                expected=f"{record.size}",
-                fix=COPY_AGAIN,
-            )
-        if (found := sha256(data)) != record.sha256:
-            raise BundleError(
-                f"{path} was changed",
-                got=f"SHA-256 {found[:12]}...",
-                expected=f"{record.sha256[:12]}...",
-                fix=COPY_AGAIN,
-            )
+        _refuse_changed(path, record, len(data), sha256(data))
         return data
+
+    def check(self, record: FileRecord) -> None:
+        """Do nothing if a file is as the manifest says; it is not kept in memory.
+
+        Raises:
+            BundleError: The file is missing, cut or changed.
+        """
+        path = self.folder / record.path
+        with _readable(path):
+            found, size = file_sha256(path), path.stat().st_size
+        _refuse_changed(path, record, size, found)
 
     def compiled(self, target: str, precision: str | None, layout: str = SEGMENTS) -> Compiled:
         """Return the cascade compiled for `target`, at its first precision for ``None``.
@@ -107,20 +103,44 @@ def open_bundle(folder: Path) -> Bundle:
 
 
 def _check(bundle: Bundle) -> None:
-    """Read every file and compare its hash; large ones two at a time, for hashing is most of it."""
+    """Compare every file's hash; large ones two at a time, for hashing is most of it."""
     records = tuple(dict.fromkeys(bundle.manifest.files()))
     if sum(record.size for record in records) < _WORTH_A_THREAD:
         for record in records:
-            bundle.read(record)
+            bundle.check(record)
         return
     from concurrent.futures import ThreadPoolExecutor  # an import that small bundles are spared
 
-    def check(record: FileRecord) -> None:
-        bundle.read(record)
-
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(check, records):
+        for _ in pool.map(bundle.check, records):
             pass
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to read `path` into one message."""
+    try:
+        yield
+    except OSError as problem:
+        raise BundleError(f"cannot read {path}", got=problem.strerror, fix=COPY_AGAIN) from problem
+
+
+def _refuse_changed(path: Path, record: FileRecord, size: int, found: str) -> None:
+    """Do nothing if a file has the size and the hash that its record says."""
+    if size != record.size:
+        raise BundleError(
+            f"{path} was cut or changed",
+            got=f"{size} bytes",
+            expected=f"{record.size}",
+            fix=COPY_AGAIN,
+        )
+    if found != record.sha256:
+        raise BundleError(
+            f"{path} was changed",
+            got=f"SHA-256 {found[:12]}...",
+            expected=f"{record.sha256[:12]}...",
+            fix=COPY_AGAIN,
+        )
 
 
 def _refuse_escape(folder: Path, record: FileRecord) -> None:

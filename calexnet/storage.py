@@ -21,6 +21,9 @@ from calexnet.errors import StorageError
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
+#: Bytes; they stay in the processor's cache from when they are read to when they are hashed.
+_HASHED_AT_ONCE = 256 * 2**10
+
 #: What the system says when it will not let us write; any other OSError is passed on as it is.
 _REFUSALS = {
     errno.ENOSPC,
@@ -40,6 +43,20 @@ _REFUSALS = {
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of `data`, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, which are never in memory all at once.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest, room = hashlib.sha256(), bytearray(_HASHED_AT_ONCE)
+    view = memoryview(room)
+    with path.open("rb", buffering=0) as file:
+        while (count := file.readinto(room)) > 0:
+            digest.update(view[:count])
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ import pytest
 
 from calexnet import storage
 from calexnet.errors import StorageError
-from calexnet.storage import sha256, staged_file, staged_folder
+from calexnet.storage import file_sha256, sha256, staged_file, staged_folder
 
 MARKER = "result.json"
 
@@ -68,6 +68,15 @@ def test_sha256_is_in_hexadecimal() -> None:
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
     assert expected == sha256(b"abc")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**18 - 1, 2**18, 2**18 + 1, 10**6])
+def test_a_file_is_hashed_as_its_bytes_are(tmp_path: Path, size: int) -> None:
+    data = bytes(range(251)) * (size // 251 + 1)
+    path = tmp_path / "file"
+    path.write_bytes(data[:size])
+
+    assert sha256(data[:size]) == file_sha256(path)
 
 
 def test_a_new_folder_appears_with_its_parents_when_the_block_ends(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_a_bound_call_reads_what_its_inputs_hold_when_it_is_made(
     genuine = engine_of(bundle)
     session = genuine._session if provider == "cpu" else CopyingSession(genuine._session)
     engine = OnnxRuntimeEngine(genuine.record, session, provider)
-    feeds = {"image": random_images(5), "threshold": BARS.copy()}
+    feeds: dict[str, Any] = {"image": random_images(5), "threshold": BARS.copy()}
     asked = ("layer1", "label", "score", "exit", "probabilities")
     answers = {n: np.empty_like(a) for n, a in zip(asked, genuine.run(feeds, asked), strict=True)}
 
