@@ -30,6 +30,8 @@ def load(
     thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
     layout: str = "segments",
     plan: Plan | None = None,
+    lazy: bool = False,
+    cache: bool | None = None,
 ) -> Runner:
     """Return a runner for the cascade in `bundle`.
 
@@ -45,11 +47,17 @@ def load(
             takes a batch image by image.
         plan: When gathering survivors pays, as `calexnet.runtimes.plan.measure` finds it on this
             device; ``None`` = they are always gathered.
+        lazy: Open every segment but the first when a sample gets there.
+        cache: Keep graphs as ONNX Runtime has optimised them for this processor, in
+            ``$XDG_CACHE_HOME/calexnet`` or ``~/.cache/calexnet``, and open those the next time;
+            ``None`` = unless the environment has ``CALEXNET_CACHE=0``. Each is checked against its
+            hash; where one is damaged or cannot be kept, the bundle's own is opened.
 
     Raises:
         BundleError: The bundle is damaged or has no such target, precision or operating point.
         RuntimeUnavailableError: The runtime is not installed.
-        InputError: Thresholds of another shape or with NaN, or fewer than one thread.
+        InputError: Thresholds of another shape or with NaN, or fewer than one thread;
+            or `lazy` for a target or layout that cannot.
     """
     return load_runner(
         open_bundle(Path(bundle)),
@@ -61,4 +69,6 @@ def load(
         thresholds=thresholds,
         layout=layout,
         plan=plan,
+        lazy=lazy,
+        cache=cache,
     )

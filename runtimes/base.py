@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.errors import EngineError
+from calexnet.errors import CalexnetError, EngineError
 from calexnet.manifest import GraphRecord, TensorRecord
 
 Array = NDArray[Any]
@@ -28,7 +28,7 @@ class Signature(NamedTuple):
 class Engine(ABC):
     """One segment, ready to run. Safe to share between threads.
 
-    An engine knows nothing of the segments around it; the runner alone compacts and pads.
+    An engine knows nothing of the segments around it; the runner alone compacts.
 
     Attributes:
         record: What the manifest says of it.
@@ -36,11 +36,19 @@ class Engine(ABC):
     """
 
     #: Name of the runtime.
-    target: ClassVar[str]
+    target: str
     provider = "cpu"
 
     def __init__(self, record: GraphRecord) -> None:
         self.record = record
+
+    def opened(self) -> Engine:
+        """Return the runtime's own engine: this one, unless it is to be opened when needed.
+
+        Raises:
+            CalexnetError: It cannot be opened.
+        """
+        return self
 
     def run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         """Return the named `outputs` for one batch of at least one sample.
@@ -54,7 +62,7 @@ class Engine(ABC):
         """
         try:
             return self._run(feeds, outputs)
-        except EngineError:
+        except CalexnetError:
             raise
         except Exception as problem:  # each runtime has its own kinds
             shapes = {name: np.shape(array) for name, array in feeds.items()}

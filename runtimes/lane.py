@@ -14,8 +14,8 @@ What a variant must provide:
 ``start``           A batch of images, at most `room`, copied in. It may be changed afterwards.
 ``_run``            One segment on the samples that are in the lane: its carried tensors stay where
                     they are made and are read there by whoever reads them next. Only the answer
-                    comes back, in host arrays of just those samples: padding up to a bucket is the
-                    lane's own business. They may be views into memory that the next call writes.
+                    comes back, in host arrays of just those samples. They may be views into memory
+                    that the next call writes.
 ``keep``            Gather the survivors: of every tensor that a later segment reads the given rows,
                     rising. What follows sees these samples alone. It may be put off until a
                     tensor is read. Called only when the loop finds that gathering pays; otherwise
@@ -37,7 +37,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.errors import EngineError
+from calexnet.errors import CalexnetError
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.steps import Step
@@ -121,10 +121,11 @@ class Lane(ABC):
 
         Raises:
             EngineError: The runtime failed.
+            BundleError: The segment was to be opened now, and cannot be.
         """
         try:
             return self._run(segment, probabilities)
-        except EngineError:
+        except CalexnetError:  # a segment that was to be opened later cannot be
             raise
         except Exception as problem:  # each runtime has its own kinds
             step = self.steps[segment]

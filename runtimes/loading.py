@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
-from calexnet.manifest import SEGMENTS, Compiled, GraphRecord
+from calexnet.manifest import IF, SEGMENTS, Compiled, GraphRecord
 from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.base import Engine
+from calexnet.runtimes.cache import user_cache
+from calexnet.runtimes.lazy import LazyEngine
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
 
 #: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
-#: and ``LANE``, which run its engines here; of engines that run only where they were built also
-#: ``check(fingerprint, rebuild)``.
+#: and ``LANE``, which run its engines here; ``LAZY`` if its lane can open segments when it needs
+#: them; of engines that run only where they were built also ``check(fingerprint, rebuild)``; of a
+#: runtime whose optimised graphs can be kept ``load_kept(record, read, cache, threads=)`` and
+#: ``version()``.
 RUNTIMES = {
     "onnxruntime": "calexnet.runtimes.onnxruntime",
     "tflite": "calexnet.runtimes.tflite",
@@ -41,24 +45,59 @@ def load_runner(
     threads: int | None = None,
     operating_point: str | None = None,
     thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
+    lazy: bool = False,
+    cache: bool | None = False,
 ) -> Runner:
-    """See `calexnet.runtimes.load`; `bundle` is opened already."""
+    """See `calexnet.runtimes.load`; `bundle` is opened already, and nothing is kept by default."""
     if threads is not None and threads < 1:
         raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
     module, compiled = _choose(bundle, target, precision, layout)
     point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else tables.checked(thresholds, point.shape)
 
-    def engine(record: GraphRecord) -> Engine:
-        made: Engine = module.load(
-            record, bundle.read(record.file), provider=provider, threads=threads
-        )
-        return made
-
-    engines = [engine(_counted(bundle, record)) for record in compiled.segments]
+    # Optimised fully, ONNX Runtime writes subgraphs that it does not read again.
+    kept = cache if compiled.layout == SEGMENTS else False
+    engine = _opener(module, bundle, provider, threads, kept)
+    first, *later = (_counted(bundle, record) for record in compiled.segments)
+    engines = [engine(first)]
+    if lazy:
+        _refuse_lazy(module, compiled)
+        at = engines[0].provider
+        engines += [LazyEngine(compiled.target, r, partial(engine, r), at) for r in later]
+    else:
+        engines += map(engine, later)
     # An app seldom asks for plain, which weighs as much as the whole cascade.
     plain = partial(engine, _counted(bundle, compiled.plain))
     return Runner(bundle, compiled, engines, plain, table, module.LANE, plan)
+
+
+def _opener(
+    module: Any, bundle: Bundle, provider: str | None, threads: int | None, cache: bool | None
+) -> Callable[[GraphRecord], Engine]:
+    """Return what reads and opens a graph of `bundle`, or its optimised form of an earlier load."""
+    keeps = provider in (None, "cpu") and hasattr(module, "load_kept") and cache is not False
+    kept = user_cache(bundle.sha256, module.version(), wanted=cache) if keeps else None
+
+    def engine(record: GraphRecord) -> Engine:
+        read = partial(bundle.read, record.file)
+        made: Engine
+        if kept is not None:
+            made = module.load_kept(record, read, kept, threads=threads)
+        else:
+            made = module.load(record, read(), provider=provider, threads=threads)
+        return made
+
+    return engine
+
+
+def _refuse_lazy(module: Any, build: Compiled) -> None:
+    if build.layout == IF or not getattr(module, "LAZY", False):
+        raise InputError(
+            "segments cannot be opened later",
+            got=f"lazy=True for {build.name}",
+            expected=f"target onnxruntime or tflite in layout {SEGMENTS}",
+            fix="Leave out lazy",
+        )
 
 
 def _counted(bundle: Bundle, record: GraphRecord) -> GraphRecord:

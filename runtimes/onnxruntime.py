@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Array, Engine, Signature
+from calexnet.runtimes.cache import GraphCache
 from calexnet.runtimes.host import HostLane
 
-#: Where a batch's tensors live.
-LANE = HostLane
+#: Where a batch's tensors live, and whether it can do with segments that are not opened yet.
+LANE, LAZY = HostLane, True
 
 #: Our names of ONNX Runtime's execution providers; what TensorRT leaves goes to CUDA.
 PROVIDERS = {
@@ -23,13 +25,20 @@ PROVIDERS = {
 
 
 class OnnxRuntimeEngine(Engine):
-    """One ONNX graph in an inference session, on one of `PROVIDERS`."""
+    """One ONNX graph in an inference session, on one of `PROVIDERS`.
+
+    Attributes:
+        origin: Where the graph came from: the bundle, or a cache, and if not, why.
+    """
 
     target = "onnxruntime"
 
-    def __init__(self, record: GraphRecord, session: Any, provider: str = "cpu") -> None:
+    def __init__(
+        self, record: GraphRecord, session: Any, provider: str = "cpu", origin: str = "bundle"
+    ) -> None:
         super().__init__(record)
         self.provider = provider
+        self.origin = origin
         self._session = session
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
@@ -113,30 +122,94 @@ def load(
         BundleError: ONNX Runtime refuses the graph.
         RuntimeUnavailableError: The provider is not there, or would leave work to the processor.
     """
-    import onnxruntime
-
     provider = provider or "cpu"
     if provider not in PROVIDERS:
         raise InputError(
             "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
         )
+    options = _options(threads)
+    if provider != "cpu":
+        return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
+    return OnnxRuntimeEngine(record, _session(record, data, options))
+
+
+def load_kept(
+    record: GraphRecord, read: Callable[[], bytes], cache: GraphCache, *, threads: int | None
+) -> OnnxRuntimeEngine:
+    """Return an engine on the processor from the graph that `cache` keeps, optimised already.
+
+    If it keeps none, or none that opens, the bundle's own is opened, and kept if that is possible.
+
+    Args:
+        record: What the manifest says of it.
+        read: Gives the ONNX file's content, checked.
+        cache: For this bundle, runtime and processor.
+        threads: Within an operator, ``None`` = all cores.
+
+    Raises:
+        BundleError: The file was changed, or ONNX Runtime refuses the graph.
+    """
+    import onnxruntime
+
+    kept = cache.read(record.file.sha256)
+    if kept is not None:
+        options = _options(threads)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        try:
+            return OnnxRuntimeEngine(record, _session(record, kept, options), origin="cache")
+        except BundleError as problem:  # it is what ONNX Runtime wrote: to keep it anew is in vain
+            session = _session(record, read(), _options(threads))
+            return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
+    data, made = read(), []
+
+    def open_and_keep(path: Path) -> None:
+        options = _options(threads)
+        options.optimized_model_filepath = str(path)
+        made.append(_session(record, data, options))
+
+    try:
+        cache.write(record.file.sha256, open_and_keep)
+    except Exception as problem:  # a full disk, or whatever else; the cache is a shortcut
+        session = made[0] if made else _session(record, data, _options(threads))
+        return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
+    return OnnxRuntimeEngine(record, made[0], origin="bundle; kept")
+
+
+def version() -> str:
+    """Return name and version of the runtime, as `load_kept` keys a cache."""
+    import onnxruntime
+
+    return f"onnxruntime-{onnxruntime.__version__}"
+
+
+def _options(threads: int | None) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     # The sessions of a cascade take turns: idle threads of one must not spin against the next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    if provider != "cpu":
-        return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
+    return options
+
+
+def _session(record: GraphRecord, data: bytes, options: Any) -> Any:
+    """Return a session on the processor.
+
+    Raises:
+        BundleError: ONNX Runtime refuses the graph.
+    """
+    import onnxruntime
+
     try:
-        session = onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS[provider]])
+        return onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS["cpu"]])
     except Exception as problem:  # onnxruntime's exceptions share no public base
         raise BundleError(
             f"ONNX Runtime {onnxruntime.__version__} refuses {record.file.path}",
             got=str(problem).strip(),
             fix="Update onnxruntime, or export the bundle again",
         ) from problem
-    return OnnxRuntimeEngine(record, session)
 
 
 def _on_gpu(record: GraphRecord, data: bytes, options: Any, provider: str) -> Any:

@@ -17,8 +17,8 @@ from calexnet.runtimes.base import Array, Engine, Signature
 from calexnet.runtimes.tflite_interpreter import Planned, named_outputs
 from calexnet.runtimes.tflite_lane import TfliteLane
 
-#: Where a batch's tensors live.
-LANE = TfliteLane
+#: Where a batch's tensors live, and whether it can do with segments that are not opened yet.
+LANE, LAZY = TfliteLane, True
 
 #: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
 PROVIDERS = ("cpu",)

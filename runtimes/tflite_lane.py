@@ -84,7 +84,7 @@ class _Interpreters:
     """Interpreters of one segment by the batch size they are planned for, the last used last."""
 
     def __init__(self, step: Step) -> None:
-        self._engine = cast("TfliteEngine", step.engine)
+        self._step = step
         self._planned: OrderedDict[int, Planned] = OrderedDict()
 
     def planned_for(self, batch: int) -> Planned:
@@ -99,6 +99,7 @@ class _Interpreters:
 
     def _spare(self) -> Planned:
         """Return one more interpreter, or the one longest unused if they are enough."""
-        if len(self._planned) < self._engine.most_kept:
-            return self._engine.lend()
+        engine = cast("TfliteEngine", self._step.engine.opened())
+        if len(self._planned) < engine.most_kept:
+            return engine.lend()
         return self._planned.popitem(last=False)[1]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from calexnet.cascade import Cascade
     from calexnet.data.dataset import Dataset
 
+# No test leaves anything in its user's cache folder; those of the cache switch it on, elsewhere.
+os.environ["CALEXNET_CACHE"] = "0"
+
 # The first example of a test often pays for imports and compilation.
 hypothesis.settings.register_profile("calexnet", deadline=None)
 hypothesis.settings.load_profile("calexnet")

@@ -63,7 +63,8 @@ def test_a_bundle_is_loaded_with_these_options() -> None:
     options = ["target", "precision", "provider", "threads", "operating_point", "thresholds"]
 
     expected = [("bundle", inspect.Parameter.empty), *((option, None) for option in options)]
-    assert [*expected, ("layout", "segments"), ("plan", None)] == parameters(calexnet.load)
+    expected += [("layout", "segments"), ("plan", None), ("lazy", False), ("cache", None)]
+    assert expected == parameters(calexnet.load)
 
 
 def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
