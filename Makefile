@@ -31,7 +31,7 @@ test: $(READY)
 	$(BIN)/pytest -n auto
 
 bench: $(READY)
-	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits),--digits bundles/digits)
+	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

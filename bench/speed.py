@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench import speed_app, speed_report, speed_runner
+from calexnet.bench import speed_app, speed_report, speed_runner, speed_sizes
 from calexnet.bench.interval import Interval
 from calexnet.bench.speed_runner import Figure, forced
 from calexnet.bundle import open_bundle
@@ -26,7 +26,9 @@ from calexnet.runtimes.runner import Runner
 _CHAIN, _SUM = "chain, nobody exiting / plain", "cascade / sum of its segments"
 #: Batch size -> what the runner may cost there.
 _BARS = {1: {_CHAIN: 1.05, _SUM: 1.02}, 8: {_CHAIN: 1.05, _SUM: 1.05}, 32: {_SUM: 1.05}}
+_LARGE_BARS = {1: {_CHAIN: 1.03, _SUM: 1.02}, 8: {_SUM: 1.05}, 32: {_SUM: 1.05}}
 _OWN_COST_US, _IMPLIED = 10.0, 0.95
+_THREADS = ((1, "one thread"), (None, "all cores"))
 _MILLION = 1_000_000
 
 
@@ -42,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for figure in _network_figures(Path(folder), arguments.blocks):
             print(figure, flush=True)
-    if arguments.digits is not None:
+    if arguments.digits is None:
+        print("No figures of the digits: run make demo first, or name their bundle with --digits")
+    else:
         for figure in _digits_figures(arguments.digits, arguments.blocks):
             print(figure, flush=True)
     speed_training.print_training_figures()
@@ -53,59 +57,86 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _network_figures(folder: Path, blocks: int) -> Iterator[Figure]:
     """Yield the figures of networks with random weights, each exported once."""
+    yield from _small_figures(folder, blocks)
+    yield from _main_figures(folder, blocks)
+    yield from _depthwise_figures(folder, blocks)
+    yield from _large_figures(folder, blocks)
+
+
+def _small_figures(folder: Path, blocks: int) -> Iterator[Figure]:
+    """Yield what the runner costs where segments cost little."""
+    from calexnet.bench import speed_networks as networks
+
+    bundle, images = _made(networks.RESNET8, folder)
+    name = networks.RESNET8.name
+    _time_tflite_export(bundle)
+    for target in ("onnxruntime", "tflite"):
+        runner, label = _runner(bundle, target), f"{name}, {target}"
+        yield speed_runner.own_cost(label, runner, images, 4 * blocks, _OWN_COST_US)
+    yield from speed_sizes.size_figures(name, _runner(bundle, "tflite"), images, 4 * blocks)
+
+
+def _main_figures(folder: Path, blocks: int) -> Iterator[Figure]:
+    """Yield the figures of the one network that every runtime, precision and layout runs."""
     from calexnet.bench import speed_networks as networks
     from calexnet.export import export_if
 
-    few = max(3, blocks // 3)
-    small, images = _made(networks.RESNET8, folder)
-    _time_tflite_export(small)
-    for target in ("onnxruntime", "tflite"):
-        yield speed_runner.own_cost(
-            f"{networks.RESNET8.name}, {target}",
-            _runner(small, target),
-            images,
-            4 * blocks,
-            _OWN_COST_US,
-        )
-
-    main, images = _made(networks.RESNET18, folder)
-    name = networks.RESNET18.name
-    for threads, word in ((1, "one thread"), (None, "all cores")):
-        runner = forced(_runner(main, threads=threads), images)
+    bundle, images = _made(networks.RESNET18, folder)
+    name, few = networks.RESNET18.name, _few(blocks)
+    speed_app.print_load_figures(name, bundle)  # before the bundle holds more than an app needs
+    for threads, word in _THREADS:
+        runner = forced(_runner(bundle, threads=threads), images)
         for batch, bars in _BARS.items():
             count = blocks if batch < 32 else 2 * few
             label = f"{name}, {word}"
             yield from speed_runner.ratio_figures(label, runner, images, batch, count, bars)
-    runner = forced(_runner(main), images)
+    runner = forced(_runner(bundle), images)
     yield from speed_runner.throughput_figures(name, runner, images, 2 * few, _IMPLIED)
-    networks.add_int8(main, images[:64])
-    int8 = forced(_runner(main, precision="int8"), images)
+    networks.add_int8(bundle, images[:64])
+    int8 = forced(_runner(bundle, precision="int8"), images)
     yield from speed_runner.throughput_figures(f"{name}, int8", int8, images, 2 * few, None)
-    export_if(main)
-    whole = _runner(main, layout="if")
+    export_if(bundle)
+    whole = _runner(bundle, layout="if")
     yield from speed_runner.layout_figures(name, runner, whole, images[:1], blocks)
-    yield Figure(
-        f"{name}: export to tflite from its bundle", _exactly(_time_tflite_export(main)), 3, "s"
-    )
-    litert = forced(_runner(main, "tflite"), images)
-    for batch in (1, 32):
-        count = blocks if batch < 32 else few
-        yield from speed_runner.ratio_figures(f"{name}, tflite", litert, images, batch, count)
-    speed_app.print_load_figures(name, main)
+    what = f"{name}: export to tflite from its bundle"
+    yield Figure(what, _exactly(_time_tflite_export(bundle)), 3, "s")
+    yield from _litert_figures(name, _runner(bundle, "tflite"), images, blocks)
 
-    slim, images = _made(networks.DEPTHWISE, folder)
-    runner = forced(_runner(slim), images)
-    name = networks.DEPTHWISE.name
-    yield from speed_runner.throughput_figures(name, runner, images, 2 * few, None)
 
-    large, images = _made(networks.RESNET18_LARGE, folder)
-    name = networks.RESNET18_LARGE.name
-    for threads, word in ((1, "one thread"), (None, "all cores")):
-        runner = forced(_runner(large, threads=threads), images)
-        for batch, bars in ((1, {_CHAIN: 1.03, _SUM: 1.02}), (8, {_SUM: 1.05}), (32, {_SUM: 1.05})):
+def _litert_figures(
+    name: str, runner: Runner, images: NDArray[np.uint8], blocks: int
+) -> Iterator[Figure]:
+    runner = forced(runner, images)
+    for batch, count in ((1, blocks), (32, _few(blocks))):
+        yield from speed_runner.ratio_figures(f"{name}, tflite", runner, images, batch, count)
+    yield from speed_sizes.size_figures(name, runner, images, blocks)
+
+
+def _depthwise_figures(folder: Path, blocks: int) -> Iterator[Figure]:
+    from calexnet.bench import speed_networks as networks
+
+    bundle, images = _made(networks.DEPTHWISE, folder)
+    name, runner = networks.DEPTHWISE.name, forced(_runner(bundle), images)
+    yield from speed_runner.throughput_figures(name, runner, images, 2 * _few(blocks), None)
+
+
+def _large_figures(folder: Path, blocks: int) -> Iterator[Figure]:
+    """Yield the figures of images large enough for what is beside their work not to show."""
+    from calexnet.bench import speed_networks as networks
+
+    bundle, images = _made(networks.RESNET18_LARGE, folder)
+    name, few = networks.RESNET18_LARGE.name, _few(blocks)
+    for threads, word in _THREADS:
+        runner = forced(_runner(bundle, threads=threads), images)
+        for batch, bars in _LARGE_BARS.items():
             count = 2 * few if batch < 32 else few
             label = f"{name}, {word}"
             yield from speed_runner.ratio_figures(label, runner, images, batch, count, bars)
+
+
+def _few(blocks: int) -> int:
+    """Return the number of blocks for what takes long."""
+    return max(3, blocks // 3)
 
 
 def _digits_figures(bundle: Path, blocks: int) -> Iterator[Figure]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.bench import statistics
+from calexnet.bench.speed_runner import Figure
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.runner import Runner
 
@@ -24,7 +28,8 @@ _LOAD = """
 import sys, time, numpy, onnxruntime, calexnet
 calexnet.load
 start = time.perf_counter()
-runner = calexnet.load(sys.argv[1], threads=1)
+options = {"cache": sys.argv[2] == "kept", "lazy": sys.argv[2] == "lazy"}
+runner = calexnet.load(sys.argv[1], threads=1, **options)
 loaded = time.perf_counter()
 images = numpy.zeros((1, *runner.preprocessing.batch_shape()), runner.preprocessing.dtype)
 staying = runner.with_thresholds(numpy.full(runner.thresholds.shape, numpy.inf))
@@ -33,6 +38,10 @@ first = time.perf_counter()
 staying(images)
 print((loaded - start) * 1e3, (first - loaded) * 1e3, (time.perf_counter() - first) * 1e3)
 """
+
+
+#: Ways to load, and the words for them.
+_HOW = {"fresh": "", "kept": ", graphs kept by an earlier load", "lazy": ", lazy"}
 
 
 def print_app_figures() -> None:
@@ -46,12 +55,23 @@ def print_app_figures() -> None:
         print(f"{what:<84} {size:6.0f} MB  (bar 200)")
 
 
-def print_load_figures(name: str, bundle: Path) -> None:
-    """Print what loading and the first call take, each time in a process of its own."""
-    times = np.array([_load_ms(bundle) for _ in range(5)])
-    labels = ("load", "first call, batch 1", "second call")
-    for what, column in zip(labels, times.T, strict=True):
-        print(f"{f'{name}: {what}':<84} {np.median(column):6.1f} ms")
+def print_load_figures(name: str, bundle: Path, repeats: int = 7) -> None:
+    """Print what loading and the first call take, each time in a process of its own.
+
+    Ways to load are taken by turns: the machine may be shared.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        _load_ms(bundle, "kept", cache)  # fills it
+        rounds = [{how: _load_ms(bundle, how, cache) for how in _HOW} for _ in range(repeats)]
+    columns = ("load", "first call, batch 1", "second call")
+    for how, words in _HOW.items():
+        times = np.array([one[how] for one in rounds])
+        for what, column in zip(columns, times.T, strict=True):
+            print(f"{f'{name}: {what}{words}':<84} {np.median(column):6.1f} ms")
+        ratio = times[:, 0] / np.array([one["fresh"][0] for one in rounds])
+        if how != "fresh":
+            what = f"{name}: load{words} / load"
+            print(Figure(what, statistics.typical(ratio, seed=0)))
 
 
 def resident_growth(runner: Runner, images: NDArray[np.uint8], inferences: int) -> float:
@@ -90,13 +110,15 @@ def _import_ms() -> float:
     return _printed(_IMPORT)[0]
 
 
-def _load_ms(bundle: Path) -> list[float]:
-    return _printed(_LOAD, str(bundle))
+def _load_ms(bundle: Path, how: str, cache: str) -> list[float]:
+    return _printed(_LOAD, str(bundle), how, XDG_CACHE_HOME=cache)
 
 
-def _printed(code: str, *words: str) -> list[float]:
+def _printed(code: str, *words: str, **environment: str) -> list[float]:
     command = [sys.executable, "-c", code, *words]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**os.environ, **environment}
+    )
     return [float(word) for word in done.stdout.split()]
 
 

@@ -46,8 +46,14 @@ class Figure:
         value = self.value
         words = [f"{value.value:6.3f} [{value.low:.3f}, {value.high:.3f}]", self.unit]
         if self.bar is not None:
-            words.append(f" (bar {'>= ' * self.at_least}{self.bar:g})")
+            words.append(f" (bar {'>= ' * self.at_least}{self.bar:g}: {self._verdict(self.bar)})")
         return f"{self.what:<84} {' '.join(word for word in words if word)}"
+
+    def _verdict(self, bar: float) -> str:
+        """Return ``met`` or ``missed``, or that the interval holds the bar and nothing is sure."""
+        if self.value.low <= bar <= self.value.high:
+            return "unclear" if self.value.low < self.value.high else "met"
+        return "met" if (self.value.low > bar) == self.at_least else "missed"
 
 
 class Bare:

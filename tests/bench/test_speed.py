@@ -37,7 +37,7 @@ def test_the_command_prints_a_line_a_figure(
     monkeypatch.setattr(speed, "_test_digits", lambda _: random_images(96))
     monkeypatch.setattr(speed, "_MILLION", 2_000)
     monkeypatch.setattr(speed_app, "_import_ms", lambda: 12.5)
-    monkeypatch.setattr(speed_app, "_load_ms", lambda _: [9.0, 2.0, 1.0])
+    monkeypatch.setattr(speed_app, "_load_ms", lambda *_: [9.0, 2.0, 1.0])
     for part, count in (("_TRAIN", 128), ("_CALIBRATION", 100)):
         monkeypatch.setattr(speed_training, part, count)
     write_bundle(tmp_path / "digits")
@@ -45,24 +45,25 @@ def test_the_command_prints_a_line_a_figure(
     assert 0 == speed.main(["--blocks", "2", "--digits", str(tmp_path / "digits")])
 
     lines = capsys.readouterr().out.splitlines()
-    assert 2 == sum(line.endswith(" us  (bar 10)") for line in lines)
+    assert 2 == sum(" us  (bar 10: " in line for line in lines)
     for size, chain in (("32x32", 1.05), ("224x224", 1.03)):
         for word in ("one thread", "all cores"):
             for batch in (1, 8, 32):
                 start = f"ResNet-18, {size}, {word}, batch {batch}: "
                 (total,) = (one for one in lines if one.startswith(f"{start}cascade / sum of"))
-                assert total.endswith(f"(bar {1.02 if batch == 1 else 1.05})")
+                assert f"(bar {1.02 if batch == 1 else 1.05}: " in total
             start = f"ResNet-18, {size}, {word}, batch 1: chain, nobody exiting / plain"
             (line,) = (one for one in lines if one.startswith(start))
-            assert line.endswith(f"(bar {chain})")
+            assert f"(bar {chain}: " in line
     assert 3 == sum("throughput / what its segments imply" in line for line in lines)
-    assert 1 == sum(line.endswith("(bar >= 0.95)") for line in lines)
+    assert 1 == sum("(bar >= 0.95: " in line for line in lines)
     assert 3 == sum("faster than plain (FLOPs imply " in line for line in lines)
     assert 6 == sum("layout if / " in line for line in lines)
     assert 6 == sum(line.startswith("ResNet-18, 32x32, tflite, batch ") for line in lines)
     assert any(line.startswith("ResNet-18, 32x32: load  ") for line in lines)
     (line,) = (one for one in lines if "2,000 inferences: growth of resident memory" in one)
-    assert line.endswith(" %  (bar 1)")
+    assert line.endswith((" %  (bar 1: met)", " %  (bar 1: missed)"))
+    assert 6 == sum("planned anew / padded to 8" in line for line in lines)
     start = "three branches, 128 samples, 40 epochs"
     (memory,) = (one for one in lines if one.startswith(f"{start}: peak memory of the process"))
     assert 0.1 < float(memory.removesuffix(" GB  (bar 4)").split()[-1]) < 4
@@ -72,6 +73,19 @@ def test_the_command_prints_a_line_a_figure(
     for line, runtime in zip(lines[-3:-1], ("onnxruntime", "ai-edge-litert"), strict=True):
         assert line.startswith(f"an app's install: numpy, {runtime} and what they need, unpacked")
         assert line.endswith(" MB  (bar 200)")
+
+
+def test_without_the_digits_it_says_what_makes_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(speed, "_network_figures", lambda *_: ())
+    monkeypatch.setattr(speed_training, "print_training_figures", lambda: None)
+    monkeypatch.setattr(speed_app, "print_app_figures", lambda: None)
+
+    assert 0 == speed.main([])
+
+    said = "No figures of the digits: run make demo first, or name their bundle with --digits"
+    assert said == capsys.readouterr().out.splitlines()[0]
 
 
 def test_the_time_of_an_export_leaves_the_target_in_the_bundle(tmp_path: Path) -> None:

@@ -127,10 +127,31 @@ def test_forced_thresholds_give_the_rates_that_are_asked_for() -> None:
     np.testing.assert_allclose(found, np.array(speed_runner.EXIT_RATES), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "at_least", "verdict"),
+    [
+        (0.9, 0.94, False, "met"),
+        (0.9, 0.96, False, "unclear"),
+        (0.96, 0.99, False, "missed"),
+        (0.9, 0.94, True, "missed"),
+        (0.9, 0.96, True, "unclear"),
+        (0.96, 0.99, True, "met"),
+        (0.95, 0.95, False, "met"),
+        (0.95, 0.95, True, "met"),
+    ],
+)
+def test_an_interval_that_holds_its_bar_decides_nothing(
+    low: float, high: float, at_least: bool, verdict: str
+) -> None:
+    figure = Figure("what", Interval((low + high) / 2, low, high), 0.95, at_least=at_least)
+
+    assert str(figure).endswith(f": {verdict})")
+
+
 def test_a_line_shows_the_number_its_interval_and_its_bar() -> None:
     one = Figure("what", Interval(1.0, 0.5, 2.25), 1.05)
     other = Figure("what", Interval(9.5, 9.0, 12.0), 0.95, "us", at_least=True)
 
-    assert f"{'what':<84}  1.000 [0.500, 2.250]  (bar 1.05)" == str(one)
-    assert f"{'what':<84}  9.500 [9.000, 12.000] us  (bar >= 0.95)" == str(other)
+    assert f"{'what':<84}  1.000 [0.500, 2.250]  (bar 1.05: unclear)" == str(one)
+    assert f"{'what':<84}  9.500 [9.000, 12.000] us  (bar >= 0.95: met)" == str(other)
     assert str(Figure("what", Interval(1.0, 1.0, 1.0))).endswith("[1.000, 1.000]")
