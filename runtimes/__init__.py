@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
 from calexnet.runtimes.loading import load_runner
-from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.plan import Plan, measure
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 
-__all__ = ["Result", "Runner", "load"]
+__all__ = ["Plan", "Result", "Runner", "load", "measure"]
 
 
 def load(
@@ -45,8 +45,8 @@ def load(
         thresholds: A table of one's own instead, ``(branches, classes)``; infinity = never exits.
         layout: ``segments``, or ``if`` for the one graph of ``calexnet-export --layout if``, which
             takes a batch image by image.
-        plan: When gathering survivors pays, as `calexnet.runtimes.plan.measure` finds it on this
-            device; ``None`` = they are always gathered.
+        plan: When gathering survivors pays, as `measure` finds it on this device for the same
+            bundle, build, threads and runtime; ``None`` = they are always gathered.
         lazy: Open every segment but the first when a sample gets there.
         cache: Keep graphs as ONNX Runtime has optimised them for this processor, in
             ``$XDG_CACHE_HOME/calexnet`` or ``~/.cache/calexnet``, and open those the next time;
@@ -57,7 +57,7 @@ def load(
         BundleError: The bundle is damaged or has no such target, precision or operating point.
         RuntimeUnavailableError: The runtime is not installed.
         InputError: Thresholds of another shape or with NaN, or fewer than one thread;
-            or `lazy` for a target or layout that cannot.
+            or `lazy` for a target or layout that cannot, or a plan of something else.
     """
     return load_runner(
         open_bundle(Path(bundle)),

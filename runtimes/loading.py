@@ -18,14 +18,15 @@ from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.base import Engine
 from calexnet.runtimes.cache import user_cache
 from calexnet.runtimes.lazy import LazyEngine
-from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.plan import Plan, Stamp
 from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.threads import cores
 
 #: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
 #: and ``LANE``, which run its engines here; ``LAZY`` if its lane can open segments when it needs
-#: them; of engines that run only where they were built also ``check(fingerprint, rebuild)``; of a
-#: runtime whose optimised graphs can be kept ``load_kept(record, read, cache, threads=)`` and
-#: ``version()``.
+#: them; of engines that run only where they were built also ``check(fingerprint, rebuild)``, of
+#: others ``version()``; of a runtime whose optimised graphs can be kept ``load_kept(record, read,
+#: cache, threads=)``.
 RUNTIMES = {
     "onnxruntime": "calexnet.runtimes.onnxruntime",
     "tflite": "calexnet.runtimes.tflite",
@@ -68,7 +69,14 @@ def load_runner(
         engines += map(engine, later)
     # An app seldom asks for plain, which weighs as much as the whole cascade.
     plain = partial(engine, _counted(bundle, compiled.plain))
-    return Runner(bundle, compiled, engines, plain, table, module.LANE, plan)
+    stamp = Stamp(
+        bundle=bundle.sha256,
+        target=compiled.target,
+        precision=compiled.precision,
+        threads=threads or cores(),
+        runtime=compiled.fingerprint.runtime if compiled.fingerprint else module.version(),
+    )
+    return Runner(bundle, compiled, engines, plain, table, module.LANE, plan, stamp)
 
 
 def _opener(

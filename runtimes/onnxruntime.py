@@ -176,7 +176,7 @@ def load_kept(
 
 
 def version() -> str:
-    """Return name and version of the runtime, as `load_kept` keys a cache."""
+    """Return name and version of the runtime."""
     import onnxruntime
 
     return f"onnxruntime-{onnxruntime.__version__}"

@@ -19,13 +19,42 @@ from numpy.typing import NDArray
 from calexnet import schema
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
+from calexnet.manifest import SEGMENTS, Compiled
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.steps import Step, steps_of
 
 if TYPE_CHECKING:
     from calexnet.runtimes.runner import Runner
 
+_MEASURE = "Measure one with what it is to be used with: calexnet.runtimes.measure"
 _GRID = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a plan was measured with, and is good for.
+
+    Attributes:
+        bundle: SHA-256 of its manifest.
+        target: Of the build.
+        precision: Likewise.
+        threads: Within an operator.
+        runtime: Name and version.
+    """
+
+    bundle: str
+    target: str
+    precision: str
+    threads: int
+    runtime: str
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        word = "thread" if self.threads == 1 else "threads"
+        return (
+            f"{self.target} {self.precision} of bundle {self.bundle[:12]}..., "
+            f"{self.threads} {word}, {self.runtime}"
+        )
 
 
 @dataclass(frozen=True)
@@ -35,10 +64,12 @@ class Plan:
     Attributes:
         times: Of every segment over batch sizes, as ``calexnet-bench`` measures them too.
         gather_ms: ms to gather one sample's tensors before each segment; 0 for the first.
+        stamp: What it was measured with; ``None`` = its user vouches for it.
     """
 
     times: SegmentTimes
     gather_ms: tuple[float, ...]
+    stamp: Stamp | None = None
 
     def __post_init__(self) -> None:
         """Check that both speak of the same segments.
@@ -59,6 +90,31 @@ class Plan:
     def segments(self) -> int:
         """Of how many segments it speaks."""
         return len(self.gather_ms)
+
+    def refuse_elsewhere(self, build: Compiled, here: Stamp | None) -> None:
+        """Do nothing if the plan is good for `build`, run as `here` says.
+
+        Raises:
+            InputError: It is not.
+        """
+        if build.layout != SEGMENTS:
+            raise InputError(
+                "a plan is for segments", got=f"layout {build.layout}", fix="Leave out the plan"
+            )
+        if here is not None and self.stamp not in (None, here):
+            raise InputError(
+                "the plan was measured with something else",
+                got=self.stamp,
+                expected=str(here),
+                fix=_MEASURE,
+            )
+        if self.segments != len(build.segments):
+            raise InputError(
+                "the plan is of another cascade",
+                got=f"{self.segments} segments",
+                expected=str(len(build.segments)),
+                fix=_MEASURE,
+            )
 
     def gathers(self, segment: int, rows: int, left: int) -> bool:
         """Return whether to gather `left` of `rows` samples before `segment`, counted from 0.
@@ -92,7 +148,7 @@ class Plan:
             plan: Plan = schema.decode(Plan, json.loads(text))
         except ValueError as problem:
             raise InputError(
-                "this is no plan", got=problem, fix="Measure one with calexnet.runtimes.plan"
+                "this is no plan", got=problem, fix="Measure one with calexnet.runtimes.measure"
             ) from problem
         return plan
 
@@ -124,7 +180,7 @@ def measure(
     times = SegmentTimes(sizes, tuple(zip(*calls_ms, strict=True)))
     steps = steps_of(runner.engines)
     later = [_gather_ms(step, sizes[-1], repeats) for step in steps[1:]]
-    return Plan(times, (0.0, *later))
+    return Plan(times, (0.0, *later), runner.stamp)
 
 
 def _gather_ms(step: Step, rows: int, repeats: int) -> float:

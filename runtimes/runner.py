@@ -19,7 +19,7 @@ from calexnet.runtimes.host import HostLane
 from calexnet.runtimes.if_lane import IfLane
 from calexnet.runtimes.lane import Lane
 from calexnet.runtimes.once import Once
-from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.plan import Plan, Stamp
 from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.result import Batch, Result
 from calexnet.runtimes.steps import Step, steps_of
@@ -36,6 +36,7 @@ class Runner:
         bundle: What it runs.
         compiled: Which target and precision of it.
         thresholds: float32 ``(branches, classes)``.
+        stamp: What a plan that is measured with it is good for; ``None`` = nobody says.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Runner:
         thresholds: NDArray[np.float32],
         lane: type[Lane] = HostLane,
         plan: Plan | None = None,
+        stamp: Stamp | None = None,
     ) -> None:
         self.bundle = bundle
         self.compiled = compiled
@@ -54,12 +56,9 @@ class Runner:
         self._engines = tuple(engines)
         self._preprocessing = bundle.manifest.preprocessing
         cascade = IfLane if compiled.layout == IF else lane
-        if plan is not None and plan.segments != len(self._engines):
-            raise InputError(
-                "the plan is of another cascade",
-                got=f"{plan.segments} segments",
-                expected=str(len(self._engines)),
-            )
+        self.stamp = stamp
+        if plan is not None:
+            plan.refuse_elsewhere(compiled, stamp)
         self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade, plan)
         preprocessing = self._preprocessing  # with `self` in it, only the collector would free it
         # Carried or not, a tensor takes memory: plain has no room for more than the cascade.

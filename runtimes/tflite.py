@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Array, Engine, Signature
 from calexnet.runtimes.tflite_interpreter import Planned, named_outputs
 from calexnet.runtimes.tflite_lane import TfliteLane
+from calexnet.runtimes.threads import cores
 
 #: Where a batch's tensors live, and whether it can do with segments that are not opened yet.
 LANE, LAZY = TfliteLane, True
@@ -140,6 +140,12 @@ def packages() -> tuple[str, ...]:
     return (interpreter_module()[0],)
 
 
+def version() -> str:
+    """Return name and version of the runtime."""
+    package, _ = interpreter_module()
+    return f"{package}-{metadata.version(package)}"
+
+
 def load(
     record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
 ) -> TfliteEngine:
@@ -160,7 +166,7 @@ def load(
         raise InputError(
             "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
         )
-    count = threads or _cores()
+    count = threads or cores()
 
     def make() -> Any:
         interpreter = module.Interpreter(model_content=data, num_threads=count)
@@ -261,10 +267,3 @@ def _numpy_problem(package: str) -> str:
     if package != "tflite-runtime" or int(numpy.split(".")[0]) < 2:
         return ""
     return f"{package} {metadata.version(package)} with numpy {numpy}, which needs numpy below 2"
-
-
-def _cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

@@ -53,7 +53,7 @@ def test_other_names_are_refused_as_python_does() -> None:
 
 
 def test_what_is_loaded_on_first_use_is_what_runtimes_has() -> None:
-    assert ["Result", "Runner", "load"] == runtimes.__all__
+    assert ["Plan", "Result", "Runner", "load", "measure"] == runtimes.__all__
     assert calexnet.load is runtimes.load
     assert calexnet.Runner is runtimes.Runner
     assert calexnet.Result is runtimes.Result
@@ -62,7 +62,8 @@ def test_what_is_loaded_on_first_use_is_what_runtimes_has() -> None:
 def test_a_bundle_is_loaded_with_these_options() -> None:
     options = ["target", "precision", "provider", "threads", "operating_point", "thresholds"]
 
-    expected = [("bundle", inspect.Parameter.empty), *((option, None) for option in options)]
+    expected: list[tuple[str, object]] = [("bundle", inspect.Parameter.empty)]
+    expected += [(option, None) for option in options]
     expected += [("layout", "segments"), ("plan", None), ("lazy", False), ("cache", None)]
     assert expected == parameters(calexnet.load)
 

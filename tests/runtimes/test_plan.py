@@ -3,7 +3,10 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +16,13 @@ from hypothesis import strategies as st
 
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
+from calexnet.export import export_if
 from calexnet.runtimes import load
 from calexnet.runtimes.lane import Lane
-from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.loading import load_runner, runtime
 from calexnet.runtimes.plan import Plan, measure
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import CLASSES, random_images
+from tests.onnx_bundle import CLASSES, random_images, write_bundle
 
 BRANCHES = 2
 #: A second segment that costs 1 ms and 0.1 ms a sample; 0.05 ms to gather one.
@@ -111,7 +115,10 @@ def test_a_plan_is_measured_kept_as_text_and_loaded(chain: Runner) -> None:
     assert 0.0 == plan.gather_ms[0] < min(plan.gather_ms[1:])
     again = Plan.from_json(plan.to_json())
     assert plan == again
-    result = load(chain.bundle.folder, chain.compiled.target, plan=again)(random_images(9))
+    assert again.stamp is not None
+    result = load(chain.bundle.folder, chain.compiled.target, threads=1, plan=again)(
+        random_images(9)
+    )
     assert np.array_equal(chain(random_images(9)).exits, result.exits)
 
 
@@ -136,6 +143,59 @@ def test_a_plan_of_another_cascade_is_refused(chain: Runner) -> None:
     other = Plan(SegmentTimes((1,), ((1.0,),)), (0.0,))
     with pytest.raises(InputError, match="another cascade: got 1 segments; expected 3"):
         load(chain.bundle.folder, chain.compiled.target, plan=other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"bundle": "f" * 64},
+        {"target": "toaster"},
+        {"precision": "int8"},
+        {"threads": 3},
+        {"runtime": "onnxruntime-0.1"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_plan_is_refused_with_anything_else_than_it_was_measured_with(
+    chain: Runner, other: dict[str, Any]
+) -> None:
+    assert chain.stamp is not None
+    mine = replace(PLAN, stamp=chain.stamp)
+    load(chain.bundle.folder, chain.compiled.target, threads=1, plan=mine)
+    found = replace(chain.stamp, **other)
+    message = (
+        f"the plan was measured with something else: got {found}; expected {chain.stamp}. "
+        "Measure one with what it is to be used with: calexnet.runtimes.measure."
+    )
+
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        load(
+            chain.bundle.folder,
+            chain.compiled.target,
+            threads=1,
+            plan=replace(PLAN, stamp=found),
+        )
+
+
+def test_a_stamp_says_what_it_is_of(chain: Runner) -> None:
+    version = runtime(chain.compiled.target).version()
+
+    start = f"{chain.compiled.target} fp32 of bundle {chain.bundle.sha256[:12]}..., 1 thread, "
+    assert f"{start}{version}" == str(chain.stamp)
+    assert measure(chain, random_images(1), (1,), 1).stamp == chain.stamp
+    every = load(chain.bundle.folder, chain.compiled.target).stamp
+    assert every is not None
+    assert len(os.sched_getaffinity(0)) == every.threads
+
+
+def test_layout_if_takes_no_plan(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "bundle")
+    export_if(tmp_path / "bundle")
+
+    with pytest.raises(
+        InputError, match=r"^a plan is for segments: got layout if\. Leave out the plan\.$"
+    ):
+        load(tmp_path / "bundle", layout="if", plan=PLAN)
 
 
 @pytest.mark.parametrize("batches", [(), (2, 4), (1, 4, 2), (1, 16)])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import threading
 import weakref
@@ -263,7 +264,9 @@ def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
         target.load(record, bundle.read(record.file), provider="gpu", threads=None)
 
 
-@pytest.mark.parametrize(("threads", "expected"), [(1, 1), (2, 2), (None, target._cores())])
+@pytest.mark.parametrize(
+    ("threads", "expected"), [(1, 1), (2, 2), (None, len(os.sched_getaffinity(0)))]
+)
 def test_threads_are_passed_on(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
 ) -> None:
