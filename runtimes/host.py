@@ -31,7 +31,6 @@ class HostLane(Lane):
         image = _Tensor((room, *preprocessing.batch_shape()), preprocessing.dtype)
         self._tensors = {"image": image}
         self._segments = [self._segment(step) for step in self.steps]
-        self._kept: tuple[_Tensor, ...] = ()  # what later segments read
         self._gathering = False  # whether this batch has been gathered: else all lies straight
 
     def _segment(self, step: Step) -> _Segment:
@@ -74,7 +73,6 @@ class HostLane(Lane):
         if bound is None:
             bound = self._bind(mine, self.rows, sides)
         bound.call()
-        self._kept = mine.keeps
         return bound.answer
 
     def _gathered(self, mine: _Segment) -> tuple[int, ...]:
@@ -107,7 +105,7 @@ class HostLane(Lane):
     def keep(self, rows: NDArray[np.intp]) -> None:
         """See `Lane`; only noted here, and done when a tensor is read."""
         self._gathering = True
-        for tensor in self._kept:
+        for tensor in self._segments[self.last].keeps:
             tensor.rows = rows if tensor.rows is None else tensor.rows[rows]
         self.rows = len(rows)
 

@@ -20,6 +20,7 @@ What a variant must provide:
                     rising. What follows sees these samples alone. It may be put off until a
                     tensor is read. Called only when the loop finds that gathering pays; otherwise
                     the lane runs on with rows whose answers nobody reads any more.
+``end``             Optional: let go of what is the caller's, when the batch is through.
 ``most_rows``       Optional: the largest batch at once; larger ones come in chunks.
 ``grow``            Optional: make room for larger batches, where making a lane anew costs more.
 ==================  ==============================================================================
@@ -79,6 +80,7 @@ class Lane(ABC):
     Attributes:
         rows: How many samples are in it now; those who left count until they are gathered away.
         thresholds: The table in use, float32 ``(branches, classes)``.
+        last: The segment that was run last: what `keep` gathers is what that one's step keeps.
     """
 
     def __init__(self, steps: Sequence[Step], preprocessing: Preprocessing, room: int) -> None:
@@ -87,6 +89,7 @@ class Lane(ABC):
         self.room = room
         self.rows = 0
         self.thresholds: NDArray[np.float32] | None = None
+        self.last = 0
 
     @classmethod
     def most_rows(cls, steps: Sequence[Step], preprocessing: Preprocessing) -> int:
@@ -123,6 +126,7 @@ class Lane(ABC):
             EngineError: The runtime failed.
             BundleError: The segment was to be opened now, and cannot be.
         """
+        self.last = segment
         try:
             return self._run(segment, probabilities)
         except CalexnetError:  # a segment that was to be opened later cannot be
@@ -139,3 +143,6 @@ class Lane(ABC):
     @abstractmethod
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Gather survivors: `rows`, rising, of the samples in the lane."""
+
+    def end(self) -> None:  # noqa: B027  (most lanes have nothing to let go of)
+        """Let go of the images: the batch is through."""

@@ -272,6 +272,7 @@ class _Chain:
         if lane.thresholds is not thresholds and self.steps[0].has_gate:
             lane.use(thresholds)
         result = self._through(lane, images, first, classes)
+        lane.end()
         self.lanes.give_back(lane)  # not after an error: nobody knows its state then
         return result
 

@@ -34,7 +34,6 @@ class TfliteLane(Lane):
         self._interpreters = [_Interpreters(step) for step in self.steps]
         self._held: dict[str, Array] = {}  # carried tensors, where they were made
         self._rows: dict[str, NDArray[np.intp]] = {}  # of these, who is still here, if not all
-        self._kept: tuple[str, ...] = ()  # what later segments read
 
     def use(self, thresholds: NDArray[np.float32]) -> None:
         """See `Lane`."""
@@ -58,9 +57,6 @@ class TfliteLane(Lane):
         for name in step.gives:
             self._held[name] = planned.outputs[name]
             self._rows.pop(name, None)
-        self._kept = step.keeps
-        if "image" not in step.keeps:
-            self._held.pop("image", None)  # the caller's
         answer = planned.outputs
         return Answer(answer["label"], answer["score"], answer.get("exit"), answer["probabilities"])
 
@@ -74,10 +70,14 @@ class TfliteLane(Lane):
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """See `Lane`; only noted here, and done when a tensor is read."""
-        for name in self._kept:
+        for name in self.steps[self.last].keeps:
             before = self._rows.get(name)
             self._rows[name] = rows if before is None else before[rows]
         self.rows = len(rows)
+
+    def end(self) -> None:
+        """See `Lane`; whoever left early left the images here."""
+        self._held.pop("image", None)
 
 
 class _Interpreters:

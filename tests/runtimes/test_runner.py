@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -330,6 +331,20 @@ def test_a_call_leaves_the_images_and_thresholds_alone(runner: Runner) -> None:
 
     assert np.array_equal(before, images)
     assert np.array_equal(thresholds, runner.thresholds)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_images_of_a_call_are_not_held_on_to(runner: Runner, table: str) -> None:
+    """Not by a late segment either that reads them, and that nobody reached."""
+    mine = runner.with_thresholds(TABLES[table])
+    images = random_images(3)
+    gone = weakref.ref(images)
+
+    mine(images)
+    mine.plain(images)
+    del images
+
+    assert gone() is None
 
 
 def test_a_trace_can_be_made_again_after_other_calls(runner: Runner) -> None:

@@ -92,12 +92,3 @@ def test_a_lane_takes_the_interpreter_that_loading_made(
     loaded(random_images(1))
 
     assert 3 == before == len(made)
-
-
-def test_the_images_of_a_call_are_not_held_on_to(runner: Runner) -> None:
-    lane = lane_of(runner)
-    lane.start(random_images(2))
-
-    lane.run(0)
-
-    assert "image" not in lane._held
