@@ -1,6 +1,7 @@
 // A cascade in layout `if` on ONNX Runtime for C++; no code of calexnet.
 //
-// Not compiled by this project's tests, for want of ONNX Runtime's C++ headers in a package registry: unverified.
+// For bundles that take raw images, not for those exported with --input float. ORT: what ONNX Runtime's own archive
+// unpacks to, or Debian 13's libonnxruntime-dev.
 //
 //   c++ -std=c++17 one_file.cpp -I ORT/include -L ORT/lib -lonnxruntime -o one_file
 //   ./one_file if.onnx IMAGE THRESHOLDS HEIGHT WIDTH CHANNELS BRANCHES CLASSES

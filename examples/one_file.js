@@ -1,4 +1,5 @@
 // A cascade in layout `if` on ONNX Runtime for JavaScript, here its WebAssembly build; no code of calexnet.
+// For bundles that take raw images, not for those exported with --input float.
 //
 //   npm install onnxruntime-web
 //   node one_file.js BUNDLE IMAGES        # raw bytes, as many images as there are: height x width x channels each

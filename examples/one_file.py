@@ -1,5 +1,7 @@
 """A cascade in layout `if` on ONNX Runtime for Python; no code of calexnet.
 
+For bundles that take raw images, not for those exported with --input float.
+
 pip install onnxruntime
 python one_file.py BUNDLE IMAGES    # raw bytes, as many images as there are: H x W x channels each
 """

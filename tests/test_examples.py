@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import calexnet
+from calexnet.bundle import open_bundle
 from calexnet.export import export_if
 from tests.onnx_bundle import LOOSE, STRICT, USUAL, random_images, write_bundle
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+#: Names a folder with ONNX Runtime's headers for C++.
+ORT_INCLUDE = "CALEXNET_ORT_INCLUDE"
 #: Names a folder ``node_modules`` that holds ``onnxruntime-web``; tests download nothing.
 NODE_MODULES = "CALEXNET_NODE_MODULES"
 
@@ -40,7 +45,6 @@ def set_default(bundle: Path, point: str) -> None:
     import dataclasses
 
     from calexnet import manifest
-    from calexnet.bundle import open_bundle
 
     content = dataclasses.replace(open_bundle(bundle).manifest, default_operating_point=point)
     (bundle / manifest.MANIFEST).write_bytes(manifest.dump(content))
@@ -88,8 +92,50 @@ def test_node_with_onnxruntime_web(case: tuple[Path, Path]) -> None:
     compare(bundle, run(node, EXAMPLES / "one_file.js", bundle, images, NODE_PATH=modules))
 
 
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example in C++, linked with the library in ONNX Runtime's own package for Python."""
+    compiler, headers = shutil.which("c++"), os.environ.get(ORT_INCLUDE, "")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler")
+    if not (Path(headers) / "onnxruntime_cxx_api.h").is_file():
+        pytest.skip(f"{ORT_INCLUDE} names no folder with onnxruntime_cxx_api.h")
+    libraries = [*Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*")]
+    if not libraries:
+        pytest.skip("this package of ONNX Runtime holds no library to link with")
+    folder, library = tmp_path_factory.mktemp("c++"), libraries[0]
+    source, program = EXAMPLES / "one_file.cpp", folder / "one_file"
+    (folder / "libonnxruntime.so").symlink_to(library)
+    (folder / "libonnxruntime.so.1").symlink_to(library)
+    flags = ["-std=c++17", "-I", headers, "-L", folder, f"-Wl,-rpath,{folder}", "-o", program]
+    run(compiler, source, *flags, "-lonnxruntime")
+    return program
+
+
+def test_cpp_with_onnxruntimes_library(case: tuple[Path, Path], program: Path) -> None:
+    bundle, _ = case
+    content = open_bundle(bundle).manifest
+    build = content.compiled[-1]
+    table = content.operating_point(None, build).table()
+    (graph,) = build.segments
+    images = random_images(5)
+    wanted = calexnet.load(bundle, threads=1)(images)
+    sizes = [str(size) for size in (*content.preprocessing.image_shape, *table.shape)]
+    place = bundle.parent
+    table.tofile(place / "thresholds.raw")
+    for index, image in enumerate(images):
+        image.tofile(place / "image.raw")
+
+        said = run(
+            program, bundle / graph.file.path, place / "image.raw", place / "thresholds.raw", *sizes
+        )
+
+        label, score, number = re.findall(r"label (\d+), score ([\d.]+), exit (\d+)", said)[0]
+        assert (wanted.labels[index], wanted.exits[index]) == (int(label), int(number))
+        assert pytest.approx(float(score), abs=1e-5) == wanted.scores[index]
+
+
 def test_no_example_imports_calexnet() -> None:
-    """C++ has not been compiled here: what can be said of it is that it names what is there."""
     for path in EXAMPLES.iterdir():
         code = path.read_text()
         assert "import calexnet" not in code
