@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench import speed_app, speed_report, speed_runner, speed_sizes
+from calexnet.bench import speed_app, speed_profile, speed_report, speed_runner, speed_sizes
 from calexnet.bench.interval import Interval
 from calexnet.bench.speed_runner import Figure, forced
 from calexnet.bundle import open_bundle
@@ -39,9 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m calexnet.bench.speed", description=__doc__)
     parser.add_argument("--digits", type=Path, help="a digits bundle, to print its figures too")
     parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument(
+        "--profile", action="store_true", help="print where a chain's time goes instead"
+    )
     arguments = parser.parse_args(argv)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.profile:
+            _print_profiles(Path(folder))
+            return 0
         for figure in _network_figures(Path(folder), arguments.blocks):
             print(figure, flush=True)
     if arguments.digits is None:
@@ -53,6 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     speed_app.print_app_figures()
     print(f"All in {time.perf_counter() - start:.0f} s.")
     return 0
+
+
+def _print_profiles(folder: Path) -> None:
+    """Print the profiles of the networks that have bars for the chain, one image a call."""
+    from calexnet.bench import speed_networks as networks
+
+    for network, runs in ((networks.RESNET18, 100), (networks.RESNET18_LARGE, 30)):
+        bundle, images = _made(network, folder)
+        for threads, word in _THREADS:
+            found = speed_profile.profile(open_bundle(bundle), images[:1], threads, runs)
+            print(f"{network.name}, {word}", *speed_profile.table(found), sep="\n", flush=True)
 
 
 def _network_figures(folder: Path, blocks: int) -> Iterator[Figure]:

@@ -127,7 +127,7 @@ def load(
         raise InputError(
             "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
         )
-    options = _options(threads)
+    options = session_options(threads)
     if provider != "cpu":
         return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
     return OnnxRuntimeEngine(record, _session(record, data, options))
@@ -153,24 +153,24 @@ def load_kept(
 
     kept = cache.read(record.file.sha256)
     if kept is not None:
-        options = _options(threads)
+        options = session_options(threads)
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         try:
             return OnnxRuntimeEngine(record, _session(record, kept, options), origin="cache")
         except BundleError as problem:  # it is what ONNX Runtime wrote: to keep it anew is in vain
-            session = _session(record, read(), _options(threads))
+            session = _session(record, read(), session_options(threads))
             return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
     data, made = read(), []
 
     def open_and_keep(path: Path) -> None:
-        options = _options(threads)
+        options = session_options(threads)
         options.optimized_model_filepath = str(path)
         made.append(_session(record, data, options))
 
     try:
         cache.write(record.file.sha256, open_and_keep)
     except Exception as problem:  # a full disk, or whatever else; the cache is a shortcut
-        session = made[0] if made else _session(record, data, _options(threads))
+        session = made[0] if made else _session(record, data, session_options(threads))
         return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
     return OnnxRuntimeEngine(record, made[0], origin="bundle; kept")
 
@@ -182,7 +182,8 @@ def version() -> str:
     return f"onnxruntime-{onnxruntime.__version__}"
 
 
-def _options(threads: int | None) -> Any:
+def session_options(threads: int | None) -> Any:
+    """Return the options of every session of ours on the processor."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -88,6 +88,23 @@ def test_without_the_digits_it_says_what_makes_them(
     assert said == capsys.readouterr().out.splitlines()[0]
 
 
+def test_a_profile_is_printed_instead_of_figures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make(network: speed_networks.Network, folder: Path) -> NDArray[np.uint8]:
+        write_bundle(folder)
+        return random_images(2)
+
+    monkeypatch.setattr(speed_networks, "make_bundle", make)
+
+    assert 0 == speed.main(["--profile"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert 4 == sum(line.startswith("ResNet-18, ") for line in lines)
+    assert 4 == sum(line.startswith("dispatch ") for line in lines)
+    assert 4 * 7 == len(lines)
+
+
 def test_the_time_of_an_export_leaves_the_target_in_the_bundle(tmp_path: Path) -> None:
     write_bundle(tmp_path / "bundle")
 
