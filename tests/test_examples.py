@@ -107,7 +107,16 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, program = EXAMPLES / "one_file.cpp", folder / "one_file"
     (folder / "libonnxruntime.so").symlink_to(library)
     (folder / "libonnxruntime.so.1").symlink_to(library)
-    flags = ["-std=c++17", "-I", headers, "-L", folder, f"-Wl,-rpath,{folder}", "-o", program]
+    flags: list[str | Path] = [
+        "-std=c++17",
+        "-I",
+        headers,
+        "-L",
+        folder,
+        f"-Wl,-rpath,{folder}",
+        "-o",
+        program,
+    ]
     run(compiler, source, *flags, "-lonnxruntime")
     return program
 
