@@ -23,6 +23,10 @@ PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
 
+#: What they are told. CUDA would round float32 products to TF32's ten bits where a GPU has it, so
+#: that fp32 would not decide as it does elsewhere.
+_OPTIONS = {"CUDAExecutionProvider": {"use_tf32": "0"}}
+
 
 class OnnxRuntimeEngine(Engine):
     """One ONNX graph in an inference session, on one of `PROVIDERS`.
@@ -229,9 +233,8 @@ def _on_gpu(record: GraphRecord, data: bytes, options: Any, provider: str) -> An
         problem = f"a build with {', '.join(onnxruntime.get_available_providers())}"
     else:
         try:
-            session = onnxruntime.InferenceSession(
-                data, options, providers=[*wanted], enable_fallback=0
-            )
+            told = [(name, _OPTIONS.get(name, {})) for name in wanted]
+            session = onnxruntime.InferenceSession(data, options, providers=told, enable_fallback=0)
             if session.get_providers()[0] == wanted[0]:
                 return session
             problem = f"{', '.join(session.get_providers())} in its place"

@@ -75,6 +75,27 @@ def test_a_gpu_that_is_not_there_is_told_and_nothing_falls_back(
     assert f"expected {wanted}, and nothing left to the processor. Check the GPU" in message
 
 
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_a_gpu_is_told_to_keep_full_precision(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, provider: str
+) -> None:
+    record, told = bundle.manifest.compiled[0].plain, []
+    wanted = list(target.PROVIDERS[provider])
+
+    def refuse(*_: object, providers: list[tuple[str, dict[str, str]]], **__: object) -> None:
+        told.extend(providers)
+        raise RuntimeError("no GPU")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: wanted)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+
+    with pytest.raises(RuntimeUnavailableError, match="got no GPU; expected"):
+        target.load(record, bundle.read(record.file), provider=provider, threads=None)
+
+    assert wanted == [name for name, _ in told]
+    assert {"use_tf32": "0"} == dict(told)["CUDAExecutionProvider"]
+
+
 def test_an_engine_and_a_runner_say_where_they_are(bundle: Bundle) -> None:
     assert "cpu" == engine_of(bundle).provider
     assert "cpu" == load_runner(bundle, "onnxruntime").provider
