@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calexnet.export.settings import EngineSettings
+from calexnet.export.settings import OWN_CONVERTER, EngineSettings
 
 if TYPE_CHECKING:
     from calexnet.manifest import Manifest
@@ -40,6 +40,7 @@ def export_run(
     calib_samples: int | None = None,
     data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
+    converter: str = OWN_CONVERTER,
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
 
@@ -58,6 +59,8 @@ def export_run(
             on all.
         data_root: Folder that named data sets lie in; by default what ``CALEXNET_DATA`` names.
         engines: How to build, for targets that build engines for one GPU.
+        converter: ``calexnet``, or ``litert-torch`` for target `tflite` at full precision where
+            the network has operators that calexnet does not write.
 
     Returns:
         The bundle's manifest.
@@ -77,6 +80,7 @@ def export_run(
         calib_samples=calib_samples,
         data_root=None if data_root is None else Path(data_root),
         engines=engines,
+        converter=converter,
     )
 
 

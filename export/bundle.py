@@ -12,22 +12,24 @@ from calexnet import checkpoint, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, InputError
-from calexnet.export import calibration, portable, segments, verify
+from calexnet.export import calibration, litert_torch, portable, segments, tflite, verify
 from calexnet.export.engines import builds_engines, refuse_options
 from calexnet.export.parity import NOT_YET
 from calexnet.export.sealing import seal
 from calexnet.export.serialise import serialise
-from calexnet.export.settings import EngineSettings
+from calexnet.export.settings import LITERT_TORCH, OWN_CONVERTER, EngineSettings
 from calexnet.export.targets import (
     build_target,
     compile_target,
     refuse_unknown,
     versions,
+    with_packages,
     with_versions,
 )
 from calexnet.manifest import (
     FULL,
     MANIFEST,
+    SEGMENTS,
     BranchRecord,
     Compiled,
     Manifest,
@@ -54,9 +56,11 @@ def export_run(
     calib_samples: int | None = None,
     data_root: Path | None = None,
     engines: EngineSettings | None = None,
+    converter: str = OWN_CONVERTER,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
     refuse_unknown(target, precision)
+    _refuse_converter(converter, target, precision)
     refuse_options(target, engines, calib_data)
     _refuse_narrow_engines(run, out, target, precision)
     if precision == FULL and calib_data is not None:
@@ -81,7 +85,21 @@ def export_run(
         precision=precision,
         samples=samples,
         engines=engines,
+        converter=converter,
     )
+
+
+def _refuse_converter(converter: str, target: str, precision: str) -> None:
+    """Do nothing if `converter` writes such a build, and is here."""
+    if converter == OWN_CONVERTER:
+        return
+    if converter != LITERT_TORCH or (target, precision) != ("tflite", FULL):
+        raise InputError(
+            f"--converter {converter} cannot write this build",
+            got=f"{target} {precision}",
+            expected=f"{LITERT_TORCH} for tflite {FULL}, or {OWN_CONVERTER}",
+        )
+    litert_torch.require()  # before minutes of work
 
 
 def _refuse_narrow_engines(run: Path, out: Path, target: str, precision: str) -> None:
@@ -106,6 +124,7 @@ def export_cascade(
     precision: str = FULL,
     samples: calibration.Calibration | None = None,
     engines: EngineSettings | None = None,
+    converter: str = OWN_CONVERTER,
 ) -> Manifest:
     """Export `cascade`, which the hash `source` names, to the bundle `out`.
 
@@ -121,6 +140,7 @@ def export_cascade(
         precision: One that the target has.
         samples: Real ones, for a precision that is not full.
         engines: How to build, for targets that build engines.
+        converter: See `calexnet.export.export_run`.
     """
     earlier = _earlier(out, source, input)
     is_portable = (target, precision) == (portable.TARGET, portable.PRECISION)
@@ -146,12 +166,22 @@ def export_cascade(
         if not is_portable:
             progress.advance(0, note=f"compiling for {target} {precision}")
             bundle = Bundle(stage, content, sha256="")
-            build = build_target(bundle, target, precision, samples, engines, reason=NOT_YET)
+            if converter == LITERT_TORCH:
+                build = _converted(cascade, stage, raw_input=input == "uint8")
+                content = with_packages(content, litert_torch.PACKAGES)
+            else:
+                build = build_target(bundle, target, precision, samples, engines, reason=NOT_YET)
             progress.advance(note=f"verifying {target} {precision}")
             content = _with_verified(cascade, stage, content, build)
             progress.advance()
         seal(stage, content)
     return content
+
+
+def _converted(cascade: Cascade, stage: Path, *, raw_input: bool) -> Compiled:
+    """Write the files of tflite by Google's converter; return the manifest's entry."""
+    *parts, plain = litert_torch.compile(cascade, stage, tflite.FOLDER, raw_input=raw_input)
+    return Compiled("tflite", FULL, SEGMENTS, tuple(parts), plain, None, NOT_YET)
 
 
 def _earlier(out: Path, source: str, input: str) -> Bundle | None:

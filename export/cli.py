@@ -15,7 +15,7 @@ from calexnet.cli.parity import parity_lines
 from calexnet.errors import InputError
 from calexnet.export import TARGETS, export_bundle, export_if, export_run
 from calexnet.export.precisions import PRECISIONS
-from calexnet.export.settings import EngineSettings
+from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
 from calexnet.manifest import FULL, IF, MANIFEST, SEGMENTS, CalibrationRecord, Fingerprint, Manifest
 
 
@@ -49,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=SEGMENTS,
         help=f"{SEGMENTS} (default), which the runner drives; {IF}: the cascade as one ONNX graph "
         "too, for one image at a time and apps without calexnet",
+    )
+    parser.add_argument(
+        "--converter",
+        choices=CONVERTERS,
+        default=OWN_CONVERTER,
+        help=f"{OWN_CONVERTER} (default); litert-torch, Google's: of a run, for target tflite, for "
+        "operators that calexnet does not write; its files take one image at a time",
     )
     parser.add_argument(
         "--calib-data",
@@ -93,6 +100,14 @@ def _run(arguments: argparse.Namespace) -> int:
         return _emit(arguments)
     arguments.target = arguments.target or "onnxruntime"
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
+    if arguments.converter != OWN_CONVERTER and _is_bundle(source):
+        raise InputError(
+            f"--converter {arguments.converter} takes a run",
+            got=f"the bundle {source}",
+            expected="what calexnet train wrote: it converts torch modules, a bundle holds graphs",
+            fix=f"Run: calexnet-export RUN --target tflite --converter {arguments.converter} "
+            f"--out {out}",
+        )
     options = {
         "precision": arguments.precision,
         "calib_data": arguments.calib_data,
@@ -103,6 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.layout == IF:
         content = _export_if(arguments, out, options)
     elif not _is_bundle(source):
+        options["converter"] = arguments.converter
         content = export_run(
             source, out, target=target, input=arguments.input or "uint8", **options
         )

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from calexnet.errors import InputError
 
+#: What writes a run's files for TFLite: calexnet itself, or Google's converter.
+OWN_CONVERTER, LITERT_TORCH = "calexnet", "litert-torch"
+CONVERTERS = (OWN_CONVERTER, LITERT_TORCH)
+
 
 @dataclass(frozen=True)
 class EngineSettings:

@@ -131,9 +131,14 @@ def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: 
 
 def with_versions(content: Manifest, target: str) -> Manifest:
     """Return `content` with the versions of the packages that wrote the files of `target`."""
-    found = versions(import_module(TARGETS[target]).PACKAGES)
+    return with_packages(content, import_module(TARGETS[target]).PACKAGES)
+
+
+def with_packages(content: Manifest, packages: Iterable[str]) -> Manifest:
+    """Return `content` with the versions of these packages."""
     known = content.provenance
-    return replace(content, provenance=replace(known, versions={**known.versions, **found}))
+    found = {**known.versions, **versions(packages)}
+    return replace(content, provenance=replace(known, versions=found))
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

@@ -63,12 +63,21 @@ class TfliteEngine(Engine):
 
     def _run(self, feeds: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
         batch = self._batch(feeds)
-        with self._one_for(batch) as planned:
-            return planned.run(batch, feeds, outputs)
+        if not self.record.buckets or batch in self.record.buckets:
+            with self._one_for(batch) as planned:
+                return planned.run(batch, feeds, outputs)
+        parts = [self._run(part, outputs) for part in self._one_by_one(feeds, batch)]
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+    def _one_by_one(self, feeds: Mapping[str, Array], batch: int) -> Iterator[dict[str, Array]]:
+        """Yield the samples of a batch that a file of a fixed batch does not take at once."""
+        batched = {t.name for t in self.record.inputs if t.has_batch}
+        for row in range(batch):
+            yield {n: a[row : row + 1] if n in batched else a for n, a in feeds.items()}
 
     def bind(self, feeds: Mapping[str, Array], outputs: Mapping[str, Array]) -> Callable[[], None]:
         """Give the call an interpreter of its own, planned once; unless the weights are large."""
-        if self.most_kept == 1:
+        if self.most_kept == 1 or self.record.buckets:
             return super().bind(feeds, outputs)
         planned = self.lend()
         planned.plan(self._batch(feeds))

@@ -29,7 +29,7 @@ class Planned:
         self.outputs: dict[str, Array] = {}
         self.invoke: Callable[[], None] = interpreter.invoke
         self._interpreter = interpreter
-        self._input_index = {d["name"]: d["index"] for d in interpreter.get_input_details()}
+        self._input_index = _named(interpreter, "inputs", interpreter.get_input_details())
         self._batched = {
             self._input_index[t.name]: tuple(t.shape[1:]) for t in record.inputs if "n" in t.shape
         }
@@ -70,6 +70,10 @@ class Planned:
 
 def named_outputs(interpreter: Any) -> dict[str, int]:
     """Return the outputs by the names of the first signature, or their own where there is none."""
+    return _named(interpreter, "outputs", interpreter.get_output_details())
+
+
+def _named(interpreter: Any, side: str, details: Sequence[Any]) -> dict[str, int]:
     for found in interpreter._get_full_signature_list().values():
-        return dict(found["outputs"])
-    return {detail["name"]: detail["index"] for detail in interpreter.get_output_details()}
+        return dict(found[side])
+    return {detail["name"]: detail["index"] for detail in details}

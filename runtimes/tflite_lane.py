@@ -35,6 +35,14 @@ class TfliteLane(Lane):
         self._held: dict[str, Array] = {}  # carried tensors, where they were made
         self._rows: dict[str, NDArray[np.intp]] = {}  # of these, who is still here, if not all
 
+    @classmethod
+    def most_rows(cls, steps: Sequence[Step], preprocessing: Preprocessing) -> int:
+        """See `Lane`; no more than files of a fixed batch take."""
+        fixed = [
+            max(step.engine.record.buckets or ()) for step in steps if step.engine.record.buckets
+        ]
+        return min([super().most_rows(steps, preprocessing), *fixed])
+
     def use(self, thresholds: NDArray[np.float32]) -> None:
         """See `Lane`."""
         self.thresholds = thresholds

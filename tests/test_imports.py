@@ -42,6 +42,8 @@ NEEDS_TORCH = {
     "calexnet.sweep.cell",
     "calexnet.sweep.grid",
     "calexnet.training",
+    "calexnet.export.litert_torch.segments",
+    "calexnet.export.litert_torch.stages",
 } | {
     f"calexnet.{part}.{name}"
     for part, names in {

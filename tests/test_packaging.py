@@ -134,10 +134,13 @@ def test_an_app_and_a_board_install_little(extra: str, expected: set[str]) -> No
     assert not HEAVY & closure("numpy", *expected)
 
 
-def test_all_is_every_extra_of_a_user_but_what_is_large_and_for_one_check() -> None:
+def test_all_is_every_extra_of_a_user_but_what_is_large_and_for_one_case() -> None:
     (requirement,) = EXTRAS["all"]
 
-    assert set(EXTRAS) - {"all", "dev", "tensorrt-rtx"} == Requirement(requirement).extras
+    assert (
+        set(EXTRAS) - {"all", "dev", "litert-torch", "tensorrt-rtx"}
+        == Requirement(requirement).extras
+    )
 
 
 def test_the_oldest_litert_is_the_same_in_the_extra_and_when_it_is_loaded() -> None:

@@ -91,7 +91,7 @@ def test_a_run_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
-    assert [*expected, *CHOICES] == parameters(export.export_run)
+    assert [*expected, *CHOICES, ("converter", "calexnet")] == parameters(export.export_run)
     targets = {"onnxruntime", "tflite", "tensorrt", "tensorrt-rtx"}
     assert targets == set(export.TARGETS) == set(RUNTIMES)
 

@@ -91,7 +91,8 @@ def refusal(graph: ir.Graph | None, node: ir.Node, *, got: str, expected: str) -
         f"{node.op_type}, node {node.name!r} of {where}, cannot be written for tflite",
         got=got,
         expected=expected,
-        fix="Change that layer in the network, or use --target onnxruntime",
+        fix="Change that layer in the network, use --target onnxruntime, or export the run with "
+        "--converter litert-torch",
     )
 
 

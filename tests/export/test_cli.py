@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_arguments_are_passed_on(
     code = cli.main(["run", "--out", "bundle", *arguments])
 
     assert 0 == code
-    assert [(Path("run"), Path("bundle"), *asked)] == exported
+    assert [(Path("run"), Path("bundle"), *asked, "calexnet")] == exported
 
 
 def test_an_export_that_was_not_verified_says_why(
@@ -113,6 +114,15 @@ def test_an_export_that_was_not_verified_says_why(
         (
             ["RUN", "--target", "coreml"],
             "unknown target: got 'coreml'; expected one of onnxruntime",
+        ),
+        (
+            ["RUN", "--converter", "litert-torch"],
+            "--converter litert-torch cannot write this build: got onnxruntime fp32; expected "
+            "litert-torch for tflite fp32, or calexnet",
+        ),
+        (
+            ["RUN", "--target", "tflite", "--precision", "int8", "--converter", "litert-torch"],
+            "--converter litert-torch cannot write this build: got tflite int8; expected ",
         ),
         (["none"], "none holds no trained cascade: got no folder; expected what calexnet train"),
     ],
@@ -174,3 +184,20 @@ def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None
 
     text = capsys.readouterr().out
     assert all(target in text for target in export.TARGETS)
+
+
+def test_without_googles_converter_its_package_is_named_before_any_work(
+    small_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    words = ["--target", "tflite", "--converter", "litert-torch", "--out", str(tmp_path / "bundle")]
+
+    assert 4 == cli.main([str(small_run), *words])
+
+    told = capsys.readouterr().err
+    assert "calexnet-export: error: Google's converter cannot be used here: got import of " in told
+    assert "Run: pip install 'calexnet[litert-torch]' (2.3 GB with torch)." in told
+    assert [] == list(tmp_path.iterdir())

@@ -112,6 +112,11 @@ def test_the_command_takes_a_bundle_and_another_place(
         (["--target", "coreml"], "unknown target: got 'coreml'; expected one of onnxruntime, tfl"),
         (["--target", "onnxruntime"], "bundle holds target onnxruntime already: expected one of t"),
         (["--target", "tflite", "--input", "float"], "--input cannot be chosen for a bundle: expe"),
+        (
+            ["--target", "tflite", "--converter", "litert-torch"],
+            "expected what calexnet train wrote: it converts torch modules, a bundle holds graphs. "
+            "Run: calexnet-export RUN --target tflite --converter litert-torch --out ",
+        ),
     ],
 )
 def test_what_a_bundle_cannot_become_is_told(

@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +20,10 @@ import pytest
 
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+from calexnet.manifest import with_build
 from calexnet.runtimes import load
 from calexnet.runtimes import tflite as target
+from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.tflite import TfliteEngine
 from calexnet.runtimes.tflite_interpreter import Planned
 from tests.onnx_bundle import CLASSES, random_images
@@ -101,6 +104,42 @@ def test_a_batch_size_that_comes_back_finds_its_interpreter_again(
         engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
 
     assert [1, 4, 2] == planned
+
+
+def test_a_file_of_a_fixed_batch_gets_images_one_by_one(bundle: Bundle) -> None:
+    record = bundle.compiled("tflite", None).segments[0]
+    fixed = replace(record, buckets=(1,))
+    engine = target.load(fixed, bundle.read(record.file), provider=None, threads=1)
+    feeds: dict[str, Any] = {"image": random_images(5), "threshold": BARS}
+    score = np.empty(5, np.float32)
+
+    engine.bind(feeds, {"score": score})()
+
+    found = engine.run(feeds, ("score", "probabilities"))
+    expected = engine_of(bundle).run(feeds, ("score", "probabilities"))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    assert np.array_equal(found[0], score)
+    assert {1, None} >= {planned.batch for planned in engine._idle}
+
+
+def test_a_runner_of_such_files_takes_any_batch(bundle: Bundle) -> None:
+    build = bundle.compiled("tflite", None)
+    parts = [replace(record, buckets=(1,)) for record in (*build.segments, build.plain)]
+    fixed = replace(build, segments=tuple(parts[:-1]), plain=parts[-1])
+    held = replace(bundle, manifest=with_build(bundle.manifest, fixed))
+    images = random_images(9)
+
+    runner = load_runner(held, "tflite", threads=1)
+
+    wanted = load_runner(bundle, "tflite", threads=1)
+    for ask in ("__call__", "plain"):
+        found, expected = getattr(runner, ask)(images), getattr(wanted, ask)(images)
+        assert found.exits.tolist() == expected.exits.tolist()
+        assert found.labels.tolist() == expected.labels.tolist()
+    assert runner.ask_every_exit(images).labels.tolist() == (
+        wanted.ask_every_exit(images).labels.tolist()
+    )
 
 
 def test_views_are_made_anew_where_planning_moves_the_memory(bundle: Bundle) -> None:

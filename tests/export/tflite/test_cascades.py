@@ -37,9 +37,12 @@ BATCHES = (1, 3, 8, 64)
 
 slow = pytest.mark.slow
 
-#: Every head, each native method and every score, by branches that stand side by side: method,
-#: score and heads. What a branch hands to later ones stays within its line.
-LINES = (
+#: Method, score and heads.
+Line = tuple[str, str, tuple[str, ...]]
+
+#: Every head, each native method and every score, by branches that stand side by side. What
+#: a branch hands to later ones stays within its line.
+LINES: tuple[Line, ...] = (
     ("calexnet", "softmax", ("prototype",)),
     ("calexnet", "gap", ("linear",)),
     ("pteenet", "softmax", ("pteenet",)),
@@ -72,12 +75,18 @@ def test_no_head_method_or_score_is_left_out() -> None:
     assert {scores.SOFTMAX, *scores.SCORES} == {score for _, score, _ in LINES}
 
 
-def mixed(backbone: str, side: int, attach: Sequence[str], **options: Any) -> Cascade:
-    """Return a cascade of random weights with all branches of `LINES`."""
+def mixed(
+    backbone: str,
+    side: int,
+    attach: Sequence[str],
+    lines: Sequence[Line] = LINES,
+    **options: Any,
+) -> Cascade:
+    """Return a cascade of random weights with all branches of `lines`."""
     cascade = untrained(backbone, attach, side=side, **options)
     shapes = iter([branch.head.feature_shape for branch in cascade.branches])
     branches: list[Branch] = []
-    for method, score, several in LINES:
+    for method, score, several in lines:
         classes = len(cascade.spec.classes)
         line = [heads.build(head, next(shapes), classes) for head in several]
         made = methods.build(Part(method)).branches(line, scores.build(score))

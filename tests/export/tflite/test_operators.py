@@ -577,6 +577,7 @@ def test_what_tflite_cannot_have_is_refused_by_operator_node_and_segment(
     with pytest.raises(
         ExportError,
         match=rf"^{operator}, node 'node_7' of segment2, cannot be written for tflite: .*{message}"
-        r".*\. Change that layer in the network, or use --target onnxruntime\.$",
+        r".*\. Change that layer in the network, use --target onnxruntime, or export the run with "
+        r"--converter litert-torch\.$",
     ):
         convert(model.SerializeToString())
