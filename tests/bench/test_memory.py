@@ -41,16 +41,14 @@ def test_the_peak_is_of_the_child_alone(tmp_path: Path) -> None:
     assert abs(beside - alone) < 16 * MIB
 
 
-def test_weights_are_in_it_and_plain_is_less_than_a_cascade_with_plain(tmp_path: Path) -> None:
-    """A layer of 2,048 by 2,048 floats is 16 MiB, in plain and in the tail."""
+def test_weights_are_in_it(tmp_path: Path) -> None:
+    """A layer of 2,048 by 2,048 floats is 16 MiB, in plain and in the tail; each runs alone."""
     for name, width in (("small", 16), ("large", 2048)):
         write_bundle(tmp_path / name, width=width)
 
-    plain = peak_of(tmp_path / "large") - peak_of(tmp_path / "small")
-    cascade = peak_of(tmp_path / "large", "cascade") - peak_of(tmp_path / "small", "cascade")
-
-    assert 15 * MIB < plain < cascade
-    assert 30 * MIB < cascade
+    for network in memory.NETWORKS:
+        weights = peak_of(tmp_path / "large", network) - peak_of(tmp_path / "small", network)
+        assert 15 * MIB < weights < 100 * MIB
 
 
 @pytest.mark.parametrize("network", memory.NETWORKS)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calexnet.bench import speed, speed_app, speed_networks, speed_training
+from calexnet.bench import speed, speed_app, speed_networks, speed_report, speed_training
+from calexnet.bench.interval import Interval
+from calexnet.bench.speed_runner import Figure
 from calexnet.bundle import open_bundle
 from calexnet.export import export_if
 from calexnet.runtimes.loading import load_runner
@@ -41,6 +43,15 @@ def test_the_command_prints_a_line_a_figure(
     for part, count in (("_TRAIN", 128), ("_CALIBRATION", 100)):
         monkeypatch.setattr(speed_training, part, count)
     write_bundle(tmp_path / "digits")
+    asked: list[Path] = []
+
+    def figures(bundle: Path, data: object) -> list[Figure]:
+        asked.append(bundle)
+        return []
+
+    monkeypatch.setattr(speed_report, "report_figures", figures)
+    took = Figure("digits: calexnet-bench as it comes", Interval(60.0, 60.0, 60.0), 90, "s")
+    monkeypatch.setattr(speed_report, "default_figure", lambda bundle, data: took)
 
     assert 0 == speed.main(["--blocks", "2", "--digits", str(tmp_path / "digits")])
 
@@ -68,6 +79,8 @@ def test_the_command_prints_a_line_a_figure(
     (memory,) = (one for one in lines if one.startswith(f"{start}: peak memory of the process"))
     assert 0.1 < float(memory.removesuffix(" GB  (bar 4)").split()[-1]) < 4
     assert 1 == sum(one.startswith(f"{start}  ") and one.endswith("(bar 120)") for one in lines)
+    assert [tmp_path / "digits"] == asked
+    assert str(took) in lines
     assert lines[-4].startswith("import calexnet, beyond importing onnxruntime and numpy")
     assert lines[-4].endswith(" 12.5 ms  (bar 50)")
     for line, runtime in zip(lines[-3:-1], ("onnxruntime", "ai-edge-litert"), strict=True):
