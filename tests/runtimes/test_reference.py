@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -42,10 +42,6 @@ class Shape(NamedTuple):
     seed: int
 
 
-#: Another one every time.
-ANY = Shape(0, 0, 0)
-
-
 class Exported(NamedTuple):
     reference: Cascade
     images: NDArray[np.uint8]
@@ -54,16 +50,12 @@ class Exported(NamedTuple):
 
 @pytest.fixture(
     scope="module",
-    params=[Shape(2, 9, 0), Shape(1000, 13, 1), Shape(4, 32, 2), Shape(10, 17, 3), ANY],
+    params=[Shape(2, 9, 0), Shape(1000, 13, 1), Shape(4, 32, 2), Shape(10, 17, 3)],
     ids=str,
 )
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A cascade with branches at random points of a ResNet-20, on every runtime and layout."""
     shape: Shape = request.param
-    if shape == ANY:
-        rng = np.random.default_rng()
-        shape = Shape(int(rng.integers(2, 30)), int(rng.integers(8, 34)), int(rng.integers(2**31)))
-        print(f"to have it again: {shape}")  # shown with a failure
     rng = np.random.default_rng(shape.seed)
     chosen = rng.choice(len(POINTS), size=rng.integers(1, 5), replace=False)
     attach = [POINTS[index] for index in sorted(chosen)]
@@ -87,7 +79,9 @@ def _runners(folder: Path, segments: int) -> Iterator[Runner]:
         with pytest.MonkeyPatch.context() as small:
             small.setattr(lane, "ROOM_BYTES", 0)
             yield load_runner(bundle, target, threads=1)  # image by image
-            largest = 5 * bundle.manifest.compiled[0].plain.counts.activation_bytes // 2
+            counts = bundle.manifest.compiled[0].plain.counts
+            assert counts is not None
+            largest = 5 * counts.activation_bytes // 2
             small.undo()
             small.setattr(lane, "WORK_BYTES", largest)
             yield load_runner(bundle, target, threads=1)  # five at a time, or a few more
@@ -103,7 +97,7 @@ def _spread(cascade: Cascade, images: NDArray[np.uint8]) -> None:
     """
     logits = np.log(cascade.probabilities(images))
     spread = max(0.1, len(cascade.spec.classes) / 1000)  # of logits over images
-    linears = [
+    linears: list[Any] = [
         *(branch.head.linear for branch in cascade.branches),
         cascade.backbone.network.linear,
     ]
