@@ -108,12 +108,13 @@ def _run(sessions: Sequence[Any], image: Array) -> None:
 
 
 def _profile(files: Sequence[str]) -> Profile:
-    """Return the sum over sessions of what a fast run takes: the machine may be shared."""
-    fast = []
-    for file in files:
-        runs = [*_runs(json.loads(Path(file).read_text()))]
-        fast.append({k: float(np.quantile([run[k] for run in runs], _FAST)) for k in KINDS})
-    return Profile({kind: sum(one[kind] for one in fast) for kind in KINDS})
+    """Return what a fast run takes through all sessions: the machine may be shared.
+
+    Fast as a whole, for a short session by itself would find an undisturbed moment more often.
+    """
+    by_session = [[*_runs(json.loads(Path(file).read_text()))] for file in files]
+    runs = [sum(parts, Counter[str]()) for parts in zip(*by_session, strict=True)]
+    return Profile({k: float(np.quantile([run[k] for run in runs], _FAST)) for k in KINDS})
 
 
 def _runs(events: Sequence[Mapping[str, Any]]) -> Iterator[Counter[str]]:

@@ -3,6 +3,7 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,32 @@ def test_each_run_is_told_apart_and_dispatch_is_what_is_left() -> None:
 
     assert {"convolutions": 50, "reorders": 10, "dispatch": 40} == dict(one)
     assert {"convolutions": 20, "other operators": 4, "dispatch": 6} == dict(other)
+
+
+def test_a_chain_is_as_fast_as_one_run_through_all_of_it(tmp_path: Path) -> None:
+    """Not as the fastest runs of each session put together, which plain could not be."""
+    files = []
+    for index, durations in enumerate(((10, 90), (90, 10))):
+        events = [
+            event
+            for start, dur in zip((0, 1000), durations, strict=True)
+            for event in (
+                {"cat": "Session", "name": "model_run", "ts": start, "dur": dur},
+                {
+                    "cat": "Node",
+                    "name": "n_kernel_time",
+                    "ts": start,
+                    "dur": dur,
+                    "args": {"op_name": "Conv"},
+                },
+            )
+        ]
+        files.append(tmp_path / f"{index}.json")
+        files[-1].write_text(json.dumps(events))
+
+    found = speed_profile._profile([str(file) for file in files])
+
+    assert pytest.approx(100.0) == found.us["convolutions"]
 
 
 def test_the_table_says_what_the_chain_adds() -> None:
