@@ -47,7 +47,8 @@ def measure(
     lane.use(runner.thresholds)
     calls_ms = [_segments_ms(lane, images[:size], repeats) for size in sizes]
     later = [_gather_ms(lane, n, images[: sizes[-1]], repeats) for n in range(1, len(steps))]
-    return Plan(SegmentTimes(sizes, tuple(zip(*calls_ms, strict=True))), (0.0, *later))
+    times = SegmentTimes(sizes, tuple(zip(*calls_ms, strict=True)))
+    return Plan(times, (0.0, *later), runner.stamp)
 
 
 def _segments_ms(lane: TensorRtLane, images: Array, repeats: int) -> list[float]:
