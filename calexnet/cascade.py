@@ -20,7 +20,7 @@ from calexnet.calibration import OperatingPoint, point_name
 from calexnet.costs import Macs
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord
-from calexnet.errors import InputError
+from calexnet.errors import InputError, first_line
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
 from calexnet.heads.trained import TrainedHead
@@ -208,7 +208,7 @@ def _check_logits(name: str, module: nn.Module, shape: tuple[int, ...], classes:
             logits = module(torch.zeros(2, *shape))
         got = tuple(logits.shape[1:]) if isinstance(logits, torch.Tensor) else type(logits).__name__
     except RuntimeError as problem:
-        got = str(problem).strip().splitlines()[0]
+        got = first_line(problem)
     if got != (classes,):
         raise InputError(
             f"the exit {name} cannot be used",

@@ -90,3 +90,9 @@ class MeasurementError(CalexnetError, RuntimeError):
     """A measurement that cannot be made or cannot be trusted."""
 
     exit_code = 3
+
+
+def first_line(problem: Exception) -> str:
+    """Return the first line of what another library says; its kind, if it says nothing."""
+    said = str(problem).strip()
+    return said.splitlines()[0] if said else repr(problem)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from calexnet import data
 from calexnet.bundle import open_bundle
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
@@ -126,7 +127,7 @@ def _run(arguments: argparse.Namespace) -> int:
         content = export_bundle(source, out, target=target, **options)
     else:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
-    print(_summary(content, target, arguments.precision, arguments.layout))
+    print(_summary(content, out, target, arguments.precision, arguments.layout))
     print(f"\nBundle: {out}")
     return 0
 
@@ -151,6 +152,8 @@ def _refuse_unused(arguments: argparse.Namespace) -> None:
         for name in ("out", "input", "calib_data", "data_root", "calib_samples", "timing_cache")
         if getattr(arguments, name) is not None
     ]
+    if arguments.converter != OWN_CONVERTER:
+        unused.insert(0, f"--converter {arguments.converter}")
     if arguments.layout != SEGMENTS:
         unused.insert(0, f"--layout {arguments.layout}")
     if arguments.target not in (None, "tensorrt"):
@@ -170,6 +173,12 @@ def _export_if(arguments: argparse.Namespace, out: Path, options: dict[str, Any]
     if arguments.target != "onnxruntime":
         raise InputError(
             f"--layout {IF} is for target onnxruntime", got=f"--target {arguments.target}"
+        )
+    if arguments.converter != OWN_CONVERTER:
+        raise InputError(
+            f"--layout {IF} is ONNX, which no converter writes",
+            got=f"--converter {arguments.converter}",
+            fix="Leave out one of them",
         )
     if _is_bundle(source):
         return export_if(source, out, precision=precision)
@@ -192,7 +201,7 @@ def _is_bundle(source: Path) -> bool:
     return (source / MANIFEST).is_file()
 
 
-def _summary(content: Manifest, target: str, precision: str, layout: str) -> str:
+def _summary(content: Manifest, out: Path, target: str, precision: str, layout: str) -> str:
     wanted = target, precision, layout
     build = next(b for b in content.compiled if (b.target, b.precision, b.layout) == wanted)
     macs = content.macs
@@ -212,9 +221,10 @@ def _summary(content: Manifest, target: str, precision: str, layout: str) -> str
     elif build.calibration is not None:
         lines += ["", _calibrated(build.calibration)]
     if build.parity is None:
+        name = content.split.data if content.split.data in data.NAMED else "DATA"
         lines += [
             *("", f"Not verified: {build.parity_reason}."),
-            f"Where its runtime is: calexnet verify BUNDLE --data {content.split.data}",
+            f"Where its runtime is: calexnet verify {out} --data {name}",
         ]
     else:
         lines += ["", *parity_lines(build.parity)]

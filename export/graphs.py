@@ -16,7 +16,7 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from calexnet.errors import ExportError
+from calexnet.errors import ExportError, first_line
 from calexnet.export.dialect import BATCH, OPSET, state_name
 from calexnet.export.pooling import pool_globally
 
@@ -72,7 +72,7 @@ def _graph(
     except Exception as problem:  # the exporter raises many kinds; all mean the same to the user
         raise ExportError(
             f"torch.onnx.export cannot translate {what}",
-            got=str(problem).strip().splitlines()[0],
+            got=first_line(problem),
             expected="a network that torch.export captures, with any batch size",
             fix="Try torch.export.export on the network alone to see where",
         ) from problem

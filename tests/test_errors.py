@@ -21,6 +21,7 @@ from calexnet.errors import (
     RuntimeUnavailableError,
     StorageError,
     TrainingError,
+    first_line,
 )
 
 #: class -> (exit code, the built-in error that it also is)
@@ -77,6 +78,14 @@ def test_an_error_keeps_its_kind_and_message_when_it_is_copied_or_sent_to_anothe
 
     for again in (copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert (kind, str(error)) == (type(again), str(again))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [("\none line\nmore", "one line"), ("", "ValueError('')"), (" \n", "ValueError(' \\n')")],
+)
+def test_the_first_line_of_what_a_library_says(said: str, expected: str) -> None:
+    assert expected == first_line(ValueError(said))
 
 
 def test_every_kind_is_in_this_table_and_in_the_public_names() -> None:

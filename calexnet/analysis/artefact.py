@@ -20,6 +20,8 @@ Draw = Callable[["Figure"], None]
 
 _INCHES = (6.4, 4.4)
 _PNG_DPI = 160
+#: Of the files that hold a figure; Markdown shows the first.
+_SUFFIXES = ("svg", "png")
 #: Plain paper, no colour that only a screen shows; the salt makes a figure's file reproducible.
 _STYLE: Any = {
     "font.size": 10,
@@ -43,13 +45,11 @@ class Artefact:
         tables: In the order to be read. A table's CSV holds every field of its records, its
             Markdown the columns; the records are dataclasses.
         figures: Caption -> what draws it.
-        suffixes: Of the files that hold a figure.
     """
 
     name: str
     tables: tuple[Table[Any], ...]
     figures: Mapping[str, Draw] = field(default_factory=dict)
-    suffixes: tuple[str, ...] = ("svg", "png")
 
 
 def write(artefact: Artefact, folder: Path) -> tuple[Path, ...]:
@@ -63,11 +63,11 @@ def write(artefact: Artefact, folder: Path) -> tuple[Path, ...]:
     text = []
     for number, (caption, draw) in enumerate(artefact.figures.items(), 1):
         stem = artefact.name if number == 1 else f"{artefact.name}-{number}"
-        for suffix in artefact.suffixes:
+        for suffix in _SUFFIXES:
             paths.append(folder / f"{stem}.{suffix}")
             with staged_file(paths[-1]) as stage:
                 _save(draw, stage, suffix)
-        text.append(f"![{markdown.escape(caption)}]({stem}.{artefact.suffixes[0]})")
+        text.append(f"![{markdown.escape(caption)}]({stem}.{_SUFFIXES[0]})")
         text.append(markdown.escape(caption))
     for table in artefact.tables:
         same = table.anchor == artefact.name

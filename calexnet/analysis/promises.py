@@ -15,7 +15,7 @@ import numpy as np
 
 from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact
-from calexnet.analysis.recipes import Recipe, recipes
+from calexnet.analysis.recipes import Recipe, mean_of, recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.bench.figures import MISSING, percent, points
 from calexnet.bench.table import Column, Table
@@ -115,17 +115,12 @@ def _rows(recipe: Recipe, saving: float) -> list[Row]:
                 len(seeds),
                 float(np.mean([one.saved for one in seeds])),
                 float(np.mean([one.leave for one in seeds])),
-                _mean([one.promised for one in seeds]),
-                _mean([one.kept for one in seeds]),
-                _mean([one.backbone for one in seeds]),
+                mean_of([one.promised for one in seeds]),
+                mean_of([one.kept for one in seeds]),
+                mean_of([one.backbone for one in seeds]),
             )
         )
     return rows
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _table(rows: Sequence[Row]) -> Table[Row]:

@@ -82,3 +82,9 @@ def _labels(all_axes: Sequence[Axes]) -> list[tuple[str, str]]:
         parts += [f"{name} {axes.options[name]}" for name in telling if name in axes.options]
         labels.append((", ".join([axes.method, *head, *parts]), ", ".join([axes.method, *parts])))
     return labels
+
+
+def mean_of(seeds: Sequence[float | None]) -> float | None:
+    """Return the mean of a recipe's seeds; ``None`` if one of them has no such figure."""
+    known = [value for value in seeds if value is not None]
+    return sum(known) / len(known) if len(known) == len(seeds) else None

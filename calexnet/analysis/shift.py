@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact
-from calexnet.analysis.recipes import Recipe, recipes
+from calexnet.analysis.recipes import Recipe, mean_of, recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.bench.figures import percent, ratio, significant
 from calexnet.bench.table import Column, Table
@@ -106,10 +106,10 @@ def _rows(recipe: Recipe, saving: float) -> list[Row]:
                 len(seeds),
                 saved=float(np.mean([one.saved for one in seeds])),
                 reached=float(np.mean([one.reached for one in seeds])),
-                kl=_mean([one.kl for one in seeds]),
-                gini=_mean([one.gini for one in seeds]),
-                effective_samples=_mean([one.effective_samples for one in seeds]),
-                effective_share=_mean([one.effective_share for one in seeds]),
+                kl=mean_of([one.kl for one in seeds]),
+                gini=mean_of([one.gini for one in seeds]),
+                effective_samples=mean_of([one.effective_samples for one in seeds]),
+                effective_share=mean_of([one.effective_share for one in seeds]),
             )
         )
     return rows
@@ -147,11 +147,6 @@ def _effective(cell: Cell, exit: int) -> tuple[float | None, float | None]:
     if worth is None:
         return None, None
     return float(worth), float(worth) / cell.result.spec.split.parts["train"].samples
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _table(rows: Sequence[Row]) -> Table[Row]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from calexnet.errors import InputError
+from calexnet.errors import InputError, first_line
 
 #: Names that the segments' own tensors have.
 RESERVED = {"image", "threshold", "label", "score", "exit", "probabilities", "logits"}
@@ -92,7 +92,7 @@ class FrozenBackbone(nn.Module):
             except RuntimeError as problem:
                 raise InputError(
                     "the backbone does not fit the data",
-                    got=str(problem).strip().splitlines()[0],
+                    got=first_line(problem),
                     expected=f"a network for images {image_shape}, channels first",
                 ) from problem
         for name, feature in zip(self.attach, features, strict=True):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calexnet.errors import ExportError, RuntimeUnavailableError
+from calexnet.errors import ExportError, RuntimeUnavailableError, first_line
 from calexnet.export.portable import write_graph
 from calexnet.manifest import GraphRecord, TensorRecord
 
@@ -79,7 +79,7 @@ def _converted(convert: Any, part: Part) -> bytes:
     except Exception as problem:  # torch, jax and the converter raise many kinds
         raise ExportError(
             f"litert-torch cannot convert {part.name}",
-            got=str(problem).strip().splitlines()[0] if str(problem).strip() else repr(problem),
+            got=first_line(problem),
             fix="Change the layer in the network, or use --target onnxruntime",
         ) from problem
 

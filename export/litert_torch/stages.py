@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx, nn
 
-from calexnet.errors import ExportError
+from calexnet.errors import ExportError, first_line
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def cut(backbone: nn.Module, attach: Sequence[str], image: Tensor) -> tuple[Stag
     except Exception as problem:  # torch raises many kinds; all mean the same to the user
         raise ExportError(
             "torch.export cannot capture the backbone",
-            got=str(problem).strip().splitlines()[0],
+            got=first_line(problem),
             expected="a network without decisions that depend on its data",
             fix="Try torch.export.export on the network alone to see where",
         ) from problem

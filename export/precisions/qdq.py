@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from calexnet.errors import ExportError
+from calexnet.errors import ExportError, first_line
 from calexnet.export.precisions import trunk
 
 #: Images a call while ranges are found: activations of more would fill the memory.
@@ -67,7 +67,7 @@ def quantise(
         except Exception as problem:  # the quantiser raises many kinds; all mean the same
             raise ExportError(
                 "ONNX Runtime cannot quantise the backbone",
-                got=str(problem).strip().splitlines()[0] if str(problem) else repr(problem),
+                got=first_line(problem),
                 fix="Export at another --precision",
             ) from problem
         return onnx.load(path)

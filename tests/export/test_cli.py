@@ -90,21 +90,27 @@ def test_arguments_are_passed_on(
     assert [(Path("run"), Path("bundle"), *asked, "calexnet")] == exported
 
 
-def test_an_export_that_was_not_verified_says_why(
-    small_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("name", "shown"), [("digits", "digits"), ("tints", "DATA")])
+def test_an_export_that_was_not_verified_says_why_and_how_to(
+    small_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    shown: str,
 ) -> None:
+    """A set that has no name of its own is for the user to name."""
     from dataclasses import replace
 
     content = open_bundle(small_bundle).manifest
     build = replace(content.compiled[0], parity=None, parity_reason="no samples")
-    unverified = replace(content, compiled=(build,))
+    unverified = replace(content, compiled=(build,), split=replace(content.split, data=name))
     monkeypatch.setattr(cli, "export_run", lambda *_, **__: unverified)
 
     code = cli.main(["run", "--out", "bundle"])
 
     assert 0 == code
     assert (
-        "Not verified: no samples.\nWhere its runtime is: calexnet verify BUNDLE --data tints\n"
+        f"Not verified: no samples.\nWhere its runtime is: calexnet verify bundle --data {shown}\n"
     ) in capsys.readouterr().out
 
 

@@ -238,6 +238,19 @@ def test_the_other_targets_have_no_such_layout(
     assert "--layout if is for target onnxruntime: got --target tflite" in capsys.readouterr().err
 
 
+def test_no_converter_writes_the_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(tmp_path / "run"), "--out", str(tmp_path / "bundle")]
+
+    assert 2 == cli.main([*words, "--layout", "if", "--converter", "litert-torch"])
+    assert (
+        "--layout if is ONNX, which no converter writes: got --converter litert-torch. "
+        "Leave out one of them."
+    ) in capsys.readouterr().err
+    assert not (tmp_path / "bundle").exists()
+
+
 def test_an_unknown_layout_in_a_manifest_is_refused(bundle: Path) -> None:
     content = open_bundle(bundle).manifest
     (build,) = content.compiled

@@ -145,6 +145,7 @@ def test_without_the_tool_the_script_says_how_to_name_it(
         (["--target", "tensorrt-rtx"], "--target tensorrt-rtx"),
         (["--layout", "if", "--out", "b", "--input", "float"], "--layout if, --out, --input"),
         (["--calib-data", "digits", "--calib-samples", "9"], "--calib-data, --calib-samples"),
+        (["--converter", "litert-torch"], "--converter litert-torch"),
     ],
 )
 def test_what_a_script_has_no_use_for_is_refused(
