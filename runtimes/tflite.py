@@ -13,7 +13,7 @@ import numpy as np
 from calexnet.errors import BundleError, CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Array, Engine, Signature
-from calexnet.runtimes.tflite_interpreter import Planned, named_outputs
+from calexnet.runtimes.tflite_interpreter import Planned, named_inputs, named_outputs
 from calexnet.runtimes.tflite_lane import TfliteLane
 from calexnet.runtimes.threads import cores
 
@@ -205,14 +205,16 @@ def signature(data: bytes) -> Signature:
     """
     _, module = interpreter_module()
     interpreter = module.Interpreter(model_content=data)
-    names = {index: name for name, index in named_outputs(interpreter).items()}
     return Signature(
-        tuple(_tensor(detail, detail["name"]) for detail in interpreter.get_input_details()),
-        tuple(
-            _tensor(detail, names[detail["index"]])
-            for detail in interpreter.get_output_details()
-            if detail["index"] in names
-        ),
+        _named(interpreter.get_input_details(), named_inputs(interpreter)),
+        _named(interpreter.get_output_details(), named_outputs(interpreter)),
+    )
+
+
+def _named(details: Sequence[Any], indices: Mapping[str, int]) -> tuple[TensorRecord, ...]:
+    names = {index: name for name, index in indices.items()}
+    return tuple(
+        _tensor(detail, names[detail["index"]]) for detail in details if detail["index"] in names
     )
 
 

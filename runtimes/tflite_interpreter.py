@@ -29,7 +29,7 @@ class Planned:
         self.outputs: dict[str, Array] = {}
         self.invoke: Callable[[], None] = interpreter.invoke
         self._interpreter = interpreter
-        self._input_index = _named(interpreter, "inputs", interpreter.get_input_details())
+        self._input_index = named_inputs(interpreter)
         self._batched = {
             self._input_index[t.name]: tuple(t.shape[1:]) for t in record.inputs if "n" in t.shape
         }
@@ -68,8 +68,13 @@ class Planned:
         return np.ndarray(array.shape, array.dtype, buffer=memoryview(memory))
 
 
+def named_inputs(interpreter: Any) -> dict[str, int]:
+    """Return the inputs by the names of the first signature, or their own where there is none."""
+    return _named(interpreter, "inputs", interpreter.get_input_details())
+
+
 def named_outputs(interpreter: Any) -> dict[str, int]:
-    """Return the outputs by the names of the first signature, or their own where there is none."""
+    """Return the outputs, likewise."""
     return _named(interpreter, "outputs", interpreter.get_output_details())
 
 
