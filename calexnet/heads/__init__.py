@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HEADS = {
     "prototype": "calexnet.heads.prototype:PrototypeHead",
     "linear": "calexnet.heads.linear:LinearHead",
+    "strided": "calexnet.heads.strided:StridedHead",
     "pteenet": "calexnet.heads.pteenet:PteenetHead",
     "ztw": "calexnet.heads.ztw:ZtwHead",
     "boostnet": "calexnet.heads.boostnet:BoostNetHead",

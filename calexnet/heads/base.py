@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from calexnet.errors import InputError
+
+#: About how many positions along a side are left of a map by `onto_grid`.
+GRID = 8
 
 
 class Head(nn.Module):
@@ -50,8 +54,17 @@ class Head(nn.Module):
         return self.classify(self.reduce(features))
 
 
+def onto_grid(features: Tensor) -> Tensor:
+    """Return maps ``(n, C, H, W)`` averaged onto a grid of about 8 x 8 positions.
+
+    What heads on it cost hardly depends on where they are attached, and cached features are small.
+    """
+    cell = max(1, min(features.shape[2:]) // GRID)
+    return functional.avg_pool2d(features, cell) if cell > 1 else features
+
+
 class MapHead(Head):
-    """A head that convolves: it needs the whole feature map, so nothing is reduced.
+    """A head that convolves, so it needs a feature map: the whole one, if it does not say other.
 
     Raises:
         InputError: The features are a vector.

@@ -20,7 +20,7 @@ class BoostNetHead(MapHead):
     def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
         channels = feature_shape[0]
         super().__init__(feature_shape, classes, width=CHANNELS)
-        self.body = nn.Sequential(*_block(channels), *_block(CHANNELS))
+        self.body = nn.Sequential(*halving(channels, CHANNELS), *halving(CHANNELS, CHANNELS))
 
     def embed(self, reduced: Tensor) -> Tensor:
         """Return the mean of each channel, ``(n, 128)``, of a map ``(n, C, H, W)``."""
@@ -28,6 +28,7 @@ class BoostNetHead(MapHead):
         return pooled
 
 
-def _block(channels: int) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(channels, CHANNELS, 3, stride=2, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(CHANNELS), nn.ReLU()
+def halving(channels: int, width: int) -> tuple[nn.Module, ...]:
+    """Return layers that halve a map's sides: a convolution to `width` channels, norm and ReLU."""
+    convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(width), nn.ReLU()

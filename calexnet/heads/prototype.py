@@ -16,13 +16,11 @@ it raised the first branch's accuracy.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from calexnet.heads.base import Head
+from calexnet.heads.base import Head, onto_grid
 
 PROTOTYPES = 32
-GRID = 8
 
 
 class PrototypeHead(Head):
@@ -37,8 +35,7 @@ class PrototypeHead(Head):
         """Return the map on its grid, ``(n, C, ~8, ~8)``; a vector is a map of one position."""
         if features.ndim == 2:
             return features[:, :, None, None]
-        cell = max(1, min(features.shape[2:]) // GRID)
-        return functional.avg_pool2d(features, cell) if cell > 1 else features
+        return onto_grid(features)
 
     def initialise(self, reduced: Tensor) -> None:
         """Start each prototype as the direction of a feature drawn from the training samples."""

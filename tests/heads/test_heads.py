@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from calexnet import heads
 from calexnet.errors import InputError
 from calexnet.heads.linear import LinearHead
 from calexnet.heads.prototype import PROTOTYPES, PrototypeHead
+from calexnet.heads.strided import StridedHead
 
 RESNET18 = ((64, 32, 32), (128, 16, 16), (256, 8, 8))
 
@@ -39,8 +42,8 @@ def test_three_prototype_branches_of_resnet18_meet_the_known_bound() -> None:
 def test_an_unknown_head_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
-        match=r"^unknown head: got 'mlp'; expected one of prototype, linear, pteenet, ztw, "
-        r"boostnet, or your own as package\.module:name$",
+        match=r"^unknown head: got 'mlp'; expected one of prototype, linear, strided, "
+        r"pteenet, ztw, boostnet, or your own as package\.module:name$",
     ):
         heads.build("mlp", (4,), 2)
 
@@ -106,6 +109,47 @@ def test_each_sample_is_answered_by_itself(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("channels", "widths"), [(16, (32, 64)), (32, (64, 128)), (48, (96, 128)), (256, (128, 128))]
+)
+def test_a_strided_head_is_as_wide_as_its_backbone_up_to_a_bound(
+    channels: int, widths: tuple[int, int]
+) -> None:
+    first, second = widths
+
+    found = parameters(heads.build("strided", (channels, 32, 32), 10))
+
+    norms = 2 * (first + second)
+    assert 9 * first * (channels + second) + norms + 20 * second + 10 == found
+
+
+def test_a_strided_head_worked_by_hand() -> None:
+    """One channel on a 16 x 16 map, so a grid of 8 x 8; each convolution reads its middle alone.
+
+    The first keeps every other cell of the grid, times 2; the second every other one of these, less
+    8, so that ReLU cuts some; the class reads the mean of the four that are left
+    and half their maximum.
+    """
+    head = StridedHead((1, 16, 16), 1).eval()
+    first, norm, _, second, last_norm, _ = list[Any](head.body)
+    norm.eps = last_norm.eps = 0.0
+    with torch.no_grad():
+        for convolution, factor in ((first, 2.0), (second, 1.0)):
+            convolution.weight.zero_()
+            convolution.weight[0, 0, 1, 1] = factor
+        last_norm.bias.fill_(-8.0)
+        head.linear.weight.zero_()
+        head.linear.weight[0, 0] = 1.0
+        head.linear.weight[0, 4] = 0.5
+        head.linear.bias.fill_(0.25)
+    features = torch.zeros(1, 1, 16, 16)
+    features[0, 0, :2, :2] = torch.tensor([[1.0, 3.0], [5.0, 7.0]])  # cell (0, 0): mean 4, to 0
+    features[0, 0, 8:10, 8:10] = 10.0  # cell (4, 4): 10, to 2 x 10 - 8 = 12
+    features[0, 0, 2:4, 2:4] = 99.0  # cell (1, 1) is between those that are kept
+
+    assert [[12.0 / 4 + 6.0 + 0.25]] == head(features).tolist()
+
+
+@pytest.mark.parametrize(
     ("size", "grid"),
     [
         ((8, 8), (8, 8)),
@@ -164,7 +208,7 @@ def test_reducing_needs_no_parameter(name: str) -> None:
     assert torch.equal(first.reduce(features), second.reduce(features))
 
 
-@pytest.mark.parametrize("name", ["pteenet", "ztw", "boostnet"])
+@pytest.mark.parametrize("name", ["strided", "pteenet", "ztw", "boostnet"])
 def test_a_convolving_head_refuses_a_vector(name: str) -> None:
     with pytest.raises(
         InputError,
