@@ -111,7 +111,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         default="calexnet",
-        help="the method, or the recipe by its label, to compare with",
+        help="the recipe to compare with: its label, or parts of it, 'calexnet, rule price'; of "
+        "several that have them the one most alike",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the resampling")
 
@@ -255,14 +256,15 @@ def _heads(recipe: Recipe) -> float:
 
 
 def _opponent(one: Losses, losses: Sequence[Losses], against: str) -> Losses | None:
-    """Return whom `one` is compared with: that recipe, or of that method the one most like it."""
+    """Return whom to compare with: the most alike of those with these parts in their label."""
     named = [other for other in losses if other.recipe.label == against]
-    found = named or [other for other in losses if other.recipe.axes.method == against]
+    parts = set(against.split(", "))
+    found = named or [other for other in losses if parts <= set(other.recipe.label.split(", "))]
     if not found:
         raise InputError(
             f"no cells of {against} to compare with",
             got="; ".join(other.recipe.label for other in losses),
-            fix="Name one of these with --against, or its method",
+            fix="Name one of these with --against, or some of its parts: its method, 'rule price'",
         )
     if one in found:
         return None

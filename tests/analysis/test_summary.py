@@ -114,6 +114,20 @@ def test_the_opponent_may_be_one_recipe_by_its_label(tmp_path: Path) -> None:
     assert None is rows["calexnet, temperature 2", 0.3].against
 
 
+def test_parts_of_its_label_tell_the_opponent(tmp_path: Path) -> None:
+    for head in ("linear", "prototype"):
+        for method in ("calexnet", "ztw"):
+            save(axes(method, head=head), answers(), tmp_path)
+
+    rows = analysed(tmp_path, rule=(None, Part("price")), against="rule price, calexnet")
+
+    for head in ("linear", "prototype"):
+        ours = f"calexnet, {head} head, rule price"
+        assert ours == rows[f"ztw, {head} head", 0.3].against
+        assert ours == rows[f"calexnet, {head} head", 0.3].against
+        assert None is rows[ours, 0.3].against
+
+
 def test_other_rules_stand_beside_a_cells_own(tmp_path: Path) -> None:
     fill(tmp_path, "calexnet", seeds=1)
     fill(tmp_path, "ztw", seeds=1)
