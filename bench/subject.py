@@ -186,7 +186,7 @@ class Subject:
 
     def _path(self, runner: Runner, number: int, batch: int) -> Work:
         """Return calls on images that leave at exit `number`, by themselves or else forced."""
-        rows = np.flatnonzero(self.exits.taken == number)
+        app, rows = runner, np.flatnonzero(self.exits.taken == number)
         if len(rows) == 0:
             rows = self.test.order
             runner = runner.with_thresholds(forcing(runner.thresholds.shape, number))
@@ -195,8 +195,10 @@ class Subject:
             return partial(runner, self.test.of(rows, turn, batch))
 
         # As in an app, images of other exits come in between: what they leave in the processor's
-        # caches is part of what each costs.
-        return Work(call, batch, group=f"{self.prefix}exits@{batch}")
+        # caches is part of what each costs. Single images follow those of the app's own order; a
+        # batch has several exits within it, which calls of all exits by turns come nearest to.
+        ahead = self._walk(app, batch).call if batch == 1 else None
+        return Work(call, batch, group=f"{self.prefix}exits@{batch}", ahead=ahead)
 
     def _half(self, runner: Runner, number: int, batch: int) -> Work | None:
         """Return calls on batches of which half leaves at exit `number`, and half at the next one.

@@ -7,6 +7,7 @@ design, and its slow images are real.
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -122,6 +123,8 @@ class Task:
         batch: Images in each call.
         others: Makes further calls ready, to be made once before anything is counted.
         group: Tasks of one name mix their calls in each block; alone if empty.
+        ahead: Likewise to `calls`, for each the one that is made before it and not counted; none
+            if there is none.
     """
 
     calls: Callable[[int], Sequence[Call]]
@@ -129,6 +132,7 @@ class Task:
     batch: int = 1
     others: Callable[[], Sequence[Call]] = tuple
     group: str = ""
+    ahead: Callable[[int], Sequence[Call]] = lambda block: ()
 
 
 @dataclass(frozen=True)
@@ -140,12 +144,15 @@ class Work:
         images: That each call answers.
         shapes: What the n-th call gives the segments to run on, if that is not the same for all.
         group: See `Task`.
+        ahead: What is called before the n-th call, and not counted, under closed load: what comes
+            before it in an app, whose traces in the processor's caches are part of its cost.
     """
 
     call: Callable[[int], Call]
     images: int
     shapes: Callable[[int], frozenset[object]] = lambda number: frozenset()
     group: str = ""
+    ahead: Callable[[int], Call] | None = None
 
     def calls_in(self, seconds: float, method: Method) -> int:
         """Return how many calls of a block are counted if all of its calls take so many seconds.
@@ -153,23 +160,31 @@ class Work:
         At least one; another goes ahead that is not counted. From the fastest of a few: one hiccup
         must not starve a task in every block.
         """
-        calls = [self.call(number) for number in range(_TRIALS)]
-        calls[0]()
-        once_s = min(method.stopwatch.seconds(call) for call in calls)
+        once_s = self._fastest(self.call, method.stopwatch)
+        if self.ahead is not None and method.load.calls_per_s is None:
+            once_s += self._fastest(self.ahead, method.stopwatch)
         once_s = max(once_s, 1.0 / (method.load.calls_per_s or np.inf), 1e-9)
         return max(1, round(seconds / once_s) - 1)
+
+    @staticmethod
+    def _fastest(make: Callable[[int], Call], stopwatch: Stopwatch) -> float:
+        calls = [make(number) for number in range(_TRIALS)]
+        calls[0]()
+        return min(stopwatch.seconds(call) for call in calls)
 
     def task(self, calls: int, blocks: int = 1) -> Task:
         """Return a task of so many calls a block; each block goes on where the last one ended.
 
         Every shape that a segment meets in so many blocks is met once before.
         """
+        ahead = self.ahead
         return Task(
             lambda block: [self.call(block * calls + i) for i in range(calls)],
             calls * self.images,
             self.images,
             lambda: [self.call(number) for number in self._new_shapes(calls * blocks)],
             self.group,
+            lambda block: [] if ahead is None else [ahead(block * calls + i) for i in range(calls)],
         )
 
     def _new_shapes(self, calls: int) -> Iterator[int]:
@@ -259,32 +274,44 @@ def _mixed(
     rng: np.random.Generator,
 ) -> Block:
     """Make the calls of one task in their order, or those of several in random order."""
-    calls = [(name, call) for name in names for call in tasks[name].calls(number)]
+    calls = [
+        (name, ahead, call)
+        for name in names
+        for ahead, call in itertools.zip_longest(
+            tasks[name].ahead(number) if method.load.calls_per_s is None else (),
+            tasks[name].calls(number),
+        )
+    ]
     if len(names) > 1:
         calls = [calls[place] for place in rng.permutation(len(calls))]
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    cpu_s = dict.fromkeys(names, 0.0)
-    calls[-1][1]()  # what another task left in the processor's caches is no cost of this one
-    before = time.process_time()
-    timed = _timed([call for _, call in calls], method)
-    for (name, _), one in zip(calls, timed, strict=True):
-        now = time.process_time()
-        seconds[name].append(one)
-        cpu_s[name] += now - before
-        before = now
-    return {name: (seconds[name], cpu_s[name] / tasks[name].images) for name in names}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
+    if calls[0][1] is None:
+        calls[-1][2]()  # what another task left in the processor's caches is no cost of this one
+    timed = _timed([(ahead, call) for _, ahead, call in calls], method)
+    for (name, _, _), one in zip(calls, timed, strict=True):
+        found[name].append(one)
+    return {
+        name: ([wall for wall, _ in some], sum(cpu for _, cpu in some) / tasks[name].images)
+        for name, some in found.items()
+    }
 
 
-def _timed(calls: Sequence[Call], method: Method) -> Iterator[float]:
-    """Yield the seconds of each call; one that is late counts from when it was due."""
+def _timed(
+    calls: Sequence[tuple[Call | None, Call]], method: Method
+) -> Iterator[tuple[float, float]]:
+    """Yield seconds and processor-seconds of each call; if late, it counts from when it was due."""
     rate, clock = method.load.calls_per_s, method.time
     start = clock.now() if rate else 0.0
-    for number, call in enumerate(calls):
+    for number, (ahead, call) in enumerate(calls):
+        if ahead is not None:
+            ahead()
         late = 0.0
         if rate:
             late = clock.now() - (start + number / rate)
             clock.sleep(max(0.0, -late))
-        yield max(0.0, late) + method.stopwatch.seconds(call)
+        before = time.process_time()
+        seconds = max(0.0, late) + method.stopwatch.seconds(call)
+        yield seconds, time.process_time() - before
 
 
 def _add(spent: Mapping[str, Spent], block: Block) -> None:

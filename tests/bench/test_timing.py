@@ -241,6 +241,27 @@ def test_the_calls_of_a_group_are_mixed_and_told_apart(world: World) -> None:
         assert [costs[name] / 4] * 60 == spent[name].cpu_s
 
 
+def test_what_comes_ahead_of_each_call_is_made_and_not_counted(world: World) -> None:
+    """Calls of a quarter second after others of three quarters; each counts its number on."""
+
+    def work(name: str, wall_s: float) -> Callable[[int], Callable[[], None]]:
+        return lambda number: lambda: world.spend(f"{name}{number}", wall_s, wall_s / 2)
+
+    one = Work(work("a", 0.25), images=1, ahead=work("b", 0.75))
+    due = Method(2, load=Load(calls_per_s=1.0), time=Ticking(world))
+
+    assert [1, 2, 4] == [one.calls_in(seconds, Method(2)) for seconds in (1.0, 3.0, 5.0)]
+    assert 4 == one.calls_in(5.0, due)
+    world.log.clear()
+    spent = interleave({"a": one.task(2)}, Method(2))["a"]
+    assert ["a0", "a1", "b0", "a0", "b1", "a1", "b2", "a2", "b3", "a3"] == world.log
+    assert [[0.25, 0.25]] * 2 == [calls.tolist() for calls in spent.call_s]
+    assert [0.125] * 2 == spent.cpu_s
+    world.log.clear()
+    interleave({"a": one.task(2)}, due)
+    assert not any(name.startswith("b") for name in world.log), "a call that is due waits for none"
+
+
 def test_one_hiccup_does_not_starve_a_task(world: World) -> None:
     """The second of the timed calls takes a hundred times as long."""
     costs = iter([0.25, 0.25, 25.0, 0.25, 0.25, 0.25])
