@@ -47,7 +47,7 @@ NEEDS_TORCH = {
 } | {
     f"calexnet.{part}.{name}"
     for part, names in {
-        "heads": "base boostnet linear prototype pteenet trained ztw",
+        "heads": "base boostnet linear prototype pteenet strided trained ztw",
         "methods": "base boostnet calexnet fitting losses pteenet reference softmax trained ztw",
     }.items()
     for name in names.split()
