@@ -123,8 +123,8 @@ class Task:
         batch: Images in each call.
         others: Makes further calls ready, to be made once before anything is counted.
         group: Tasks of one name mix their calls in each block; alone if empty.
-        ahead: Likewise to `calls`, for each the one that is made before it and not counted; none
-            if there is none.
+        ahead: Given the number of the block, a call to make before each of its `calls`, which is
+            not counted; or none at all.
     """
 
     calls: Callable[[int], Sequence[Call]]

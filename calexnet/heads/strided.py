@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from calexnet.heads.base import MapHead, onto_grid
 from calexnet.heads.boostnet import halving
 
+#: Channels at most.
 MOST = 128
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from calexnet.bench import measure as measuring
 from calexnet.bench.measure import measure
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
+from calexnet.bench.timing import Method, Spent, Task, interleave
 from calexnet.devices.cpu import CpuDevice
 from tests.onnx_bundle import sample_data, write_bundle
 
@@ -32,3 +36,16 @@ def bench_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report(bench_bundle: Path) -> Report:
     """The report on `bench_bundle` after `PLAN`."""
     return measure(bench_bundle, sample_data(WIDTH), CpuDevice(), PLAN)
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Task]:
+    """All tasks that runs of this test time, by name."""
+    found: dict[str, Task] = {}
+
+    def spy(tasks: Mapping[str, Task], method: Method, **how: Any) -> dict[str, Spent]:
+        found.update(tasks)
+        return interleave(tasks, method, **how)
+
+    monkeypatch.setattr(measuring, "interleave", spy)
+    return found

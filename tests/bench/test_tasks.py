@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from calexnet.bench import measure as bench
 from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.measure import measure
 from calexnet.bench.tasks import in_words
-from calexnet.bench.timing import Method, Spent, Task, interleave
+from calexnet.bench.timing import Task
 from calexnet.devices.cpu import CpuDevice
 from calexnet.export import export_if
 from tests.bench.conftest import PLAN
@@ -49,19 +48,12 @@ def test_a_task_in_words(task: str, said: str) -> None:
     assert in_words(task) == said
 
 
-def test_all_that_a_run_times_has_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_that_a_run_times_has_words(tmp_path: Path, timed: Mapping[str, Task]) -> None:
     write_bundle(tmp_path)
     export_if(tmp_path)
-    timed: set[str] = set()
-
-    def spy(tasks: Mapping[str, Task], method: Method, **how: Any) -> dict[str, Spent]:
-        timed.update(tasks)
-        return interleave(tasks, method, **how)
-
-    monkeypatch.setattr(bench, "interleave", spy)
     plan = replace(PLAN, batches=(1, 2), threads=(1,), blocks=2, seconds=0.01)
 
-    bench.measure(tmp_path, sample_data(), CpuDevice(), replace(plan, energy=EnergyPlan(0)))
+    measure(tmp_path, sample_data(), CpuDevice(), replace(plan, energy=EnergyPlan(0)))
 
     assert {"half1@2", "exit3@1", "one file exit2@1"} <= {name[17:] for name in timed}
     assert [] == [name for name in timed if in_words(name) == name]

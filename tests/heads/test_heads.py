@@ -126,8 +126,8 @@ def test_a_strided_head_worked_by_hand() -> None:
     """One channel on a 16 x 16 map, so a grid of 8 x 8; each convolution reads its middle alone.
 
     The first keeps every other cell of the grid, times 2; the second every other one of these, less
-    8, so that ReLU cuts some; the class reads the mean of the four that are left
-    and half their maximum.
+    8, so that ReLU cuts some; the class reads the mean of the four that are left and half their
+    maximum.
     """
     head = StridedHead((1, 16, 16), 1).eval()
     first, norm, _, second, last_norm, _ = list[Any](head.body)
