@@ -55,7 +55,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Flops:
-    """Work an image, from the manifest (fvcore); FLOPs = 2 x MACs.
+    """Work an image, from the manifest; FLOPs = 2 x MACs.
 
     Attributes:
         macs: Stage by stage, branch by branch.

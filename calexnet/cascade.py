@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from calexnet.backbones import BackboneSpec
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
-from calexnet.costs import Macs
+from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord
 from calexnet.errors import InputError, first_line
@@ -112,6 +112,10 @@ class Cascade:
     def macs(self) -> Macs:
         """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
         return flops.count(self.backbone, self.branches, self.spec.preprocessing)
+
+    def parameters(self) -> Parameters:
+        """Return how many numbers the plain network and each branch have learnt."""
+        return flops.parameters(self.backbone, self.branches)
 
 
 def exit_table(said: Sequence[Answer]) -> ExitTable:
@@ -226,6 +230,7 @@ def train_cascade(
     network: nn.Module | None = None,
     cache: Path | None = None,
     scratch: Path | None = None,
+    begun: Callable[[tuple[str, ...], Macs, Parameters], None] | None = None,
 ) -> Cascade:
     """Train a cascade on the train and calibration parts of `data`; the test part is not read.
 
@@ -236,6 +241,7 @@ def train_cascade(
         network: A trained backbone; without one, the plan's is trained first.
         cache: Where computed features are kept and found again; by default nowhere.
         scratch: Where they go meanwhile; the system's temporary folder by default.
+        begun: Told before anything is trained: the attach points, and what stands there costs.
 
     Raises:
         InputError: The plan does not fit the data.
@@ -249,10 +255,13 @@ def train_cascade(
     preprocessing = preprocessing_of(data, parts["train"], plan)
     trained = network is not None
     backbone, branches = build_parts(spec, attach, recipe, preprocessing, network)
+    macs = flops.count(backbone, branches, preprocessing)
+    if begun is not None:
+        begun(attach, macs, flops.parameters(backbone, branches))
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
-    costs = _costs(backbone, branches, preprocessing)
+    costs = macs.to_exit(own_head_only=True) / macs.plain  # as shares of the backbone's
     recipe = replace(recipe, rule=_with_costs(recipe.rule, costs))
     rule = rules.build(recipe.rule)
     with tempfile.TemporaryDirectory(prefix=".features-", dir=scratch) as passing:
@@ -298,14 +307,6 @@ def train_cascade(
         branches=branches,
         samples=Samples(data.images[kept], data.labels[kept]),
     )
-
-
-def _costs(
-    backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
-) -> NDArray[np.float64]:
-    """Return the MACs up to each exit, its own head only, as shares of the backbone's."""
-    macs = flops.count(backbone, branches, preprocessing)
-    return macs.to_exit(own_head_only=True) / macs.plain
 
 
 def _with_costs(rule: Part, costs: NDArray[np.float64]) -> Part:

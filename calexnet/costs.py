@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Macs:
-    """Multiply-accumulates of one image: convolutions and linear layers (x 2 = FLOPs).
+    """Multiply-accumulates of one image: convolutions and matrix products (x 2 = FLOPs).
 
     Attributes:
         stages: The backbone's stages, one more than branches; their sum is the plain network.
@@ -50,6 +50,19 @@ class Macs:
     def expected(self, exit_rates: Sequence[float], *, own_head_only: bool = False) -> float:
         """Return the mean MACs an image for the given share of samples at each exit."""
         return float(np.dot(exit_rates, self.to_exit(own_head_only=own_head_only)))
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers learnt: weights and biases.
+
+    Attributes:
+        network: Those of the plain network.
+        branches: Those of each branch, with all that its method adds to the head.
+    """
+
+    network: int
+    branches: tuple[int, ...]
 
 
 @dataclass(frozen=True)

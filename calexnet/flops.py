@@ -1,37 +1,44 @@
-"""MACs by fvcore's per-operator count of convolutions and linear layers. Needs torch.
+"""MACs of torch modules: every product that their outputs need, seen as it runs. Needs torch.
 
-fvcore counts one fused multiply-add as one, so its "flops" are MACs; FLOPs are twice as many.
-Normalisation, activation, pooling, softmax and gate are left out, as the field does.
+A fused multiply-add counts as one, so FLOPs are twice as many. Convolutions and matrix products of
+every kind count, attention's among them, however a module writes them; normalisation, activation,
+pooling, softmax and gate are left out, as the field does. `calexnet.export.counts` counts the
+exported graphs alike.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from calexnet.costs import Macs
+from calexnet.costs import Macs, Parameters
+from calexnet.errors import InputError
 
 if TYPE_CHECKING:
     from calexnet.backbones.frozen import FrozenBackbone
     from calexnet.branches import Branch
     from calexnet.preprocessing import Preprocessing
 
-#: fvcore's names of the operators that count.
-COUNTED = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
-
 
 def count(
     backbone: FrozenBackbone, branches: Sequence[Branch], preprocessing: Preprocessing
 ) -> Macs:
-    """Return the MACs of one image, stage by stage, branch by branch, gate by gate."""
+    """Return the MACs of one image, stage by stage, branch by branch, gate by gate.
+
+    Raises:
+        InputError: An operator multiplies, and nobody knows how often.
+    """
     image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
-    reached = [
-        macs_of(_Prefix(backbone, outputs), image) for outputs in range(1, len(branches) + 2)
-    ]
+    products, outputs = _run(backbone, (image,))
+    reached = [products.needed(outputs[:k]) for k in range(1, len(branches) + 2)]
     stages = [after - before for before, after in zip([0, *reached], reached, strict=False)]
     heads = [
         macs_of(
@@ -41,44 +48,157 @@ def count(
         )
         for branch in branches
     ]
-    classes = branches[0].classes
-    gates = [macs_of(_Gate(classes), torch.zeros(1, classes)) for _ in branches]
-    return Macs(tuple(stages), tuple(heads), tuple(gates))
+    return Macs(tuple(stages), tuple(heads), (0,) * len(branches))
+
+
+def parameters(backbone: FrozenBackbone, branches: Sequence[Branch]) -> Parameters:
+    """Return how many numbers the network and each branch have learnt, shared ones once.
+
+    What a branch took from the network, such as an exit that was trained with it, is the branch's.
+    """
+    held = [{id(p): p.numel() for p in branch.parameters()} for branch in branches]
+    taken = {key for one in held for key in one}
+    own = sum(p.numel() for p in backbone.network.parameters() if id(p) not in taken)
+    return Parameters(own, tuple(sum(one.values()) for one in held))
 
 
 def macs_of(module: nn.Module, *inputs: Tensor) -> int:
-    """Return the MACs of `module` on `inputs`; work that no output needs is not counted."""
-    from fvcore.nn import FlopCountAnalysis
+    """Return the MACs of `module` on `inputs`.
 
-    # fvcore lists every operator that it does not count; here that is meant.
-    logging.getLogger("fvcore.nn.jit_analysis").setLevel(logging.ERROR)
-    analysis = FlopCountAnalysis(module.eval(), inputs)
-    analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
-    by_operator = analysis.by_operator()
-    return int(sum(by_operator.get(name, 0) for name in COUNTED))
+    What no output needs is not counted, nor what no input reaches, such as a product of weights.
 
-
-class _Prefix(nn.Module):
-    """The backbone up to one of its outputs; tracing drops what lies behind it."""
-
-    def __init__(self, backbone: FrozenBackbone, outputs: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.outputs = outputs
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        outputs: tuple[Tensor, ...] = self.backbone(images)
-        return outputs[: self.outputs]
+    Raises:
+        InputError: An operator multiplies, and nobody knows how often.
+    """
+    products, outputs = _run(module, inputs)
+    return products.needed(outputs)
 
 
-class _Gate(nn.Module):
-    """What a gate computes, for counting: softmax, maximum, look-up, comparison."""
+def _run(module: nn.Module, inputs: Sequence[Tensor]) -> tuple[_Products, Any]:
+    with torch.no_grad(), _written_out(), _Products(inputs) as products:
+        outputs = module.eval()(*inputs)
+    return products, outputs
 
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.register_buffer("threshold", torch.zeros(classes))
 
-    def forward(self, logits: Tensor) -> Tensor:
-        score, label = torch.softmax(logits, 1).max(1)
-        threshold: Tensor = self.get_buffer("threshold")
-        return score >= threshold[label]
+@contextlib.contextmanager
+def _written_out() -> Iterator[None]:
+    """Have attention run as the products that it consists of, not as one fused operator."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _product(place: int) -> Callable[[Sequence[Any], Tensor], int]:
+    """Return the count of a matrix product whose left side is argument `place`."""
+    return lambda given, out: int(out.numel() * given[place].shape[-1])
+
+
+def _convolution(given: Sequence[Any], out: Tensor) -> int:
+    source, weight, transposed = given[0], given[1], given[6]
+    laid_on = source if transposed else out
+    return int(weight.numel() * laid_on.shape[0] * prod(laid_on.shape[2:]))
+
+
+def _summed_products(given: Sequence[Any], out: Tensor) -> int:
+    samples, _, shared = given[1].shape
+    return int(out.numel() * samples * shared)
+
+
+def _recurrent(given: Sequence[Any], out: Tensor) -> int:
+    """Return the count of one layer over a sequence ``(steps, n, width)``: two products a step."""
+    steps, samples, _ = given[0].shape
+    return int(steps * samples * (given[1].numel() + given[2].numel()))
+
+
+#: Operator of torch's own -> its MACs, from its arguments and its (first) output.
+COUNTED: dict[str, Callable[[Sequence[Any], Tensor], int]] = {
+    "convolution": _convolution,
+    **dict.fromkeys(("mm", "bmm", "mv", "dot"), _product(0)),
+    **dict.fromkeys(("addmm", "baddbmm", "addmv"), _product(1)),
+    "addbmm": _summed_products,
+    "mkldnn_rnn_layer": _recurrent,
+}
+
+#: Operators of torch's own that multiply and accumulate too.
+UNKNOWN = frozenset(
+    [
+        *("_cdist_forward", "_euclidean_dist", "_fft_c2c", "_fft_c2r", "_fft_r2c", "_grouped_mm"),
+        *("_int_mm", "_native_multi_head_attention", "_scaled_mm", "_trilinear", "vdot"),
+        *("_transformer_encoder_layer_fwd", "linalg_matrix_exp", "matrix_exp"),
+    ]
+)
+
+#: Namespaces whose operators are known one by one.
+_OWN = frozenset(["aten", "prim", "prims"])
+
+_INPUT = 1  # the bit of what depends on an input; the others are products, by their order
+
+
+class _Products(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes every product as it runs, and which of them each tensor's memory depends on."""
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._found: list[int | str] = ["the input"]
+        self._needs: dict[int, int] = {_memory(tensor): _INPUT for tensor in inputs}
+
+    def needed(self, outputs: Any) -> int:
+        """Return the MACs that these outputs need.
+
+        Raises:
+            InputError: An operator among them multiplies, and nobody knows how often.
+        """
+        bits = self._bits(outputs)
+        found = [macs for k, macs in enumerate(self._found) if k and bits >> k & 1]
+        unknown = sorted({name for name in found if isinstance(name, str)})
+        if unknown:
+            raise InputError(
+                "the network's MACs cannot be counted",
+                got=f"the operator {', '.join(unknown)}",
+                expected="convolutions and matrix products, which torch writes its own layers with",
+                fix="Write what it computes with those",
+            )
+        return sum(macs for macs in found if isinstance(macs, int))
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        bits = self._bits((args, kwargs))
+        written = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+        if bits & _INPUT and written and (macs := _macs(func, args, written[0])) != 0:
+            bits |= 1 << len(self._found)
+            self._found.append(macs)
+        # What is written in place was read too, so that nothing is forgotten.
+        self._needs.update((_memory(tensor), bits) for tensor in written)
+        return result
+
+    def _bits(self, values: Any) -> int:
+        bits = 0
+        for leaf in tree_leaves(values):
+            if isinstance(leaf, Tensor):
+                bits |= self._needs.get(_memory(leaf), 0)
+        return bits
+
+
+def _memory(tensor: Tensor) -> int:
+    """Return what a tensor shares with all views of it."""
+    return int(tensor.untyped_storage()._cdata)
+
+
+def _macs(func: Any, given: Sequence[Any], out: Tensor) -> int | str:
+    """Return the MACs of one call, the operator's name if it multiplies in a way not known."""
+    name = func._overloadpacket.__name__
+    if func.namespace in _OWN and name in COUNTED:
+        return COUNTED[name](given, out)
+    if name in UNKNOWN or func.namespace not in _OWN:
+        return f"{func.namespace}::{name}"
+    return 0

@@ -17,7 +17,7 @@ from tests.onnx_bundle import CLASSES, sample_data, write_bundle
 from tests.test_packaging import FOLDERS, ROOT, closure
 
 #: What a host has and this board has not.
-ABSENT = ["torch", "onnx", "sklearn", "scipy", "PIL", "psutil", "safetensors", "fvcore"]
+ABSENT = ["torch", "onnx", "sklearn", "scipy", "PIL", "psutil", "safetensors"]
 
 _START = "import sys; sys.path.append(sys.argv.pop(1))\n"
 

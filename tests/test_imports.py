@@ -20,7 +20,7 @@ FOLDERS = {"calexnet": "calexnet"} | {
 #: All that a board may lack.
 BLOCKED = [
     *("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "tensorrt", "ai_edge_litert"),
-    *("tflite_runtime", "fvcore", "sklearn", "safetensors", "psutil", "pynvml", "PIL"),
+    *("tflite_runtime", "sklearn", "safetensors", "psutil", "pynvml", "PIL"),
     *("matplotlib", "pooch", "tensorrt_rtx", "cuda"),
 ]
 

@@ -29,7 +29,7 @@ PROJECT, SETUPTOOLS = CONFIG["project"], CONFIG["tool"]["setuptools"]
 FOLDERS: dict[str, str] = SETUPTOOLS["package-dir"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 #: What only a host needs.
-HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnx-ir", "fvcore", "scikit-learn", "scipy"}
+HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnx-ir", "scikit-learn", "scipy"}
 
 
 def packages_of(name: str, folder: str) -> set[str]:

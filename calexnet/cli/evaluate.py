@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calexnet import data
 from calexnet.calibration import OperatingPoint, class_hits, operating_point
 from calexnet.cli import arguments as kinds
+from calexnet.cli.head_costs import head_costs
 from calexnet.cli.train import tell_uncalibrated
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     samples = data.load(arguments.data, arguments.data_root)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     print(_by_point(cascade, *test))
+    print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
         rows = recorded_calibration_part(samples, cascade.spec.split)

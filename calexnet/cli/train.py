@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import backbones, data, heads, methods, rules
 from calexnet.cli import arguments as kinds
+from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
 from calexnet.registry import Part
 
@@ -112,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
             network=trained_network(arguments, len(samples.classes)),
             cache=arguments.cache,
             scratch=stage.parent,
+            begun=lambda *costs: print(f"\n{head_costs(*costs)}\n", flush=True),
         )
         checkpoint.save(cascade, stage)
     print(_summary(cascade))

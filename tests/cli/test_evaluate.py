@@ -11,6 +11,7 @@ import pytest
 from calexnet import checkpoint
 from calexnet.cascade import Cascade
 from calexnet.cli import main
+from calexnet.cli.head_costs import head_costs
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
@@ -43,6 +44,8 @@ def test_each_operating_point_is_judged_on_the_test_part(
         kept = f"{right[left].mean():.1%}" if left.any() else "-"
         assert kept == line.split("->")[1].split()[0]
         assert ("(default)" in line) == (point.name == cascade.spec.default_operating_point)
+    costs = head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters()).splitlines()
+    assert costs == lines[-len(costs) :]
 
 
 def test_each_class_has_its_promise_beside_what_was_kept(

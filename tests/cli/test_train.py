@@ -53,8 +53,8 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
 
     assert 0 == code
     lines = capsys.readouterr().out.splitlines()
-    assert "branch            accuracy  effective samples  reached it  left there" in lines
-    assert ["0", "1"] == [line.split()[0] for line in lines[2:4]]
+    start = lines.index("branch            accuracy  effective samples  reached it  left there")
+    assert ["0", "1"] == [line.split()[0] for line in lines[start + 1 : start + 3]]
     points = [line.split()[0] for line in lines if line.startswith("margin")]
     assert ["margin-0", "margin-0.1", "margin-0.3"] == points
     assert ["margin-0.1"] == [line.split()[0] for line in lines if "(default)" in line]
@@ -173,10 +173,9 @@ def test_a_loss_of_nan_is_told_and_leaves_nothing_behind(
     code = train(*OWN_BACKBONE, "--weights", "weights.npz")
 
     assert 2 == code
-    assert (
-        "the loss is not finite (training branch 1 at 0, epoch 1, step 1)"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr()
+    assert "the loss is not finite (training branch 1 at 0, epoch 1, step 1)" in said.err
+    assert ["plain", "21,648", "1,192"] == said.out.split()[-3:], "told before anything is trained"
     assert [] == list((folder / "runs").iterdir())
 
 

@@ -73,7 +73,7 @@ def test_exporting_again_renews_the_entry_and_keeps_its_place(bundle: Path) -> N
 
 _EXPORT = """
 import sys
-absent = ["torch", "fvcore", "sklearn", "safetensors", "onnxscript", "tensorflow", "jax"]
+absent = ["torch", "sklearn", "safetensors", "onnxscript", "tensorflow", "jax"]
 sys.modules.update(dict.fromkeys(absent))
 from calexnet.export.cli import main
 sys.exit(main([sys.argv[1], "--target", "tflite"]))

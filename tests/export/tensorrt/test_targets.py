@@ -57,7 +57,7 @@ def test_a_tensorrt_that_is_too_old_is_told(bundle: Path, monkeypatch: pytest.Mo
 
 _EXPORT = """
 import sys
-absent = ["torch", "onnx", "onnx_ir", "onnxruntime", "fvcore", "sklearn", "safetensors", "PIL"]
+absent = ["torch", "onnx", "onnx_ir", "onnxruntime", "sklearn", "safetensors", "PIL"]
 sys.modules.update(dict.fromkeys(absent))
 from calexnet.export.cli import main
 sys.exit(main([sys.argv[1], "--target", "tensorrt-rtx", "--batch", "1,4"]))
