@@ -11,15 +11,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import safetensors
-import safetensors.torch
-import torch
 from torch import nn
 
-from calexnet import schema
+from calexnet import schema, weights
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.data.npz import DAMAGE
-from calexnet.errors import CheckpointError, InputError
+from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
 from calexnet.storage import sha256
 
@@ -43,8 +40,8 @@ def save(cascade: Cascade, folder: Path) -> None:
     samples = BytesIO()
     np.savez(samples, images=cascade.samples.images, labels=cascade.samples.labels)
     files = {
-        _BACKBONE: _tensors(cascade.backbone.network),
-        _BRANCHES: _tensors(nn.ModuleList(cascade.branches)),
+        _BACKBONE: weights.pack(cascade.backbone.network),
+        _BRANCHES: weights.pack(nn.ModuleList(cascade.branches)),
         _SAMPLES: samples.getvalue(),
     }
     for name, data in files.items():
@@ -69,56 +66,7 @@ def load(folder: Path) -> tuple[Cascade, str]:
     return Cascade(spec, backbone, branches, _samples(data[_SAMPLES], folder / _SAMPLES)), identity
 
 
-def load_weights(network: nn.Module, path: Path) -> None:
-    """Fill `network` with trained weights from a safetensors file, or an ``.npz`` of arrays.
-
-    Raises:
-        InputError: No such file, another format, or tensors that do not fit the network.
-    """
-    if path.suffix not in (".safetensors", ".npz"):
-        raise InputError(
-            f"cannot read weights from {path}",
-            got=path.suffix or "no suffix",
-            expected=".safetensors, or .npz with one array a tensor",
-            fix="Convert with: safetensors.torch.save_file(network.state_dict(), 'w.safetensors')",
-        )
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
-        else:
-            state = safetensors.torch.load(path.read_bytes())
-    except (
-        *DAMAGE,
-        TypeError,
-        AttributeError,  # one array and no archive, before Python 3.11
-        safetensors.SafetensorError,
-    ) as problem:
-        raise InputError(
-            f"cannot read weights from {path}", got=problem, expected="a file of tensors"
-        ) from problem
-    try:
-        network.load_state_dict(_as_floats(state))
-    except RuntimeError as problem:
-        raise InputError(
-            f"the weights in {path} do not fit the backbone",
-            got=str(problem).splitlines()[-1].strip(),
-            expected="the same tensor names and shapes",
-            fix="Check --backbone, --stem and the number of classes",
-        ) from problem
-
-
 _FILES = (_BACKBONE, _BRANCHES, _SAMPLES)
-
-
-def _tensors(module: nn.Module) -> bytes:
-    state = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
-    return safetensors.torch.save(state)
-
-
-def _as_floats(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Widen half-precision weights; leave counters as they are."""
-    return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}
 
 
 def _read_record(folder: Path) -> tuple[_Record, str]:
@@ -185,8 +133,8 @@ def _samples(data: bytes, path: Path) -> Samples:
 
 def _fill(module: nn.Module, data: bytes, path: Path) -> None:
     try:
-        module.load_state_dict(safetensors.torch.load(data))
-    except (RuntimeError, safetensors.SafetensorError) as problem:
+        weights.unpack(module, data)
+    except Exception as problem:  # a network's own loading may raise anything
         raise CheckpointError(
-            f"the tensors in {path} do not fit the cascade", got=problem
+            f"the tensors in {path} do not fit the cascade", got=first_line(problem)
         ) from problem

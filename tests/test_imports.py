@@ -42,6 +42,7 @@ NEEDS_TORCH = {
     "calexnet.sweep.cell",
     "calexnet.sweep.grid",
     "calexnet.training",
+    "calexnet.weights",
     "calexnet.export.litert_torch.segments",
     "calexnet.export.litert_torch.stages",
 } | {

@@ -87,7 +87,9 @@ def configure_backbone(parser: argparse.ArgumentParser) -> None:
         required=True,
         help=f"{', '.join(backbones.BUILT_IN)}, or your own as package.module:function",
     )
-    parser.add_argument("--weights", type=Path, help="trained backbone: .safetensors or .npz")
+    parser.add_argument(
+        "--weights", type=Path, help="trained backbone: .safetensors, .npz, .pt or .pth"
+    )
     parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--stem", help="for resnet18 and resnet50: 3x3, 3x3+pool or 7x7+pool")
     parser.add_argument(
@@ -184,14 +186,16 @@ def trained_network(arguments: argparse.Namespace, classes: int) -> nn.Module | 
 
     One's own network that already has trained exits needs no file: its builder gives the weights.
     """
-    from calexnet import checkpoint
+    from calexnet.weights import load_weights
 
     if arguments.weights is None and not getattr(arguments, "exits", ()):
         return None
     spec = backbones.BackboneSpec(arguments.backbone, classes, arguments.stem)
     network = backbones.build(spec)
     if arguments.weights is not None:
-        checkpoint.load_weights(network, arguments.weights)
+        stripped = load_weights(network, arguments.weights)
+        if stripped:
+            print(f"{arguments.weights}: took {''.join(stripped)} off the names of its tensors")
     return network
 
 

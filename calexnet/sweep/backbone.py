@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from calexnet import backbones, registry, schema
@@ -17,6 +16,7 @@ from calexnet.data.split import Split
 from calexnet.storage import sha256, staged_folder
 from calexnet.sweep.spec import Source
 from calexnet.training import train_backbone
+from calexnet.weights import pack
 
 FOLDER = "backbone"
 _RECORD, _WEIGHTS = "backbone.json", "backbone.safetensors"
@@ -63,9 +63,7 @@ def trained(
         preprocessing_of(samples, rows, plan),
         plan.backbone_training,
     )
-    weights = safetensors.torch.save(
-        {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    )
+    weights = pack(network)
     record = _Record(fingerprint, sha256(weights))
     with staged_folder(out / FOLDER, marker=_RECORD) as stage:
         (stage / _WEIGHTS).write_bytes(weights)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from calexnet import backbones, checkpoint, data, schema
+from calexnet import backbones, data, schema
 from calexnet.backbones import BackboneSpec, default_attach
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Branch
@@ -29,6 +29,7 @@ from calexnet.storage import sha256
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Answers, CellResult
 from calexnet.sweep.spec import CellSpec, Source, hash_of, own_parts
+from calexnet.weights import load_weights
 
 
 def run(spec: CellSpec, folder: Path, *, data_root: Path | None, cache: Path) -> None:
@@ -180,5 +181,5 @@ def _network(backbone: str, stem: str | None, classes: int, weights: Source) -> 
             expected=weights.sha256[:12],
         )
     network = backbones.build(BackboneSpec(backbone, classes, stem))
-    checkpoint.load_weights(network, path)
+    load_weights(network, path)
     return network

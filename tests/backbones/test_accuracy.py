@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from calexnet.backbones import BackboneSpec, build
-from calexnet.checkpoint import load_weights
 from calexnet.data import load
 from calexnet.data.split import divide
 from calexnet.preprocessing import Preprocessing
+from calexnet.weights import load_weights
 
 COARSE = Preprocessing(32, 32, (0.50708, 0.48655, 0.44092), (0.26733, 0.25644, 0.27615))
 CIFAR10 = Preprocessing(32, 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

@@ -91,6 +91,18 @@ def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
     )
 
 
+def test_what_is_taken_off_the_names_of_weights_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = build(BackboneSpec("tinynet:tiny", 4)).state_dict()
+    torch.save({"state_dict": {f"module.{name}": t for name, t in state.items()}}, "best.pth")
+
+    code = train(*OWN_BACKBONE, *SHORT, "--weights", "best.pth")
+
+    assert 0 == code
+    assert "best.pth: took module. off the names of its tensors" in capsys.readouterr().out
+
+
 def test_the_split_and_the_data_root_are_the_ones_given(folder: Path) -> None:
     image_sets.write_cifar100_archive(folder)
     rule = "train=train calibration=test[:4] test=test[4:]"
@@ -134,7 +146,8 @@ def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
         (["--backbone", "resnet8", "--mean", "0.5"], "got 1 "),
         (["--backbone", "resnet8", "--mean", "0.5", "--std", "0.2"], "got 1 "),
         (["--backbone", "resnet8", "--std", "0,1,1"], "std cannot be used: got (0.0, 1.0, 1.0)"),
-        (["--backbone", "resnet8", "--weights", "w.pt"], "cannot read weights from w.pt: got .pt"),
+        (["--backbone", "resnet8", "--weights", "w.pt"], "cannot read weights from w.pt: got [E"),
+        (["--backbone", "resnet8", "--weights", "w.bin"], "cannot read weights from w.bin: got .b"),
         (["--backbone", "resnet8", "--weights", "w.npz"], "cannot read weights from w.npz: got "),
         (["--backbone", "resnet8", "--data", "none.npz"], "none.npz"),
         (["--backbone", "resnet8", "--split", "train=all"], "cannot read the split rule: got no c"),
