@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from calexnet import schema, weights
+from calexnet import arrays, schema, weights
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
-from calexnet.data.npz import DAMAGE
 from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
 from calexnet.storage import sha256
@@ -63,7 +62,9 @@ def load(folder: Path) -> tuple[Cascade, str]:
     backbone, branches = build_parts(spec.backbone, spec.attach, spec.recipe, spec.preprocessing)
     _fill(backbone.network, data[_BACKBONE], folder / _BACKBONE)
     _fill(nn.ModuleList(branches), data[_BRANCHES], folder / _BRANCHES)
-    return Cascade(spec, backbone, branches, _samples(data[_SAMPLES], folder / _SAMPLES)), identity
+    return Cascade(
+        spec, backbone, branches, _samples(data[_SAMPLES], folder / _SAMPLES, spec)
+    ), identity
 
 
 _FILES = (_BACKBONE, _BRANCHES, _SAMPLES)
@@ -123,12 +124,24 @@ def _verified(path: Path, recorded: str | None) -> bytes:
     return data
 
 
-def _samples(data: bytes, path: Path) -> Samples:
+def _samples(data: bytes, path: Path, spec: CascadeSpec) -> Samples:
     try:
-        with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            return Samples(arrays["images"], arrays["labels"])
-    except (*DAMAGE, KeyError) as problem:
+        found = arrays.read(data)
+        images, labels = found["images"], found["labels"]
+    except (ValueError, KeyError) as problem:
         raise CheckpointError(f"{path} is damaged", got=problem) from problem
+    shape, classes = spec.preprocessing.image_shape, len(spec.classes)
+    if (
+        (images.dtype.name, images.shape) != ("uint8", (*labels.shape, *shape))
+        or (labels.dtype.kind, labels.ndim) != ("i", 1)
+        or not 0 <= labels.min(initial=0) <= labels.max(initial=0) < classes
+    ):
+        raise CheckpointError(
+            f"{path} does not fit the cascade",
+            got=f"images {images.dtype} {images.shape}, labels {labels.dtype} {labels.shape}",
+            expected=f"uint8 (n, {', '.join(map(str, shape))}), labels of {classes} classes",
+        )
+    return Samples(images, labels)
 
 
 def _fill(module: nn.Module, data: bytes, path: Path) -> None:

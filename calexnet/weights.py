@@ -12,11 +12,11 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from calexnet import arrays
 from calexnet.errors import InputError, first_line
 
 State = Mapping[str, Tensor]
@@ -156,8 +156,7 @@ def _read(path: Path) -> State:
 
 
 def _arrays(path: Path) -> State:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    return {name: torch.from_numpy(array) for name, array in arrays.read(path).items()}
 
 
 def _safetensors(path: Path) -> State:

@@ -6,8 +6,6 @@ set's official parts stand in ``official``, if it has any.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import arrays
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.storage import staged_file
 
-#: What damaged archives raise; RuntimeError (with NotImplementedError) for flags and methods.
-DAMAGE = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+#: Where classes have no names, labels beyond this are no labels: more than any set has.
+_MOST_CLASSES = 100_000
 
 
 def load(path: Path) -> Dataset:
@@ -29,15 +28,15 @@ def load(path: Path) -> Dataset:
     Raises:
         InputError: The file is damaged, or an array is missing or cannot be used.
     """
-    arrays = read_arrays(path)
-    missing = [name for name in ("images", "labels") if name not in arrays]
+    found = read_arrays(path)
+    missing = [name for name in ("images", "labels") if name not in found]
     if missing:
         raise InputError(
             f"{path} has no array {missing[0]!r}",
-            got=", ".join(sorted(arrays)) or "no arrays",
+            got=", ".join(sorted(found)) or "no arrays",
             expected="images (uint8, n x height x width x channels) and labels (integers)",
         )
-    for name, array in arrays.items():
+    for name, array in found.items():
         kinds = "iu" if name == "labels" else "iuU"
         if name in ("labels", "classes", "keys", "official") and (
             array.ndim != 1 or array.dtype.kind not in kinds
@@ -47,18 +46,38 @@ def load(path: Path) -> Dataset:
                 got=f"{array.dtype} {array.shape}",
                 expected="integers (n,)" if name == "labels" else "names or integers (n,)",
             )
-    labels = arrays["labels"].astype(np.int64)
-    classes = arrays.get("classes", np.arange(int(labels.max(initial=-1)) + 1))
-    keys = arrays.get("keys", np.arange(len(labels)))
+    classes = found["classes"] if "classes" in found else _numbered(path, found["labels"])
+    keys = found.get("keys", np.arange(len(found["labels"])))
     return Dataset(
         name=path.stem,
-        images=arrays["images"],
-        labels=labels,
+        images=found["images"],
+        labels=_as_int64(path, found["labels"]),
         classes=tuple(str(name) for name in classes),
         keys=tuple(str(key) for key in keys),
-        official=tuple(str(part) for part in arrays.get("official", ())),
+        official=tuple(str(part) for part in found.get("official", ())),
         source=path,
     )
+
+
+def _numbered(path: Path, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the names of classes where none has one."""
+    classes = int(labels.max(initial=0)) + 1 if len(labels) else 0
+    if classes > _MOST_CLASSES:
+        raise InputError(
+            f"the labels of {path} are out of range",
+            got=f"labels up to {classes - 1}",
+            expected=f"0 to {_MOST_CLASSES - 1}",
+            fix="Number the classes from 0, or add an array classes with their names",
+        )
+    return np.arange(classes)
+
+
+def _as_int64(path: Path, labels: NDArray[Any]) -> NDArray[np.int64]:
+    if labels.max(initial=0) > np.iinfo(np.int64).max:
+        raise InputError(
+            f"the labels of {path} are out of range", got=f"labels up to {labels.max()}"
+        )
+    return labels.astype(np.int64)
 
 
 def save(data: Dataset, path: Path) -> None:
@@ -84,26 +103,22 @@ def read_arrays(path: Path, wanted: Sequence[str] | None = None) -> dict[str, ND
     Raises:
         InputError: The file is damaged, or a wanted array is not there.
     """
-    reading = str(path)
     try:
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            there, arrays = archive.files, {}
-            for name in wanted or there:
-                reading = f"the array {name} of {path}"
-                if name in there:
-                    arrays[name] = archive[name]
-    except DAMAGE as problem:
+        found = arrays.read(path, wanted)
+        missing = [name for name in wanted or () if name not in found]
+        there = sorted(arrays.names(path)) if missing else ()
+    except arrays.ArraysError as problem:
+        reading = path if problem.array is None else f"the array {problem.array} of {path}"
         raise InputError(
             f"cannot read {reading}",
             got=problem,
             expected=f"an .npz with the arrays {', '.join(wanted or ('images', 'labels'))}",
             fix="Fetch or make it again",
         ) from problem
-    for name in wanted or ():
-        if name not in arrays:
-            raise InputError(
-                f"{path} has no array {name!r}",
-                got=", ".join(sorted(there)) or "no arrays",
-                expected=", ".join(wanted or ()),
-            )
-    return arrays
+    if missing:
+        raise InputError(
+            f"{path} has no array {missing[0]!r}",
+            got=", ".join(there) or "no arrays",
+            expected=", ".join(wanted or ()),
+        )
+    return found

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import schema
+from calexnet import arrays, schema
 from calexnet.costs import Macs
-from calexnet.data.npz import DAMAGE
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
@@ -31,6 +30,9 @@ SCHEMA = 1
 FAILED = ".failed.json"
 
 _PARTS = ("calibration", "test")
+
+#: What each part has, and how it is stored.
+_ARRAYS = {"labels": "int16", "scores": "float32", "truth": "int16", "positions": "int32"}
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,15 @@ _AGAIN = "Run the same sweep again: it redoes such cells and skips the rest"
 
 def pack(answers: Answers) -> bytes:
     """Return answers as an ``.npz``: int16 labels and truth, float32 scores, int32 positions."""
-    arrays: dict[str, NDArray[Any]] = {}
+    packed: dict[str, NDArray[Any]] = {}
     for name in _PARTS:
         part: Answered = getattr(answers, name)
-        arrays[f"{name}_labels"] = part.table.labels.astype(np.int16)
-        arrays[f"{name}_scores"] = part.table.scores.astype(np.float32)
-        arrays[f"{name}_truth"] = part.truth.astype(np.int16)
-        arrays[f"{name}_positions"] = part.positions.astype(np.int32)
+        packed[f"{name}_labels"] = part.table.labels.astype(np.int16)
+        packed[f"{name}_scores"] = part.table.scores.astype(np.float32)
+        packed[f"{name}_truth"] = part.truth.astype(np.int16)
+        packed[f"{name}_positions"] = part.positions.astype(np.int32)
     stream = BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(stream, **packed)  # type: ignore[arg-type]
     return stream.getvalue()
 
 
@@ -164,19 +166,20 @@ def unpack(data: bytes, path: Path) -> Answers:
         InputError: It is damaged.
     """
     try:
-        with np.load(BytesIO(data), allow_pickle=False) as arrays:
-            return Answers(*(_unpacked(arrays, name) for name in _PARTS))
-    except (*DAMAGE, KeyError) as problem:
+        found = arrays.read(data)
+        return Answers(*(_unpacked(found, name) for name in _PARTS))
+    except (ValueError, KeyError) as problem:
         raise InputError(f"{path} is damaged", got=problem, fix=_AGAIN) from problem
 
 
-def _unpacked(arrays: Any, name: str) -> Answered:
-    labels, scores = arrays[f"{name}_labels"], arrays[f"{name}_scores"]
-    return Answered(
-        ExitTable(labels.astype(np.int32), scores),
-        arrays[f"{name}_truth"].astype(np.int32),
-        arrays[f"{name}_positions"],
-    )
+def _unpacked(found: Mapping[str, NDArray[Any]], name: str) -> Answered:
+    labels, scores, truth, positions = (found[f"{name}_{what}"] for what in _ARRAYS)
+    samples = labels.shape[-1:]
+    forms = [(array.dtype.name, array.shape) for array in (labels, scores, truth, positions)]
+    shapes = labels.shape, labels.shape, samples, samples
+    if labels.ndim != 2 or forms != list(zip(_ARRAYS.values(), shapes, strict=True)):
+        raise ValueError(f"{name}: {', '.join(f'{dtype} {shape}' for dtype, shape in forms)}")
+    return Answered(ExitTable(labels.astype(np.int32), scores), truth.astype(np.int32), positions)
 
 
 def write(result: CellResult, answers: bytes, folder: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_file_that_cannot_be_used_is_named(
         ),
         (
             {"fine_names": np.array([{}], object)},
-            r"^cannot read the array fine_names of .*cifar100\.npz: got Object arrays",
+            r"^cannot read the array fine_names of .*cifar100\.npz: got Python objects",
         ),
         ({"y_fine_test": np.uint8(3)}, r"d_test of .*100\.npz cannot be used: got uint8 \(6,"),
         ({"fine_names": np.array("cat")}, r"fine_names of .*100\.npz cannot be used: got <U3 \(\)"),

@@ -106,6 +106,15 @@ def test_an_archive_of_nothing_says_so(path: Path) -> None:
         ({"labels": np.int64(3)}, r"^the labels of .*/pets\.npz cannot be used: got int64 \(\)"),
         ({"labels": PETS.labels + 0.5}, r"^the labels of .*/pets\.npz cannot be used: got float"),
         ({"labels": np.array(["cat", "dog"] * 3)}, r"^the labels of .*/pets\.npz cannot be used"),
+        (
+            {"labels": PETS.labels + (1 << 43)},
+            r"/pets\.npz are out of range: got labels up to 8796093022209; expected 0 to 99999\. "
+            r"Number the classes from 0, or add an array classes with their names\.$",
+        ),
+        (
+            {"labels": PETS.labels.astype(np.uint64) + (1 << 63), "classes": np.array(["cat"])},
+            r"/pets\.npz are out of range: got labels up to 9223372036854775809$",
+        ),
         ({"classes": np.array("cat")}, r"^the classes of .*/pets\.npz cannot be used: got <U3"),
         ({"official": np.array(["train"])}, r"^the keys of .*/pets\.npz do not fit its official"),
     ],
@@ -120,6 +129,8 @@ def test_an_archive_of_nothing_says_so(path: Path) -> None:
         "one label",
         "half labels",
         "named labels",
+        "absurd labels",
+        "labels beyond int64",
         "one class",
         "keys of no part",
     ],
@@ -138,7 +149,8 @@ def test_pickled_objects_are_refused_in_any_array(path: Path, name: str) -> None
     np.savez(path, **{**ARRAYS, name: np.array([{}], dtype=object)})
 
     with pytest.raises(
-        InputError, match=rf"^cannot read the array {name} of .*pets\.npz: got Object arr"
+        InputError,
+        match=rf"^cannot read the array {name} of .*pets\.npz: got Python objects",
     ):
         npz.load(path)
 

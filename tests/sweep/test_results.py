@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_answers_are_small_numbers_and_no_pickle(tmp_path: Path) -> None:
             ("positions", "int32"),
         )
     } == kinds
+
+
+@pytest.mark.parametrize("change", ["kind", "shape", "missing"])
+def test_answers_that_do_not_fit_together_are_refused(tmp_path: Path, change: str) -> None:
+    with np.load(BytesIO(results.pack(answers())), allow_pickle=False) as packed:
+        arrays = dict(packed)
+    truth = arrays.pop("test_truth")
+    if change != "missing":
+        arrays["test_truth"] = truth[1:] if change == "shape" else truth.astype(np.int64)
+    stream = BytesIO()
+    np.savez(stream, **arrays)
+
+    with pytest.raises(InputError, match=r"a\.npz is damaged: got "):
+        results.unpack(stream.getvalue(), Path("a.npz"))
 
 
 def test_the_same_answers_pack_to_the_same_bytes() -> None:
