@@ -33,7 +33,7 @@ from calexnet.runtimes.classifier import Classifier, open_classifier
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
-from calexnet.runtimes.tflite_macs import count_macs
+from calexnet.runtimes.tflite.macs import count_macs
 
 #: Of a bundle; a file holds a plain one.
 Network = Literal["plain", "cascade"]

@@ -17,7 +17,7 @@ from calexnet.gating import NEVER, ExitTable, forcing
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import steps_of
-from calexnet.runtimes.tflite import TfliteEngine
+from calexnet.runtimes.tflite.engine import TfliteEngine
 
 #: Share of images that leave at each exit of a cascade with three branches.
 EXIT_RATES = (0.4, 0.3, 0.2, 0.1)

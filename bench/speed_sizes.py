@@ -10,8 +10,8 @@ from calexnet.bench.speed_runner import Figure
 from calexnet.bench.timing import Call, Method, Task, interleave
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.runner import Runner
-from calexnet.runtimes.tflite import TfliteEngine
-from calexnet.runtimes.tflite_interpreter import Planned
+from calexnet.runtimes.tflite.engine import TfliteEngine
+from calexnet.runtimes.tflite.interpreter import Planned
 
 #: Batches that come by turns; padding would make the larger of both.
 _SIZES = (7, 8)

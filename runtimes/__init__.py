@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
 from calexnet.runtimes.loading import load_runner
-from calexnet.runtimes.plan import Plan, measure
+from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.planning import measure
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 

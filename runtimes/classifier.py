@@ -177,14 +177,14 @@ def open_classifier(
     """
     data = _read(path)
     target = TARGETS[path.suffix.lower()]
-    module = runtime(target)
-    module.require()
+    runs = runtime(target)
+    runs.require()
     with _explained(path, target):
-        found: Signature = module.signature(data)
+        found = runs.signature(data)
     intake = _intake(path, found, preprocessing, channels_first=target == "onnxruntime")
     record = _record(path, data, found, intake)
     with _explained(path, target):
-        engine = module.load(record, data, provider=None, threads=threads)
+        engine = runs.load(record, data, provider=None, threads=threads)
     first = found.inputs[0].shape[0]
     batch = first if isinstance(first, int) else None
     return Classifier(engine, intake, _reading(path, engine, intake, batch or 1, classes), batch)

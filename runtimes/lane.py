@@ -2,8 +2,8 @@
 
 The runner's loop (`calexnet.runtimes.runner`) decides who leaves and who is gathered; it never sees
 a carried tensor. A lane has these, and engines bound to them. Host memory is `HostLane`, in
-`calexnet.runtimes.host`; a runtime whose tensors live elsewhere brings a lane of its own, which its
-module names as ``LANE``.
+`calexnet.runtimes.host`; a runtime whose tensors live elsewhere brings a lane of its own, as its
+`calexnet.runtimes.contract.Runtime` says.
 
 What a variant must provide:
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +16,18 @@ from calexnet.manifest import IF, SEGMENTS, Compiled, GraphRecord
 from calexnet.runtimes import thresholds as tables
 from calexnet.runtimes.base import Engine
 from calexnet.runtimes.cache import user_cache
+from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.lazy import LazyEngine
 from calexnet.runtimes.plan import Plan, Stamp
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.threads import cores
 
-#: target -> module with ``require()``, ``load(record, data, provider=, threads=)``, ``packages()``
-#: and ``LANE``, which run its engines here; ``LAZY`` if its lane can open segments when it needs
-#: them; of engines that run only where they were built also ``check(fingerprint, rebuild)``, of
-#: others ``version()``; of a runtime whose optimised graphs can be kept ``load_kept(record, read,
-#: cache, threads=)``.
+#: target -> the `Runtime` that runs its engines here.
 RUNTIMES = {
-    "onnxruntime": "calexnet.runtimes.onnxruntime",
-    "tflite": "calexnet.runtimes.tflite",
-    "tensorrt": "calexnet.runtimes.tensorrt",
-    "tensorrt-rtx": "calexnet.runtimes.tensorrt_rtx",
+    "onnxruntime": "calexnet.runtimes.onnxruntime:OnnxRuntime",
+    "tflite": "calexnet.runtimes.tflite:Tflite",
+    "tensorrt": "calexnet.runtimes.tensorrt:TensorRt",
+    "tensorrt-rtx": "calexnet.runtimes.tensorrt_rtx:TensorRtRtx",
 }
 
 
@@ -52,17 +48,17 @@ def load_runner(
     """See `calexnet.runtimes.load`; `bundle` is opened already, and nothing is kept by default."""
     if threads is not None and threads < 1:
         raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
-    module, compiled = _choose(bundle, target, precision, layout)
+    chosen, compiled = _choose(bundle, target, precision, layout)
     point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else tables.checked(thresholds, point.shape)
 
     # Optimised fully, ONNX Runtime writes subgraphs that it does not read again.
     kept = cache if compiled.layout == SEGMENTS else False
-    engine = _opener(module, bundle, provider, threads, kept)
+    engine = _opener(chosen, bundle, provider, threads, kept)
     first, *later = (_counted(bundle, record) for record in compiled.segments)
     engines = [engine(first)]
     if lazy:
-        _refuse_lazy(module, compiled)
+        _refuse_lazy(chosen, compiled)
         at = engines[0].provider
         engines += [LazyEngine(compiled.target, r, partial(engine, r), at) for r in later]
     else:
@@ -74,32 +70,29 @@ def load_runner(
         target=compiled.target,
         precision=compiled.precision,
         threads=threads or cores(),
-        runtime=compiled.fingerprint.runtime if compiled.fingerprint else module.version(),
+        runtime=compiled.fingerprint.runtime if compiled.fingerprint else chosen.version(),
     )
-    return Runner(bundle, compiled, engines, plain, table, module.LANE, plan, stamp)
+    return Runner(bundle, compiled, engines, plain, table, chosen.lane, plan, stamp)
 
 
 def _opener(
-    module: Any, bundle: Bundle, provider: str | None, threads: int | None, cache: bool | None
+    runs: Runtime, bundle: Bundle, provider: str | None, threads: int | None, cache: bool | None
 ) -> Callable[[GraphRecord], Engine]:
     """Return what reads and opens a graph of `bundle`, or its optimised form of an earlier load."""
-    keeps = provider in (None, "cpu") and hasattr(module, "load_kept") and cache is not False
-    kept = user_cache(bundle.sha256, module.version(), wanted=cache) if keeps else None
+    keeps = provider in (None, "cpu") and runs.keeps and cache is not False
+    kept = user_cache(bundle.sha256, runs.version(), wanted=cache) if keeps else None
 
     def engine(record: GraphRecord) -> Engine:
         read = partial(bundle.read, record.file)
-        made: Engine
         if kept is not None:
-            made = module.load_kept(record, read, kept, threads=threads)
-        else:
-            made = module.load(record, read(), provider=provider, threads=threads)
-        return made
+            return runs.load_kept(record, read, kept, threads=threads)
+        return runs.load(record, read(), provider=provider, threads=threads)
 
     return engine
 
 
-def _refuse_lazy(module: Any, build: Compiled) -> None:
-    if build.layout == IF or not getattr(module, "LAZY", False):
+def _refuse_lazy(runs: Runtime, build: Compiled) -> None:
+    if build.layout == IF or not runs.lazy:
         raise InputError(
             "segments cannot be opened later",
             got=f"lazy=True for {build.name}",
@@ -121,8 +114,8 @@ def _counted(bundle: Bundle, record: GraphRecord) -> GraphRecord:
 
 def _choose(
     bundle: Bundle, target: str | None, precision: str | None, layout: str
-) -> tuple[Any, Compiled]:
-    """Return the runtime's module and what was compiled for it: the first that works here."""
+) -> tuple[Runtime, Compiled]:
+    """Return the runtime and what was compiled for it: the first that works here."""
     if target is not None:
         runtime(target)  # an unknown one is told before the bundle is asked
         compiled = bundle.compiled(target, precision, layout)
@@ -144,29 +137,28 @@ def _choose(
     )
 
 
-def require_build(bundle: Bundle, build: Compiled) -> Any:
-    """Return the module that runs `build`, if its runtime works here and takes what was built.
+def require_build(bundle: Bundle, build: Compiled) -> Runtime:
+    """Return what runs `build`, if it works here and takes what was built.
 
     Raises:
         InputError: There is no such runtime.
         RuntimeUnavailableError: It does not work here, or the engines were built elsewhere.
     """
-    module = runtime(build.target)
-    module.require()
+    runs = runtime(build.target)
+    runs.require()
     if build.fingerprint is not None:
         words = f"calexnet-export {bundle.folder} --target {build.target}"
-        module.check(build.fingerprint, f"{words} --precision {build.precision}")
-    return module
+        runs.check(build.fingerprint, f"{words} --precision {build.precision}")
+    return runs
 
 
 def runtime_packages(target: str) -> tuple[str, ...]:
     """Return the packages that run engines of `target` here."""
-    names: tuple[str, ...] = runtime(target).packages()
-    return names
+    return runtime(target).packages()
 
 
-def runtime(target: str) -> Any:
-    """Return the module that runs engines of `target`.
+def runtime(target: str) -> Runtime:
+    """Return what runs engines of `target`.
 
     Raises:
         InputError: There is none.
@@ -175,4 +167,6 @@ def runtime(target: str) -> Any:
         raise InputError(
             "unknown target", got=repr(target), expected=f"one of {', '.join(RUNTIMES)}"
         )
-    return import_module(RUNTIMES[target])
+    module, _, name = RUNTIMES[target].partition(":")
+    found: type[Runtime] = getattr(import_module(module), name)
+    return found()

@@ -11,10 +11,8 @@ from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Array, Engine, Signature
 from calexnet.runtimes.cache import GraphCache
+from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.host import HostLane
-
-#: Where a batch's tensors live, and whether it can do with segments that are not opened yet.
-LANE, LAZY = HostLane, True
 
 #: Our names of ONNX Runtime's execution providers; what TensorRT leaves goes to CUDA.
 PROVIDERS = {
@@ -78,25 +76,91 @@ class OnnxRuntimeEngine(Engine):
         return run
 
 
-def require() -> None:
-    """Do nothing if ONNX Runtime can be used here.
+class OnnxRuntime(Runtime):
+    """Runs target ``onnxruntime``, on one of `PROVIDERS`."""
 
-    Raises:
-        RuntimeUnavailableError: It is not installed, or does not import.
-    """
-    try:
-        import onnxruntime  # noqa: F401
-    except ImportError as missing:
-        raise RuntimeUnavailableError(
-            "ONNX Runtime cannot be used here",
-            got=missing,
-            fix="Run: pip install 'calexnet[onnxruntime]'",
-        ) from missing
+    lane, lazy, keeps = HostLane, True, True
 
+    def require(self) -> None:
+        """See `Runtime`."""
+        try:
+            import onnxruntime  # noqa: F401
+        except ImportError as missing:
+            raise RuntimeUnavailableError(
+                "ONNX Runtime cannot be used here",
+                got=missing,
+                fix="Run: pip install 'calexnet[onnxruntime]'",
+            ) from missing
 
-def packages() -> tuple[str, ...]:
-    """Return the packages that run engines here."""
-    return ("onnxruntime",)
+    def packages(self) -> tuple[str, ...]:
+        """See `Runtime`."""
+        return ("onnxruntime",)
+
+    def version(self) -> str:
+        """See `Runtime`."""
+        import onnxruntime
+
+        return f"onnxruntime-{onnxruntime.__version__}"
+
+    def load(
+        self, record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
+    ) -> OnnxRuntimeEngine:
+        """See `Runtime`; a provider that would leave work to the processor is refused."""
+        provider = provider or "cpu"
+        if provider not in PROVIDERS:
+            raise InputError(
+                "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
+            )
+        options = session_options(threads)
+        if provider != "cpu":
+            return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
+        return OnnxRuntimeEngine(record, _session(record, data, options))
+
+    def load_kept(
+        self,
+        record: GraphRecord,
+        read: Callable[[], bytes],
+        cache: GraphCache,
+        *,
+        threads: int | None,
+    ) -> OnnxRuntimeEngine:
+        """See `Runtime`."""
+        import onnxruntime
+
+        kept = cache.read(record.file.sha256)
+        if kept is not None:
+            options = session_options(threads)
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            try:
+                return OnnxRuntimeEngine(record, _session(record, kept, options), origin="cache")
+            except BundleError as problem:  # ONNX Runtime wrote it: to keep it anew is in vain
+                session = _session(record, read(), session_options(threads))
+                return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
+        data, made = read(), []
+
+        def open_and_keep(path: Path) -> None:
+            options = session_options(threads)
+            options.optimized_model_filepath = str(path)
+            made.append(_session(record, data, options))
+
+        try:
+            cache.write(record.file.sha256, open_and_keep)
+        except Exception as problem:  # a full disk, or whatever else; the cache is a shortcut
+            session = made[0] if made else _session(record, data, session_options(threads))
+            return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
+        return OnnxRuntimeEngine(record, made[0], origin="bundle; kept")
+
+    def signature(self, data: bytes) -> Signature:
+        """See `Runtime`."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS["cpu"]])
+        return Signature(
+            tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
+        )
 
 
 def gpu_providers() -> tuple[str, ...]:
@@ -108,82 +172,6 @@ def gpu_providers() -> tuple[str, ...]:
 
     built = onnxruntime.get_available_providers()
     return tuple(name for name, wanted in PROVIDERS.items() if name != "cpu" and wanted[0] in built)
-
-
-def load(
-    record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
-) -> OnnxRuntimeEngine:
-    """Return an engine from a graph's bytes.
-
-    Args:
-        record: What the manifest says of it.
-        data: The ONNX file's content, already checked.
-        provider: One of `PROVIDERS`, ``None`` = cpu.
-        threads: Within an operator, ``None`` = all cores.
-
-    Raises:
-        InputError: Unknown provider.
-        BundleError: ONNX Runtime refuses the graph.
-        RuntimeUnavailableError: The provider is not there, or would leave work to the processor.
-    """
-    provider = provider or "cpu"
-    if provider not in PROVIDERS:
-        raise InputError(
-            "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
-        )
-    options = session_options(threads)
-    if provider != "cpu":
-        return OnnxRuntimeEngine(record, _on_gpu(record, data, options, provider), provider)
-    return OnnxRuntimeEngine(record, _session(record, data, options))
-
-
-def load_kept(
-    record: GraphRecord, read: Callable[[], bytes], cache: GraphCache, *, threads: int | None
-) -> OnnxRuntimeEngine:
-    """Return an engine on the processor from the graph that `cache` keeps, optimised already.
-
-    If it keeps none, or none that opens, the bundle's own is opened, and kept if that is possible.
-
-    Args:
-        record: What the manifest says of it.
-        read: Gives the ONNX file's content, checked.
-        cache: For this bundle, runtime and processor.
-        threads: Within an operator, ``None`` = all cores.
-
-    Raises:
-        BundleError: The file was changed, or ONNX Runtime refuses the graph.
-    """
-    import onnxruntime
-
-    kept = cache.read(record.file.sha256)
-    if kept is not None:
-        options = session_options(threads)
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            return OnnxRuntimeEngine(record, _session(record, kept, options), origin="cache")
-        except BundleError as problem:  # it is what ONNX Runtime wrote: to keep it anew is in vain
-            session = _session(record, read(), session_options(threads))
-            return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
-    data, made = read(), []
-
-    def open_and_keep(path: Path) -> None:
-        options = session_options(threads)
-        options.optimized_model_filepath = str(path)
-        made.append(_session(record, data, options))
-
-    try:
-        cache.write(record.file.sha256, open_and_keep)
-    except Exception as problem:  # a full disk, or whatever else; the cache is a shortcut
-        session = made[0] if made else _session(record, data, session_options(threads))
-        return OnnxRuntimeEngine(record, session, origin=f"bundle; not kept: {problem}")
-    return OnnxRuntimeEngine(record, made[0], origin="bundle; kept")
-
-
-def version() -> str:
-    """Return name and version of the runtime."""
-    import onnxruntime
-
-    return f"onnxruntime-{onnxruntime.__version__}"
 
 
 def session_options(threads: int | None) -> Any:
@@ -246,23 +234,6 @@ def _on_gpu(record: GraphRecord, data: bytes, options: Any, provider: str) -> An
         expected=f"{wanted[0]}, and nothing left to the processor",
         fix="Check the GPU with nvidia-smi; then run: pip uninstall onnxruntime; pip install "
         "'onnxruntime-gpu[cuda,cudnn]' (on a Jetson NVIDIA's own wheel); or leave out --provider",
-    )
-
-
-def signature(data: bytes) -> Signature:
-    """Return the inputs and outputs of any ONNX file.
-
-    Raises:
-        Exception: ONNX Runtime refuses the file; its exceptions share no public base.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(data, options, providers=[*PROVIDERS["cpu"]])
-    return Signature(
-        tuple(map(_tensor, session.get_inputs())), tuple(map(_tensor, session.get_outputs()))
     )
 
 

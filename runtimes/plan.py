@@ -1,4 +1,4 @@
-"""When gathering survivors pays, from times measured on this device.
+"""When gathering survivors pays: a plan, of times measured on one device.
 
 Without a plan survivors are always gathered. That is right where a segment costs much more than
 copying its input; in small networks, with few leaving, running on with all is faster.
@@ -7,11 +7,8 @@ copying its input; in small networks, with few leaving, running on with all is f
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +17,8 @@ from calexnet import schema
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.manifest import SEGMENTS, Compiled
-from calexnet.runtimes.base import Array
-from calexnet.runtimes.steps import Step, steps_of
-
-if TYPE_CHECKING:
-    from calexnet.runtimes.runner import Runner
 
 _MEASURE = "Measure one with what it is to be used with: calexnet.runtimes.measure"
-_GRID = (1, 2, 4, 8, 16, 32)
 
 
 @dataclass(frozen=True)
@@ -151,56 +142,3 @@ class Plan:
                 "this is no plan", got=problem, fix="Measure one with calexnet.runtimes.measure"
             ) from problem
         return plan
-
-
-def measure(
-    runner: Runner, images: Array, batches: Sequence[int] = _GRID, repeats: int = 7
-) -> Plan:
-    """Return a plan for `runner`, measured here; a few seconds.
-
-    Args:
-        runner: In layout segments, with tensors in host memory.
-        images: As it takes them; at least the largest batch.
-        batches: Rising sizes from 1; survivors of larger batches are always gathered.
-        repeats: Calls, of which the median counts.
-
-    Raises:
-        InputError: Too few images, or sizes that do not rise from 1.
-    """
-    sizes = tuple(batches)
-    if sizes != tuple(sorted(set(sizes))) or sizes[:1] != (1,) or len(images) < sizes[-1]:
-        raise InputError(
-            "cannot measure a plan",
-            got=f"batches {sizes} and {len(images)} images",
-            expected="rising sizes from 1, and as many images as the largest",
-        )
-    calls_ms: list[list[float]] = []
-    for size in sizes:
-        calls_ms.append([_median_ms(call, repeats) for call, _ in runner.trace(images[:size])])
-    times = SegmentTimes(sizes, tuple(zip(*calls_ms, strict=True)))
-    steps = steps_of(runner.engines)
-    later = [_gather_ms(step, sizes[-1], repeats) for step in steps[1:]]
-    return Plan(times, (0.0, *later), runner.stamp)
-
-
-def _gather_ms(step: Step, rows: int, repeats: int) -> float:
-    """Return ms to gather one sample of all that `step` reads, when every second one stays."""
-    stay = np.arange(0, rows, 2)
-    tensors = [np.zeros(step.shape(name, rows), step.tensors[name].dtype) for name in step.takes]
-    targets = [np.empty_like(tensor[: len(stay)]) for tensor in tensors]
-
-    def gather() -> None:
-        for tensor, target in zip(tensors, targets, strict=True):
-            np.take(tensor, stay, axis=0, out=target, mode="clip")
-
-    return _median_ms(gather, repeats) / len(stay)
-
-
-def _median_ms(call: Callable[[], object], repeats: int) -> float:
-    call()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e3

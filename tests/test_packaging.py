@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import calexnet
-from calexnet.runtimes.tflite import PACKAGES
+from calexnet.runtimes.tflite.library import PACKAGES
 
 if sys.version_info >= (3, 11):
     import tomllib

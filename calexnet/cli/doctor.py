@@ -6,7 +6,7 @@ import argparse
 import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,11 +83,11 @@ def _record(system: System, folder: Path) -> int:
 
 
 def _targets() -> Iterator[Finding]:
-    from calexnet.runtimes.loading import RUNTIMES
+    from calexnet.runtimes.loading import RUNTIMES, runtime
 
-    for name, module in RUNTIMES.items():
+    for name in RUNTIMES:
         try:
-            import_module(module).require()
+            runtime(name).require()
         except CalexnetError as problem:
             yield Finding(name, False, str(problem))
         else:

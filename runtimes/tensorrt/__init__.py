@@ -9,6 +9,7 @@ import numpy as np
 
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import Fingerprint, GraphRecord
+from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.cuda import Cuda, open_cuda
 from calexnet.runtimes.cuda_driver import NoGpuError
 from calexnet.runtimes.tensorrt.engine import TensorRtEngine
@@ -16,74 +17,55 @@ from calexnet.runtimes.tensorrt.lane import TensorRtLane
 from calexnet.runtimes.tensorrt.library import not_started, refuse_foreign, tensorrt_here, title
 from calexnet.runtimes.tensorrt.log import recording_log
 
-#: Where a batch's tensors live.
-LANE = TensorRtLane
-
 PROVIDERS = ("cuda",)
 
 _FOR_CUDA_12 = "for a driver of CUDA 12, as on JetPack 6: pip install 'cuda-bindings==12.*'"
 
 
-def require() -> None:
-    """Do nothing if TensorRT can be used here.
+class TensorRt(Runtime):
+    """Runs target ``tensorrt``; its engines run only where they were built."""
 
-    Raises:
-        RuntimeUnavailableError: TensorRT, its driver, a GPU or the CUDA bindings are missing.
-    """
-    tensorrt_here()
-    gpu_memory()
+    lane = TensorRtLane
 
+    def require(self) -> None:
+        """See `Runtime`; the driver, a GPU and the CUDA bindings are needed too."""
+        tensorrt_here()
+        gpu_memory()
 
-def check(built: Fingerprint, rebuild: str) -> None:
-    """Do nothing if engines with the fingerprint `built` may be deserialised here.
+    def packages(self) -> tuple[str, ...]:
+        """See `Runtime`; TensorRT itself stands in the fingerprint."""
+        return ("cuda-bindings",)
 
-    Args:
-        built: Of the engines.
-        rebuild: The command that builds them again.
+    def check(self, built: Fingerprint, rebuild: str) -> None:
+        """See `Runtime`."""
+        refuse_foreign(built, tensorrt_here()[1], rebuild)
 
-    Raises:
-        RuntimeUnavailableError: They are of another GPU, driver or TensorRT.
-    """
-    refuse_foreign(built, tensorrt_here()[1], rebuild)
+    def load(
+        self, record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
+    ) -> TensorRtEngine:
+        """See `Runtime`; threads are of no use to a GPU."""
+        if provider is not None and provider not in PROVIDERS:
+            raise InputError(
+                "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
+            )
+        trt, _ = tensorrt_here()
+        log = recording_log(trt)
+        since = log.mark()
+        engine = _runtime(trt).deserialize_cuda_engine(data)
+        if engine is None:
+            raise BundleError(
+                f"{title(trt)} refuses {record.file.path}",
+                got=log.text(since),
+                fix="If memory is short: end other programs on the GPU, or build for smaller "
+                "batches, calexnet-export BUNDLE --target tensorrt --batch 1,8; else build the "
+                "engines again",
+            )
+        _check_tensors(trt, engine, record)
+        return TensorRtEngine(record, engine, log, gpu_memory())
 
-
-def packages() -> tuple[str, ...]:
-    """Return the packages that run engines here; TensorRT itself stands in the fingerprint."""
-    return ("cuda-bindings",)
-
-
-def load(
-    record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
-) -> TensorRtEngine:
-    """Return an engine from its bytes; its fingerprint has been checked.
-
-    Args:
-        record: What the manifest says of it.
-        data: The engine, already checked.
-        provider: One of `PROVIDERS`, or ``None``.
-        threads: Of no use to a GPU.
-
-    Raises:
-        InputError: Unknown provider.
-        BundleError: TensorRT refuses the engine, or it has other tensors than the manifest says.
-    """
-    if provider is not None and provider not in PROVIDERS:
-        raise InputError(
-            "unknown provider", got=repr(provider), expected=f"one of {', '.join(PROVIDERS)}"
-        )
-    trt, _ = tensorrt_here()
-    log = recording_log(trt)
-    since = log.mark()
-    engine = _runtime(trt).deserialize_cuda_engine(data)
-    if engine is None:
-        raise BundleError(
-            f"{title(trt)} refuses {record.file.path}",
-            got=log.text(since),
-            fix="If memory is short: end other programs on the GPU, or build for smaller batches, "
-            "calexnet-export BUNDLE --target tensorrt --batch 1,8; else build the engines again",
-        )
-    _check_tensors(trt, engine, record)
-    return TensorRtEngine(record, engine, log, gpu_memory())
+    def version(self) -> str:
+        """See `Runtime`."""
+        return title(tensorrt_here()[0])
 
 
 @cache

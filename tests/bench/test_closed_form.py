@@ -24,9 +24,9 @@ from calexnet.data.split import divide
 from calexnet.devices.base import Probe
 from calexnet.devices.cpu import CpuDevice
 from calexnet.manifest import Compiled
-from calexnet.runtimes import onnxruntime
 from calexnet.runtimes.base import Array, Engine
 from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.onnxruntime import OnnxRuntime
 from calexnet.runtimes.runner import Runner
 from tests.bench.conftest import WIDTH
 from tests.onnx_bundle import LOOSE, STRICT, USUAL, sample_data
@@ -102,10 +102,12 @@ def priced_report(folder: Path, point: str) -> Report:
             world.spend(GATHER * len(rows))
             super().keep(rows)
 
+    runs = OnnxRuntime()
+
     def load(build: Compiled, threads: int) -> Runner:
         *engines, plain = (
             Priced(
-                onnxruntime.load(record, bundle.read(record.file), provider=None, threads=threads),
+                runs.load(record, bundle.read(record.file), provider=None, threads=threads),
                 world,
             )
             for record in (*build.segments, build.plain)

@@ -11,7 +11,7 @@ import pytest
 from calexnet.cli import main
 from calexnet.devices.system import ROOT_VARIABLE, TREE
 from calexnet.errors import RuntimeUnavailableError
-from calexnet.runtimes import onnxruntime
+from calexnet.runtimes.onnxruntime import OnnxRuntime
 from tests.devices.conftest import TREES
 
 
@@ -94,12 +94,13 @@ def test_this_machine_can_be_asked(said: Doctor, monkeypatch: pytest.MonkeyPatch
 def test_without_any_target_it_says_all_and_fails(
     said: Doctor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing() -> None:
+    def missing(_: object) -> None:
         raise RuntimeUnavailableError("ONNX Runtime cannot be used here", fix="Install it")
 
-    monkeypatch.setattr(onnxruntime, "require", missing)
+    monkeypatch.setattr(OnnxRuntime, "require", missing)
     monkeypatch.setattr(
-        "calexnet.runtimes.loading.RUNTIMES", {"onnxruntime": "calexnet.runtimes.onnxruntime"}
+        "calexnet.runtimes.loading.RUNTIMES",
+        {"onnxruntime": "calexnet.runtimes.onnxruntime:OnnxRuntime"},
     )
 
     lines = said.on("bare", code=4)

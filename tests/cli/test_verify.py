@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,11 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import export_bundle
-from calexnet.runtimes import onnxruntime, tflite
+from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.loading import load_runner
+from calexnet.runtimes.onnxruntime import OnnxRuntime, gpu_providers
 from calexnet.runtimes.runner import Runner
+from calexnet.runtimes.tflite import Tflite
 
 
 def verified(bundle: Path, npz: Path, *more: str) -> int:
@@ -119,10 +120,10 @@ def test_one_that_decides_otherwise_is_a_failed_gate(
     )
 
 
-def without(monkeypatch: pytest.MonkeyPatch, runtime: ModuleType, message: str) -> None:
+def without(monkeypatch: pytest.MonkeyPatch, runtime: type[Runtime], message: str) -> None:
     """Let `runtime` be missing, as `message` says."""
 
-    def missing() -> None:
+    def missing(_: Runtime) -> None:
         raise RuntimeUnavailableError(message)
 
     monkeypatch.setattr(runtime, "require", missing)
@@ -134,7 +135,7 @@ def test_builds_whose_runtime_is_missing_are_skipped_with_the_reason(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    without(monkeypatch, tflite, "no LiteRT here")
+    without(monkeypatch, Tflite, "no LiteRT here")
 
     assert 0 == verified(small_narrow_bundle, small_npz)
     text = capsys.readouterr().out
@@ -150,7 +151,7 @@ def test_where_nothing_could_be_verified_the_runtime_is_missing(
     capsys: pytest.CaptureFixture[str],
     more: tuple[str, ...],
 ) -> None:
-    without(monkeypatch, tflite, "no LiteRT here")
+    without(monkeypatch, Tflite, "no LiteRT here")
 
     assert 4 == verified(with_tflite, small_npz, *more)
     told = capsys.readouterr()
@@ -174,7 +175,7 @@ def test_without_the_reference_there_is_nothing_to_compare_with(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    without(monkeypatch, onnxruntime, "ONNX Runtime cannot be used here")
+    without(monkeypatch, OnnxRuntime, "ONNX Runtime cannot be used here")
 
     assert 4 == verified(with_tflite, small_npz)
     assert "ONNX Runtime cannot be used here" in capsys.readouterr().err
@@ -192,7 +193,7 @@ def test_the_same_graphs_on_a_gpu_are_no_reference_and_none_is_an_error(
     small_bundle: Path, small_npz: Path, capsys: pytest.CaptureFixture[str], provider: str
 ) -> None:
     """As far as a machine without one goes: it is asked for, and nothing runs on the processor."""
-    if provider in onnxruntime.gpu_providers():
+    if provider in gpu_providers():
         pytest.skip("this ONNX Runtime is a build for GPUs")
 
     code = verified(small_bundle, small_npz, "--target", "onnxruntime", "--provider", provider)

@@ -36,14 +36,14 @@ def folder(request: pytest.FixtureRequest, hand_made_tflite: Path, tmp_path: Pat
 def open_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> OpenIt:
     """Load it lazily; returns the runner, and the names of graphs opened, which goes on growing."""
     target, opened = folder.parent.name, list[str]()
-    module = runtime(target)
-    genuine = module.load
+    runs = runtime(target)
+    genuine = runs.load
 
-    def noted(record: Any, data: bytes, **options: Any) -> Any:
+    def noted(_: Any, record: Any, data: bytes, **options: Any) -> Any:
         opened.append(record.name)
         return genuine(record, data, **options)
 
-    monkeypatch.setattr(module, "load", noted)
+    monkeypatch.setattr(type(runs), "load", noted)
     return lambda: (load(folder, target, threads=1, lazy=True), opened)
 
 

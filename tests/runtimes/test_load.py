@@ -19,7 +19,7 @@ from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER
 from calexnet.manifest import MANIFEST, Compiled
 from calexnet.runtimes import load, loading
-from calexnet.runtimes import onnxruntime as target
+from calexnet.runtimes.onnxruntime import OnnxRuntime
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images
 
 TABLES = {point.name: point.table() for point in POINTS}
@@ -49,9 +49,10 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> str:
     def require() -> None:
         raise RuntimeUnavailableError("absent cannot be used here", fix="Install it")
 
-    module.require = require  # type: ignore[attr-defined]
+    kind = type("Absent", (), {"require": staticmethod(require)})
+    module.Absent = kind  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "absent_runtime", module)
-    monkeypatch.setitem(loading.RUNTIMES, "absent", "absent_runtime")
+    monkeypatch.setitem(loading.RUNTIMES, "absent", "absent_runtime:Absent")
     return "absent"
 
 
@@ -154,13 +155,13 @@ def test_threads_and_provider_reach_every_engine(
     hand_made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    genuine = target.load
+    genuine = OnnxRuntime.load
 
     def load_and_note(*args: Any, **options: Any) -> Any:
         seen.append(options)
         return genuine(*args, **options)
 
-    monkeypatch.setattr(target, "load", load_and_note)
+    monkeypatch.setattr(OnnxRuntime, "load", load_and_note)
     runner = load(hand_made, provider="cpu", threads=2)
 
     assert [{"provider": "cpu", "threads": 2}] * 3 == seen
@@ -181,7 +182,7 @@ def test_a_damaged_bundle_is_refused_before_a_runtime_sees_any_of_it(
     def refuse(*args: Any, **options: Any) -> Any:
         raise AssertionError("a runtime was given a file of a damaged bundle")
 
-    monkeypatch.setattr(target, "load", refuse)
+    monkeypatch.setattr(OnnxRuntime, "load", refuse)
     with pytest.raises(BundleError, match=rf"{name}\.onnx was {'cut or ' if cut else ''}changed"):
         load(folder)
 

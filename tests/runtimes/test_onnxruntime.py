@@ -28,7 +28,9 @@ def bundle(hand_made: Path) -> Bundle:
 
 def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> OnnxRuntimeEngine:
     record = bundle.manifest.compiled[0].segments[segment]
-    return target.load(record, bundle.read(record.file), provider=None, threads=threads)
+    return target.OnnxRuntime().load(
+        record, bundle.read(record.file), provider=None, threads=threads
+    )
 
 
 def test_bytes_that_are_no_graph_are_refused(bundle: Bundle) -> None:
@@ -38,7 +40,7 @@ def test_bytes_that_are_no_graph_are_refused(bundle: Bundle) -> None:
         BundleError,
         match=r"(?s)^ONNX Runtime [\d.]+ refuses onnxruntime/plain\.onnx: got .+\. Update ",
     ):
-        target.load(record, b"no graph", provider=None, threads=None)
+        target.OnnxRuntime().load(record, b"no graph", provider=None, threads=None)
 
 
 def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
@@ -47,7 +49,7 @@ def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
     with pytest.raises(
         InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu, cuda, tensorrt$"
     ):
-        target.load(record, bundle.read(record.file), provider="gpu", threads=None)
+        target.OnnxRuntime().load(record, bundle.read(record.file), provider="gpu", threads=None)
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")
@@ -66,7 +68,7 @@ def test_a_gpu_that_is_not_there_is_told_and_nothing_falls_back(
         monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [wanted, *there])
 
     with pytest.raises(RuntimeUnavailableError) as caught:
-        target.load(record, bundle.read(record.file), provider=provider, threads=None)
+        target.OnnxRuntime().load(record, bundle.read(record.file), provider=provider, threads=None)
 
     message = str(caught.value)
     assert f"does not run plain on provider {provider}: got " in message
@@ -90,7 +92,7 @@ def test_a_gpu_is_told_to_keep_full_precision(
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
 
     with pytest.raises(RuntimeUnavailableError, match="got no GPU; expected"):
-        target.load(record, bundle.read(record.file), provider=provider, threads=None)
+        target.OnnxRuntime().load(record, bundle.read(record.file), provider=provider, threads=None)
 
     assert wanted == [name for name, _ in told]
     assert {"use_tf32": "0"} == dict(told)["CUDAExecutionProvider"]
@@ -162,7 +164,7 @@ def test_a_bound_call_reads_what_its_inputs_hold_when_it_is_made(
 def test_without_the_package_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    target.require()
+    target.OnnxRuntime().require()
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
 
     with pytest.raises(
@@ -170,4 +172,4 @@ def test_without_the_package_the_message_says_what_to_install(
         match=r"^ONNX Runtime cannot be used here: got .*onnxruntime.*\. "
         r"Run: pip install 'calexnet\[onnxruntime\]'\.$",
     ):
-        target.require()
+        target.OnnxRuntime().require()

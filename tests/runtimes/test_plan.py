@@ -20,7 +20,8 @@ from calexnet.export import export_if
 from calexnet.runtimes import load
 from calexnet.runtimes.lane import Lane
 from calexnet.runtimes.loading import load_runner, runtime
-from calexnet.runtimes.plan import Plan, measure
+from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.planning import measure
 from calexnet.runtimes.runner import Runner
 from tests.onnx_bundle import CLASSES, random_images, write_bundle
 

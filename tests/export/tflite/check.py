@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export.tflite import convert
 from calexnet.export.tflite.order import FIRST, order_at_border
-from calexnet.runtimes import tflite
+from calexnet.runtimes.tflite import Tflite, library
 
 Array = NDArray[Any]
 BATCHES = (1, 3)
@@ -29,12 +29,12 @@ BATCHES = (1, 3)
 def interpreters() -> tuple[Any, ...]:
     """Return the interpreter class of every runtime that works here; the tests need one."""
     found = []
-    for package, (module, oldest) in tflite.PACKAGES.items():
+    for package, (module, oldest) in library.PACKAGES.items():
         try:
             loaded = import_module(module)
         except ImportError:
             continue
-        if not tflite.problem_with(package, oldest):
+        if not library.problem_with(package, oldest):
             found.append(loaded.Interpreter)
     assert found, "no TFLite runtime is here"
     return tuple(found)
@@ -138,6 +138,6 @@ def _compare(what: str, theirs: Array, ours: Array, tolerance: float, step: floa
 def need_runtime() -> None:
     """Skip where no TFLite runtime is installed."""
     try:
-        tflite.require()
+        Tflite().require()
     except RuntimeUnavailableError as problem:
         pytest.skip(str(problem))

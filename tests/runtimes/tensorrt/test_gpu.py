@@ -11,7 +11,7 @@ import pytest
 import calexnet
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import EngineSettings, export_bundle
-from calexnet.runtimes import tensorrt
+from calexnet.runtimes.tensorrt import TensorRt
 from tests.onnx_bundle import Wiring, random_images, write_bundle
 
 pytestmark = pytest.mark.gpu
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.gpu
 def gpu() -> None:
     """Skip where there is none."""
     try:
-        tensorrt.require()
+        TensorRt().require()
     except RuntimeUnavailableError as missing:
         pytest.skip(str(missing))
 

@@ -18,8 +18,8 @@ from calexnet.export import EngineSettings, export_bundle, tensorrt
 from calexnet.manifest import Fingerprint
 from calexnet.runtimes.cuda import open_cuda
 from calexnet.runtimes.cuda_driver import NoGpuError
-from calexnet.runtimes.loading import runtime, runtime_packages
-from calexnet.runtimes.tensorrt import load
+from calexnet.runtimes.loading import runtime_packages
+from calexnet.runtimes.tensorrt import TensorRt, gpu_memory
 from calexnet.runtimes.tensorrt.library import tensorrt_here
 from tests import tensorrt_stand_in
 from tests.onnx_bundle import random_images
@@ -79,7 +79,7 @@ def test_no_bindings_are_told_with_what_to_install(
     bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings.runtime", None)
-    runtime("tensorrt").gpu_memory.cache_clear()
+    gpu_memory.cache_clear()
 
     with pytest.raises(
         RuntimeUnavailableError,
@@ -131,7 +131,7 @@ def test_what_tensorrt_does_not_open_is_told_with_its_log_and_what_helps(
     monkeypatch.setattr("tests.tensorrt_stand_in.REFUSAL", said)
 
     with pytest.raises(BundleError) as caught:
-        load(record, b"junk", provider=None, threads=None)
+        TensorRt().load(record, b"junk", provider=None, threads=None)
 
     assert (
         f"TensorRT 10.3.0 refuses tensorrt/plain.engine: got {said}. If memory is short: end other "
@@ -145,7 +145,7 @@ def test_an_engine_with_other_tensors_is_refused(cuda: Cuda, bundle: Path) -> No
     first, second, _ = opened.compiled("tensorrt", None).segments
 
     with pytest.raises(BundleError, match=r"segment1\.engine is another engine than the manifest"):
-        load(first, opened.read(second.file), provider=None, threads=None)
+        TensorRt().load(first, opened.read(second.file), provider=None, threads=None)
 
 
 def test_a_provider_of_another_kind_is_refused(bundle: Path) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from calexnet.bundle import open_bundle
-from calexnet.runtimes import tflite as target
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import steps_of
-from calexnet.runtimes.tflite_interpreter import Planned
-from calexnet.runtimes.tflite_lane import TfliteLane
+from calexnet.runtimes.tflite import engine
+from calexnet.runtimes.tflite.interpreter import Planned
+from calexnet.runtimes.tflite.lane import TfliteLane
 from tests.onnx_bundle import random_images
 
 
@@ -34,7 +34,7 @@ def test_survivors_are_answered_as_in_a_batch_of_their_own(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
     """Whether a segment has interpreters for many sizes or one for all."""
-    monkeypatch.setattr(target, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(engine, "_KEPT_BYTES", kept)
     runner = load_runner(runner.bundle, "tflite", threads=1)
     lane = lane_of(runner)
     for seed, count in enumerate((16, 3, 1, 9, 16, 1)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from calexnet.runtimes.tflite import interpreter_module
+from calexnet.runtimes.tflite.library import interpreter_module
 
 #: Operator -> which of its inputs the weight is, and the tensor that has the positions it is laid
 #: on: an output, or for a transposed convolution an input.

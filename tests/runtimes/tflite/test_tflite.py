@@ -24,8 +24,10 @@ from calexnet.manifest import with_build
 from calexnet.runtimes import load
 from calexnet.runtimes import tflite as target
 from calexnet.runtimes.loading import load_runner
-from calexnet.runtimes.tflite import TfliteEngine
-from calexnet.runtimes.tflite_interpreter import Planned
+from calexnet.runtimes.tflite import Tflite, library
+from calexnet.runtimes.tflite import engine as engines
+from calexnet.runtimes.tflite.engine import TfliteEngine
+from calexnet.runtimes.tflite.interpreter import Planned
 from tests.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
@@ -38,7 +40,7 @@ def bundle(hand_made_tflite: Path) -> Bundle:
 
 def engine_of(bundle: Bundle, segment: int = 0, threads: int | None = 1) -> TfliteEngine:
     record = bundle.compiled("tflite", None).segments[segment]
-    return target.load(record, bundle.read(record.file), provider=None, threads=threads)
+    return Tflite().load(record, bundle.read(record.file), provider=None, threads=threads)
 
 
 def test_maps_cross_the_cuts_channels_last_as_the_manifest_says(bundle: Bundle) -> None:
@@ -109,7 +111,7 @@ def test_a_batch_size_that_comes_back_finds_its_interpreter_again(
 def test_a_file_of_a_fixed_batch_gets_images_one_by_one(bundle: Bundle) -> None:
     record = bundle.compiled("tflite", None).segments[0]
     fixed = replace(record, buckets=(1,))
-    engine = target.load(fixed, bundle.read(record.file), provider=None, threads=1)
+    engine = Tflite().load(fixed, bundle.read(record.file), provider=None, threads=1)
     feeds: dict[str, Any] = {"image": random_images(5), "threshold": BARS}
     score = np.empty(5, np.float32)
 
@@ -166,7 +168,7 @@ def test_views_are_made_anew_where_planning_moves_the_memory(bundle: Bundle) -> 
 def test_a_large_engine_keeps_one_interpreter_and_plans_it_anew(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(engines, "_KEPT_BYTES", 1)
     engine = engine_of(bundle)
     for count in (1, 4, 1, 4):
         engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
@@ -177,7 +179,7 @@ def test_a_large_engine_keeps_one_interpreter_and_plans_it_anew(
 def test_no_more_interpreters_are_kept_than_there_is_room_for(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(target, "_MOST_KEPT", 3)
+    monkeypatch.setattr(engines, "_MOST_KEPT", 3)
     engine = engine_of(bundle)
     for count in range(1, 9):
         engine.run({"image": random_images(count), "threshold": BARS}, ("label",))
@@ -189,7 +191,7 @@ def test_no_more_interpreters_are_kept_than_there_is_room_for(
 def test_threads_never_share_an_interpreter(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    monkeypatch.setattr(target, "_KEPT_BYTES", kept)
+    monkeypatch.setattr(engines, "_KEPT_BYTES", kept)
     engine = engine_of(bundle)
     batches = [random_images(1 + seed % 3, seed) for seed in range(60)]
     wanted = [engine.run({"image": b, "threshold": BARS}, ("score",))[0] for b in batches]
@@ -232,14 +234,14 @@ def test_bytes_that_are_no_model_are_refused(bundle: Bundle, damage: str) -> Non
         "an unknown operator": with_operator(data, 3000),
     }
 
-    (package,) = target.packages()
+    (package,) = Tflite().packages()
     if (package, damage) == ("tflite-runtime", "half of it"):
         pytest.skip("it crashes; a bundle's files are known to be whole before it sees them")
     with pytest.raises(
         BundleError,
         match=rf"(?s)^{package} [\d.]+ refuses tflite/plain\.tflite: got .+\. Update {package}, or",
     ):
-        target.load(record, spoilt[damage], provider=None, threads=None)
+        Tflite().load(record, spoilt[damage], provider=None, threads=None)
 
 
 def with_int8_weights(data: bytes) -> bytes:
@@ -270,18 +272,18 @@ def test_int8_weights_on_floats_are_refused_for_the_old_runtime_alone(
 ) -> None:
     record = bundle.compiled("tflite", None).plain
     data = with_int8_weights(bundle.read(record.file))
-    _, module = target.interpreter_module()
+    _, module = library.interpreter_module()
     monkeypatch.setattr(target, "interpreter_module", lambda: ("ai-edge-litert", module))
-    target.load(record, data, provider=None, threads=1)
+    Tflite().load(record, data, provider=None, threads=1)
     monkeypatch.setattr(target, "interpreter_module", lambda: ("tflite-runtime", module))
 
-    target.load(record, bundle.read(record.file), provider=None, threads=1)
+    Tflite().load(record, bundle.read(record.file), provider=None, threads=1)
     with pytest.raises(
         BundleError,
         match=r"^tflite-runtime computes tflite/plain\.tflite wrongly: got a linear layer with "
         r"int8 weights on float activations; expected both int8, or both float\. Run: pip install",
     ):
-        target.load(record, data, provider=None, threads=1)
+        Tflite().load(record, data, provider=None, threads=1)
 
 
 def with_operator(data: bytes, code: int) -> bytes:
@@ -300,7 +302,7 @@ def test_an_unknown_provider_is_refused(bundle: Bundle) -> None:
     record = bundle.compiled("tflite", None).plain
 
     with pytest.raises(InputError, match=r"^unknown provider: got 'gpu'; expected one of cpu$"):
-        target.load(record, bundle.read(record.file), provider="gpu", threads=None)
+        Tflite().load(record, bundle.read(record.file), provider="gpu", threads=None)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,7 @@ def test_threads_are_passed_on(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch, threads: int | None, expected: int
 ) -> None:
     asked = []
-    package, module = target.interpreter_module()
+    package, module = library.interpreter_module()
     stub = ModuleType("stub")
 
     def interpreter(**options: Any) -> Any:
@@ -339,7 +341,7 @@ def test_interpreters_die_with_their_engine(bundle: Bundle) -> None:
 def test_without_any_runtime_the_message_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    target.require()
+    Tflite().require()
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
 
@@ -348,7 +350,7 @@ def test_without_any_runtime_the_message_says_what_to_install(
         match=r"^LiteRT cannot be used here: got .*ai_edge_litert.*; .*tflite_runtime.*\. Run: pip "
         r"install 'calexnet\[tflite\]'\.$",
     ):
-        target.require()
+        Tflite().require()
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, **installed: str) -> None:
@@ -364,9 +366,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch, **installed: str) -> None:
 def test_the_old_runtime_is_taken_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, tflite_runtime="2.14.0", numpy="1.26.4")
 
-    target.require()
+    Tflite().require()
 
-    assert ("tflite-runtime",) == target.packages()
+    assert ("tflite-runtime",) == Tflite().packages()
 
 
 @pytest.mark.parametrize(
@@ -387,7 +389,7 @@ def test_an_old_runtime_that_cannot_work_is_told_before_its_first_model(
     pretend(monkeypatch, tflite_runtime=runtime, numpy=numpy)
 
     with pytest.raises(RuntimeUnavailableError, match=message):
-        target.require()
+        Tflite().require()
 
 
 def test_a_litert_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -397,7 +399,7 @@ def test_a_litert_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(metadata, "version", lambda name: "2.0.3")
 
     with pytest.raises(RuntimeUnavailableError, match=r"ai-edge-litert 2\.0\.3, older than 2\.1"):
-        target.require()
+        Tflite().require()
 
 
 def test_both_targets_of_a_bundle_answer_alike(hand_made_tflite: Path) -> None:

@@ -12,8 +12,8 @@ from onnx import numpy_helper
 
 from calexnet.export.counts import count
 from calexnet.export.tflite import convert
-from calexnet.runtimes import tflite_macs
-from calexnet.runtimes.tflite_macs import count_macs
+from calexnet.runtimes.tflite import macs as tflite_macs
+from calexnet.runtimes.tflite.macs import count_macs
 from tests.classifier_files import write_tflite
 from tests.onnx_bundle import CLASSES, write_bundle
 

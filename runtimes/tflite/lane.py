@@ -13,10 +13,10 @@ from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.lane import Answer, Lane
 from calexnet.runtimes.steps import Step
-from calexnet.runtimes.tflite_interpreter import Planned
+from calexnet.runtimes.tflite.interpreter import Planned
 
 if TYPE_CHECKING:
-    from calexnet.runtimes.tflite import TfliteEngine
+    from calexnet.runtimes.tflite.engine import TfliteEngine
 
 
 class TfliteLane(Lane):
