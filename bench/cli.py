@@ -95,7 +95,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--energy-seconds", type=float, default=1.0, help="of each window; slow sensors get more"
     )
     parser.add_argument(
-        "--power-csv", type=Path, help="log of an external meter: time and watts, read at the end"
+        "--power-csv",
+        type=Path,
+        help="log of an external meter, read at the end; its heading names time and watts, or "
+        "amperes and volts, with units",
+    )
+    parser.add_argument(
+        "--power-volts", type=float, help="of the supply, for a meter that logs current alone"
     )
     parser.add_argument(
         "--cpu-tdp-w", type=float, help="the processor's rated watts, for an estimate beside"
@@ -133,6 +139,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         command=command,
         energy=EnergyPlan(arguments.energy_windows, arguments.energy_seconds),
         power_csv=arguments.power_csv,
+        power_volts=arguments.power_volts,
         cpu_tdp_w=arguments.cpu_tdp_w,
     )
     out: Path = arguments.out

@@ -98,7 +98,8 @@ class EnergyRun:
             self._recording.stop()
             self._cost = self._recording.cost()
         busy = sorted((w.start_s, w.end_s) for ws in self._windows.values() for w in ws)
-        self._trace = self._recording.trace(busy)
+        idle = [(w.start_s, w.end_s) for w in self._idle]
+        self._trace = self._recording.trace(busy, idle)
 
     def compare(
         self, group: str, tasks: Tasks, after_window: Callable[[], None] = lambda: None

@@ -100,6 +100,7 @@ def measure_energy(
     subject: Subject,
     rng: np.random.Generator,
     power_csv: Path | None = None,
+    power_volts: float | None = None,
     cpu_tdp_w: float | None = None,
     time: Time | None = None,
 ) -> EnergySection:
@@ -113,13 +114,14 @@ def measure_energy(
         subject: What rows are about.
         rng: Of the order.
         power_csv: An external meter's log to use instead.
+        power_volts: Of the supply, for a meter that logs current alone.
         cpu_tdp_w: For an estimate beside, from the processor-seconds.
         time: The clock; the machine's own by default.
     """
     section = _Section(cells, exits, subject, cpu_tdp_w)
     probes, unused = device.probes() if plan.windows else (), device.unused()
     if power_csv is not None:
-        probes, unused = (Probe("power CSV", PowerCsv(power_csv)),), None
+        probes, unused = (Probe("power CSV", PowerCsv(power_csv, power_volts)),), None
     source, refused = choose_source(probes, unused, plan.windows)
     if source is None:
         return section.empty(unmeasured(refused))

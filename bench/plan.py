@@ -10,6 +10,7 @@ import numpy as np
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.statistics import MIN_BLOCKS
 from calexnet.bench.timing import Load
+from calexnet.devices.power_csv import PowerCsv
 from calexnet.errors import InputError
 
 
@@ -36,6 +37,7 @@ class BenchPlan:
         command: For the record.
         energy: How energy is measured.
         power_csv: An external meter's log to measure it with.
+        power_volts: Of the supply, for a meter that logs current alone.
         cpu_tdp_w: The processor's rated power, for an estimate beside.
     """
 
@@ -57,6 +59,7 @@ class BenchPlan:
     command: str = ""
     energy: EnergyPlan = field(default_factory=EnergyPlan)
     power_csv: Path | None = None
+    power_volts: float | None = None
     cpu_tdp_w: float | None = None
 
     def __post_init__(self) -> None:
@@ -94,8 +97,22 @@ class BenchPlan:
             raise InputError(
                 "energy seconds cannot be used", got=self.energy.window_s, expected="over 0"
             )
+        self._check_power_log()
         if self.cpu_tdp_w is not None and not 0 < self.cpu_tdp_w < np.inf:
             raise InputError("the rated power cannot be used", got=self.cpu_tdp_w, expected="watts")
+
+    def _check_power_log(self) -> None:
+        """Refuse a meter's log before the run rather than after it."""
+        if self.power_volts is not None and (
+            self.power_csv is None or not 0 < self.power_volts < np.inf
+        ):
+            raise InputError(
+                "the supply's volts cannot be used",
+                got=self.power_volts,
+                expected="volts, beside --power-csv FILE",
+            )
+        if self.power_csv is not None:
+            PowerCsv(self.power_csv, self.power_volts)
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -243,6 +243,7 @@ class Subject:
             subject=self.names,
             rng=rng,
             power_csv=self.plan.power_csv,
+            power_volts=self.plan.power_volts,
             cpu_tdp_w=self.plan.cpu_tdp_w,
             time=time,
         )

@@ -19,6 +19,9 @@ from calexnet.devices.pacing import Time
 
 Floats = NDArray[np.float64]
 
+#: From when to when, in seconds of the run's clock.
+Span = tuple[float, float]
+
 #: ``counter``: joules since some moment. ``power``: watts now.
 Kind = Literal["counter", "power"]
 #: Whether one rail is the whole, or several are added up.
@@ -192,11 +195,12 @@ class Recording(ABC):
         """End the recording; a sensor that hangs is left behind."""
 
     @abstractmethod
-    def trace(self, busy: Sequence[tuple[float, float]]) -> Trace:
+    def trace(self, busy: Sequence[Span], idle: Sequence[Span] | None = None) -> Trace:
         """Return all that was recorded.
 
         Args:
-            busy: From when to when the device worked, for meters whose clock is not ours.
+            busy: When the device worked, for meters whose clock is not ours.
+            idle: When it rested; all of the recording that is not work, if not given.
         """
 
     @abstractmethod

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calexnet.devices.energy import EnergySource, Recording, RecordingCost, Trace
+from calexnet.devices.energy import EnergySource, Recording, RecordingCost, Span, Trace
 from calexnet.devices.pacing import Time
 
 #: How long an edge may wait for its reading; a sensor slower than that hangs.
@@ -78,7 +78,7 @@ class Sampling(Recording):
         self._pulse.stop(_PATIENCE_S)
         self._stopped_s = self._time.now()
 
-    def trace(self, busy: Sequence[tuple[float, float]] = ()) -> Trace:
+    def trace(self, busy: Sequence[Span] = (), idle: Sequence[Span] | None = None) -> Trace:
         """Return all readings."""
         with self._lock:
             return Trace(

@@ -89,6 +89,17 @@ def test_constant_power_is_found_within_a_hundredth_over_a_hundred_ticks_of_a_co
     assert pytest.approx(watts * seconds, rel=0.01) == found.joules
 
 
+def test_a_counter_s_power_from_tick_to_tick_is_that_of_the_whole_window_by_hand() -> None:
+    """4 J every half second: 8 W from the first tick in the window, at 1 s, to the last, at 60 s.
+
+    So 8 W all the 59.7 s, and not the 59 s of the ticks.
+    """
+    times = np.arange(0.0, 70.0, 0.5)
+    trace = Trace(COUNTER, times, 8.0 * times)
+
+    assert pytest.approx(8.0 * 59.7) == trace.energy(0.6, 60.3).joules
+
+
 @pytest.mark.parametrize("ticks", [1, 10, 99])
 def test_fewer_ticks_than_a_hundred_give_none_with_the_reason(ticks: int) -> None:
     time = SyntheticTime(10.0)
