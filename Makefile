@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/calexnet-export runs/digits --target tflite --precision int8 --out bundles/digits
 	$(BIN)/calexnet-export bundles/digits --layout if
 	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 \
-		--allow-unstable --out reports/digits
+		--out reports/digits
 
 test: $(READY)
 	$(BIN)/pytest -n auto

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from calexnet import data
-from calexnet.bench import gates, reporting
+from calexnet.bench import gates, remedies, reporting
 from calexnet.bench.energy import EnergyPlan
+from calexnet.bench.gates import Gate
 from calexnet.bench.gpu_clock import GpuClock
 from calexnet.bench.measure import measure
 from calexnet.bench.metrics import METRICS
 from calexnet.bench.plan import BenchPlan
+from calexnet.bench.results import Report
 from calexnet.bench.timing import Load
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
-from calexnet.devices import choices, open_device
+from calexnet.devices import choices, limits, open_device
 from calexnet.errors import MeasurementError
 from calexnet.storage import staged_folder
 
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--allow-unstable",
         action="store_true",
-        help="keep the numbers of a throttled, shared or drifting machine, marked as such",
+        help="let figures count that a throttled, shared or drifting machine voids, marked as such",
     )
     parser.add_argument(
         "--fail-if",
@@ -119,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, command: str) -> int:
     asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
     device = open_device(arguments.device)
-    cores = device.describe().cores
+    cores = limits.usable_cores(device.system)
     plan = BenchPlan(
         batches=arguments.batch,
         threads=arguments.threads or tuple(sorted({1, cores})),
@@ -155,9 +157,17 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     print(reporting.summary(report))
     failed = gates.report(gates.check(asked, report, METRICS))
     print(f"\nReport: {out / reporting.HTML}")
-    # What an invalid run says of a gate is not worth its exit code.
-    counts = report.validity.valid or report.validity.allowed
-    return failed if counts else MeasurementError.exit_code
+    return failed if _counts(report, asked) else MeasurementError.exit_code
+
+
+def _counts(report: Report, asked: Sequence[Gate]) -> bool:
+    """Tell whether all counts that was asked for: the verdict, and what the gates look at."""
+    claims = ("verdict", *(METRICS[gate.metric].claim for gate in asked))
+    void = [claim for claim in claims if claim and not report.validity.counts(claim)]
+    if void:
+        said = remedies.claims(dict.fromkeys(void))
+        print(f"\ncalexnet-bench: asked for, and not sure here: {said}", file=sys.stderr)
+    return not void
 
 
 @contextlib.contextmanager

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from calexnet.bench.results import Report
+from calexnet.bench.validity_records import CLAIMS, Claim
 from calexnet.errors import InputError, MeasurementError
 
 _PROVIDER, _INVALID = "provider", "invalid"
+_VALID = "valid"
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ KINDS: dict[str, Callable[[Report], str | None]] = {
 ACROSS = (*KINDS, _PROVIDER, _INVALID)
 
 
-def differences(a: Report, b: Report) -> tuple[Difference, ...]:
-    """Return all that stands between two reports."""
+def differences(a: Report, b: Report, claims: Collection[Claim] = CLAIMS) -> tuple[Difference, ...]:
+    """Return all that stands between two reports of which these claims are compared."""
     found = [Difference(kind, *pair) for kind, pair in _pairs(a, b).items() if pair[0] != pair[1]]
     found += _other_providers(a.provenance.providers, b.provenance.providers)
-    if not (a.validity.valid and b.validity.valid):
-        found.append(Difference(_INVALID, _judged(a), _judged(b)))
+    judged = _judged(a, claims), _judged(b, claims)
+    if judged != (_VALID, _VALID):
+        found.append(Difference(_INVALID, *judged))
     return tuple(found)
 
 
@@ -107,9 +110,12 @@ def _other_providers(a: Mapping[str, str], b: Mapping[str, str]) -> list[Differe
     return [Difference(_PROVIDER, one, other)]
 
 
-def _judged(report: Report) -> str:
-    rules = dict.fromkeys(breach.rule for breach in report.validity.breaches)
-    return f"invalid ({', '.join(rules)})" if not report.validity.valid else "valid"
+def _judged(report: Report, claims: Collection[Claim]) -> str:
+    """Return which rules were broken that void one of `claims`."""
+    rules = dict.fromkeys(
+        breach.rule for breach in report.validity.breaches if {*breach.voids} & {*claims}
+    )
+    return f"invalid ({', '.join(rules)})" if rules else _VALID
 
 
 def refuse(found: Collection[Difference], across: Collection[str]) -> None:

@@ -24,6 +24,7 @@ from calexnet.bench.energy_records import EnergyCost, EnergyRow
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
 from calexnet.bench.time_records import SampleRow
+from calexnet.bench.validity_records import Claim
 from calexnet.errors import InputError
 
 SCHEMA = 1
@@ -155,11 +156,13 @@ def compare(
     """
     if not 0 < within < np.inf:
         raise InputError("the change that matters cannot be used", got=within, expected="over 0")
-    found = comparable.differences(a, b)
+    old_energy, new_energy = _joules(a), _joules(b)
+    claims: list[Claim] = ["ratio" if relative else "time"]
+    claims += ["energy"] if old_energy.keys() & new_energy.keys() else []
+    found = comparable.differences(a, b, claims)
     comparable.refuse(found, across)
     of = _over_plain if relative else _times
     old, new = (_shipped(of(report.samples, seed), everything) for report in (a, b))
-    old_energy, new_energy = _joules(a), _joules(b)
     among = len(old.keys() & new.keys()) + len(old_energy.keys() & new_energy.keys())
     rows = [
         *_rows("relative" if relative else "time", old, new, within, among),

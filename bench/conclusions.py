@@ -20,7 +20,7 @@ from calexnet.bench.figures import (
     significant,
 )
 from calexnet.bench.interval import Interval
-from calexnet.bench.results import Accuracy
+from calexnet.bench.results import Accuracy, BuildRecord
 from calexnet.bench.strictness import looser
 from calexnet.bench.time_records import (
     AmortisationRow,
@@ -30,7 +30,7 @@ from calexnet.bench.time_records import (
     OperatingPointRow,
     Verdict,
 )
-from calexnet.manifest import FULL, Compiled
+from calexnet.manifest import FULL
 
 Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow, LayoutRow)
 
@@ -141,26 +141,26 @@ def _miss(row: AmortisationRow) -> float:
 
 
 def missing_int8(
-    alternatives: Sequence[Alternative], compiled: Sequence[Compiled]
+    alternatives: Sequence[Alternative], builds: Sequence[BuildRecord]
 ) -> tuple[str, ...]:
     """Return how to measure plain at int8, what would be shipped without a cascade, if it is not.
 
     Args:
         alternatives: What was measured.
-        compiled: What the bundle holds.
+        builds: What the bundle holds.
     """
     targets = [row.target for row in alternatives if row.kind == "plain"]
     if not targets or any(row.kind == "plain" and _is_int8(row) for row in alternatives):
         return ()
     said = "Plain at int8, what would be shipped without a cascade, is missing here: "
-    if any(map(_is_int8, compiled)):
+    if any(map(_is_int8, builds)):
         return (f"{said}the bundle has it, so measure without --target and --precision.",)
     precision = "int8-symmetric" if targets[0].startswith("tensorrt") else "int8"
     command = f"--target {targets[0]} --precision {precision} --calib-data DATA"
     return (f"{said}add it with calexnet-export BUNDLE {command}.",)
 
 
-def _is_int8(found: Alternative | Compiled) -> bool:
+def _is_int8(found: Alternative | BuildRecord) -> bool:
     return found.precision.startswith("int8")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from calexnet.bench.validity_records import Conditions, Span
-from calexnet.devices import host
+from calexnet.devices import host, limits
 from calexnet.devices.base import Device, DeviceState, slowed_down
 
 _PERIOD_S = 1.0
@@ -22,12 +22,24 @@ class Look:
         cores_s: Seconds that passed, times cores; 0 where the processor's counters cannot be read.
         foreign_s: Of these, what other processes used.
         stolen_s: And what the host of a virtual machine took.
+        held: Periods in which a quota held this process back.
     """
 
     state: DeviceState | None
     cores_s: float
     foreign_s: float
     stolen_s: float
+    held: int = 0
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """Where the counters stood."""
+
+    used: host.ProcessorTimes | None
+    own_s: float
+    now_s: float
+    held: int | None
 
 
 @dataclass
@@ -42,7 +54,6 @@ class Watch:
     _earlier: list[Look] = field(default_factory=list)
     _looks: list[Look] = field(default_factory=list)
     _last_s: float = -_PERIOD_S
-    _mark: tuple[host.ProcessorTimes | None, float, float] = (None, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Note where the processor's counters stand."""
@@ -85,20 +96,26 @@ class Watch:
             foreign=tuple(dict.fromkeys(name for one in states for name in one.foreign)),
             foreign_share=max(0.0, foreign / cores_s) if cores_s else None,
             steal_share=max(0.0, stolen / cores_s) if cores_s else None,
+            emulated=limits.emulated(self.device.system),
+            quota_cores=limits.quota(self.device.system).cores,
+            quota_periods=None if self._mark.held is None else sum(look.held for look in looks),
         )
 
-    def _passed(self) -> tuple[float, float, float]:
-        """Return the cores' seconds since the last mark, those of others, and those taken away."""
-        (start, start_own_s, start_s), self._mark = self._mark, self._counters()
-        now, own_s, now_s = self._mark
-        if now is None or start is None:
-            return 0.0, 0.0, 0.0
-        foreign_s = now.busy_s - start.busy_s - (own_s - start_own_s)
-        return (now_s - start_s) * now.cores, foreign_s, now.steal_s - start.steal_s
+    def _passed(self) -> tuple[float, float, float, int]:
+        """Return what a `Look` holds since the last mark."""
+        start, self._mark = self._mark, self._counters()
+        end = self._mark
+        held = (end.held or 0) - (start.held or 0)
+        if end.used is None or start.used is None:
+            return 0.0, 0.0, 0.0, held
+        foreign_s = end.used.busy_s - start.used.busy_s - (end.own_s - start.own_s)
+        cores_s = (end.now_s - start.now_s) * end.used.cores
+        return cores_s, foreign_s, end.used.steal_s - start.used.steal_s, held
 
-    def _counters(self) -> tuple[host.ProcessorTimes | None, float, float]:
-        used = host.processor_times(self.device.system)
-        return used, time.process_time(), time.monotonic()
+    def _counters(self) -> _Mark:
+        system = self.device.system
+        used, held = host.processor_times(system), limits.quota(system).throttled
+        return _Mark(used, time.process_time(), time.monotonic(), held)
 
 
 def _states(looks: Iterable[Look]) -> list[DeviceState]:

@@ -50,7 +50,8 @@ class Decision:
         tolerance: Share of accuracy that may be lost, 0..1.
         against: Name of the best network of another kind.
         ratio: Time of `name` over that of `against`; ``None`` if nothing else keeps the accuracy.
-        reasons: A sentence each, with the numbers that decide.
+        doubt: Name of the fastest that is faster still, and may keep the accuracy.
+        lossy: Name of the most accurate that is faster still, and surely loses more.
     """
 
     choice: Literal["plain", "cascade", "smaller model", "other cascade", "unclear"]
@@ -58,4 +59,5 @@ class Decision:
     tolerance: float
     against: str | None
     ratio: Interval | None
-    reasons: tuple[str, ...]
+    doubt: str | None = None
+    lossy: str | None = None

@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from calexnet.bench.validity_records import Claim
 from calexnet.errors import InputError
 
 Subject = TypeVar("Subject")
@@ -69,11 +70,13 @@ class Metric(Generic[Subject]):
         meaning: In a few words, its unit among them.
         figure: What it comes to, at the row that is asked for.
         keys: By which of `KEYS` a row can be asked for.
+        claim: Of a report, that it rests on; ``None`` = counted, not timed.
     """
 
     meaning: str
     figure: Callable[[Subject, Where], Figure]
     keys: tuple[str, ...] = ()
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True)

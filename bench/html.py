@@ -26,15 +26,15 @@ from calexnet.bench import (
     time_tables,
 )
 from calexnet.bench.conclusions import by_setting, setting_name
-from calexnet.bench.decision import sentence
 from calexnet.bench.device_tables import device
 from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.energy_tables import energy, energy_sentences
 from calexnet.bench.figures import counted, significant
 from calexnet.bench.glossary import LEAD
-from calexnet.bench.remedies import broken
+from calexnet.bench.remedies import broken, standing
 from calexnet.bench.results import Report
 from calexnet.bench.table import Table
+from calexnet.bench.verdict import headline, reasons, sentence
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,12 @@ def _byline(report: Report) -> str:
 
 
 def _flag(report: Report) -> str:
-    """Return a bar that stays in sight if the run broke a rule, so that no picture lacks it."""
+    """Return a bar that stays in sight if a claim fell, so that no picture lacks it."""
     found = report.validity
     if found.valid:
         return ""
+    if found.stands("verdict"):
+        return f'<p class="flag some"><a href="#validity-part">{escape(standing(found))}</a></p>'
     words = (
         "UNSTABLE RUN: not to be relied on" if found.allowed else "INVALID RUN: it decides nothing"
     )
@@ -130,14 +132,14 @@ def _flag(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     found = report.decision
-    kind = found.choice.replace(" ", "-") if report.validity.counts else "invalid"
+    kind = found.choice.replace(" ", "-") if report.validity.counts("verdict") else "invalid"
     body = (
         markup.paragraphs(choice_tables.rule(report))
-        + markup.bullets(found.reasons)
+        + markup.bullets(reasons(found, report.alternatives))
         + markup.grid(choice_tables.deciding(report))
         + markup.paragraphs(chosen.sentences(report))
     )
-    if not report.validity.counts:
+    if not report.validity.counts("verdict"):
         body = markup.fold("What it would have said", body)
     said = sentence(found, report.alternatives, report.validity)
     return (
@@ -154,10 +156,10 @@ def _validity(report: Report) -> str:
         f"<li><b>{escape(_capital(one.rule))}</b>: {markup.text(f'{one.words} {one.remedy}')}</li>"
         for one in broken(found.breaches)
     )
+    some = " some" if found.stands("verdict") else ""
     return (
-        '<section class="broken" id="validity-part">\n<h2>Why this run is '
-        f"{'unstable' if found.allowed else 'invalid'}, and what to do</h2>\n<ul>{rules}</ul>\n"
-        "</section>"
+        f'<section class="broken{some}" id="validity-part">\n<h2>What does not stand, why, and '
+        f"what to do</h2>\n{markup.paragraph(standing(found))}\n<ul>{rules}</ul>\n</section>"
     )
 
 
@@ -184,7 +186,7 @@ def _overview(report: Report) -> str:
             markup.paragraphs(overview.notes(report)),
             markup.KEY,
             markup.heat("Ratio by batch", head, rows),
-            markup.fold("The same in sentences", markup.bullets(report.headline)),
+            markup.fold("The same in sentences", markup.bullets(headline(report))),
         )
     )
 

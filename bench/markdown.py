@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from calexnet.bench import chosen, tables
-from calexnet.bench.decision import sentence
 from calexnet.bench.glossary import LEAD
 from calexnet.bench.results import Report
 from calexnet.bench.table import Column, Table
+from calexnet.bench.verdict import headline, reasons, sentence
 
 _RULES = {"figure": "---:", "word": "---", "prose": "---"}
 
@@ -20,11 +20,11 @@ def render(report: Report) -> str:
         f"# {escape(tables.title(report))}",
         f"**{escape(sentence(report.decision, report.alternatives, report.validity))}**",
         escape(LEAD),
-        *([] if report.validity.counts else ["What it would have said:"]),
-        _list((*report.decision.reasons, *chosen.sentences(report))),
+        *([] if report.validity.counts("verdict") else ["What it would have said:"]),
+        _list((*reasons(report.decision, report.alternatives), *chosen.sentences(report))),
         *_notes(report.provenance.notes),
         *(section(table) for table in tables.tables(report)),
-        *_in_sentences(report.headline),
+        *_in_sentences(headline(report)),
     ]
     return "\n\n".join(parts) + "\n"
 

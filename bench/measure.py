@@ -26,7 +26,6 @@ from calexnet.bench.conditions import Watch
 from calexnet.bench.counts import count_rows
 from calexnet.bench.energy_records import EnergyComparison
 from calexnet.bench.energy_rows import EnergySection
-from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.figures import counted
 from calexnet.bench.findings import Findings, Found, latency_row
 from calexnet.bench.journal import Journal
@@ -138,12 +137,14 @@ class _Benchmark:
             subject.energy(self.device, timings, rng, self.method.time) for subject in self.subjects
         ]
         after = self.device.state()
+        contenders = [*self._contenders()]
         judged = validity.judge(
             watch.found(self.record.state, after),
             {threads: timing.blocks for threads, timing in timings.items()},
+            deciding=[one.task for one in contenders],
             allowed=self.plan.allow_unstable,
         )
-        return self._written(found, energy, timings, judged, after, kept.resumed)
+        return self._written(found, energy, timings, contenders, judged, after, kept.resumed)
 
     # What is timed.
 
@@ -204,12 +205,12 @@ class _Benchmark:
         found: Sequence[Found],
         energy: Sequence[EnergySection],
         timings: Mapping[int, Timing],
+        contenders: Sequence[Contender],
         judged: Validity,
         after: DeviceState,
         resumed: int,
     ) -> Report:
         first = found[0]
-        contenders = [*self._contenders()]
         blocks = timings[1].blocks
         alternatives = compare_contenders(contenders, self.test.truth, blocks, self.plan.tolerance)
         decided = decision.decide(alternatives, ratios(contenders, blocks), self.plan.tolerance)
@@ -225,16 +226,6 @@ class _Benchmark:
         ]
         return Report(
             schema=results.SCHEMA,
-            headline=(
-                decision.sentence(decided, alternatives, judged),
-                *decided.reasons,
-                *conclusions.headline(amortisation, crossover, points, first.accuracy),
-                *conclusions.slower_precisions(alternatives),
-                *conclusions.layout_sentences(layouts),
-                *conclusions.prediction_sentences(amortisation),
-                *conclusions.missing_int8(alternatives, self.bundle.manifest.compiled),
-                *energy_sentences(energy_rows),
-            ),
             validity=judged,
             decision=decided,
             bundle=self._bundle_record(),
@@ -376,6 +367,10 @@ class _Benchmark:
             head=content.branches[0].head,
             operating_point=self.subjects[0].point.name,
             method=content.method.name,
+            builds=tuple(
+                results.BuildRecord(one.target, one.precision, one.layout)
+                for one in content.compiled
+            ),
         )
 
     def _data_record(self) -> results.DataRecord:

@@ -111,25 +111,28 @@ def _memory(report: Report, where: Where) -> Figure:
 
 #: name -> what it means and where it is found.
 METRICS: dict[str, Metric[Report]] = {
-    "mean_ms": Metric("mean latency of a call", _latency("mean_ms"), _NETWORK),
-    "p50_ms": Metric("latency that 50 % of calls keep", _latency("p50_ms"), _NETWORK),
-    "p90_ms": Metric("likewise 90 %", _latency("p90_ms"), _NETWORK),
-    "p95_ms": Metric("likewise 95 %", _latency("p95_ms"), _NETWORK),
-    "p99_ms": Metric("likewise 99 %", _latency("p99_ms"), _NETWORK),
+    "mean_ms": Metric("mean latency of a call", _latency("mean_ms"), _NETWORK, "time"),
+    "p50_ms": Metric("latency that 50 % of calls keep", _latency("p50_ms"), _NETWORK, "percentile"),
+    "p90_ms": Metric("likewise 90 %", _latency("p90_ms"), _NETWORK, "percentile"),
+    "p95_ms": Metric("likewise 95 %", _latency("p95_ms"), _NETWORK, "percentile"),
+    "p99_ms": Metric("likewise 99 %", _latency("p99_ms"), _NETWORK, "percentile"),
     "cascade_ms": Metric(
         "time of an image on the cascade",
         _amortisation(lambda row: Figure(row.cascade_ms, row.cascade_low, row.cascade_high)),
         _CELL,
+        "time",
     ),
     "plain_ms": Metric(
         "time of an image on the backbone alone",
         _amortisation(lambda row: Figure(row.plain_ms, row.plain_low, row.plain_high)),
         _CELL,
+        "time",
     ),
     "ratio": Metric(
         "time of the cascade over plain",
         _amortisation(lambda row: Figure(row.ratio, row.ratio_low, row.ratio_high)),
         _CELL,
+        "ratio",
     ),
     "worst_ratio": Metric(
         "the same if nobody leaves early",
@@ -138,11 +141,13 @@ METRICS: dict[str, Metric[Report]] = {
             lambda row: Figure(row.ratio, row.ratio_low, row.ratio_high),
         ),
         _CELL,
+        "ratio",
     ),
     "prediction_error_pct": Metric(
         "how far the predicted time is from the measured one, per cent",
         _amortisation(lambda r: Figure(100 * abs(r.predicted_cascade_ms / r.cascade_ms - 1))),
         _CELL,
+        "ratio",
     ),
     "top1": Metric(
         "accuracy of the cascade, per cent",
@@ -166,12 +171,16 @@ METRICS: dict[str, Metric[Report]] = {
         "energy of an image on the cascade, all in",
         _energy(lambda found: _millijoules(found.cascade)),
         _CELL,
+        "energy",
     ),
     "plain_mj": Metric(
         "energy of an image on the backbone alone, all in",
         _energy(lambda found: _millijoules(found.plain)),
         _CELL,
+        "energy",
     ),
-    "energy_ratio": Metric("energy of the cascade over plain", _energy(_energy_ratio), _CELL),
+    "energy_ratio": Metric(
+        "energy of the cascade over plain", _energy(_energy_ratio), _CELL, "energy"
+    ),
     "peak_mib": Metric("peak memory of a process of its own", _memory, (*_SUBJECT, "network")),
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from calexnet.bench import remedies
 from calexnet.bench.figures import MISSING, percent, significant
 from calexnet.bench.glossary import GLOSSARY
-from calexnet.bench.remedies import remedy
 from calexnet.bench.results import Report
 from calexnet.bench.table import Column, Table, facts, subjects_of
 from calexnet.bench.validity_records import Breach
@@ -15,13 +15,14 @@ def validity(report: Report) -> Table[Breach]:
     found = report.validity
     columns: tuple[Column[Breach], ...] = (
         Column("Rule", lambda row: row.rule, "word"),
-        Column("Found", lambda row: row.found, "prose"),
-        Column("Allowed", lambda row: row.limit or "none", "prose"),
-        Column("What to do", lambda row: remedy(row.rule), "prose"),
+        Column("Found", remedies.found, "prose"),
+        Column("Allowed", lambda row: remedies.allowed(row) or "none", "prose"),
+        Column("Does not stand", lambda row: remedies.claims(row.voids), "prose"),
+        Column("What to do", lambda row: remedies.remedy(row.rule), "prose"),
     )
     seen = found.conditions
     notes = (
-        "This run broke no rule." if found.valid else "This run broke the rules in this table.",
+        remedies.standing(found) or "This run broke no rule: all that it claims stands.",
         f"Other processes used {percent(seen.foreign_share)} of the cores' time, the host of a "
         f"virtual machine took {percent(seen.steal_share)}. All networks were "
         "timed in turns, in rounds (blocks) of random order. The slowest round took "

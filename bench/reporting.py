@@ -11,9 +11,9 @@ from typing import Any
 
 from calexnet import schema
 from calexnet.bench import chosen, csv, html, markdown, overview
-from calexnet.bench.decision import sentence
-from calexnet.bench.remedies import broken
+from calexnet.bench.remedies import broken, standing
 from calexnet.bench.results import SCHEMA, Report
+from calexnet.bench.verdict import reasons, sentence
 from calexnet.errors import InputError
 from calexnet.schema import SchemaError
 
@@ -79,9 +79,9 @@ def summary(report: Report) -> str:
             "the cascade is faster, ? = unclear",
             overview.text(report),
             "",
-            *(["This run broke the rules:", *rules, ""] if rules else []),
-            *([] if found.counts else ["Otherwise it would say:"]),
-            *(f"- {reason}" for reason in report.decision.reasons),
+            *([standing(found), *rules, ""] if rules else []),
+            *([] if found.counts("verdict") else ["Otherwise it would say:"]),
+            *(f"- {reason}" for reason in reasons(report.decision, report.alternatives)),
             *(f"- {words}" for words in chosen.sentences(report)),
             sentence(report.decision, report.alternatives, found),
         )

@@ -30,7 +30,7 @@ from calexnet.bench.validity_records import Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,17 @@ class Flops:
 
 
 @dataclass(frozen=True)
+class BuildRecord:
+    """One build that a bundle holds."""
+
+    target: str
+    precision: str
+    layout: str
+
+
+@dataclass(frozen=True)
 class BundleRecord:
-    """What was measured."""
+    """What was measured, and in `builds` all that the bundle holds."""
 
     path: str
     sha256: str
@@ -85,6 +94,7 @@ class BundleRecord:
     head: str
     operating_point: str
     method: str
+    builds: tuple[BuildRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,13 +147,12 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Report:
-    """All of it. `headline` says in a few sentences what the tables come to.
+    """All of it, codes and numbers: what they come to in words is said when it is read.
 
     Rows name their target and precision; `accuracy` and `flops` are about the first.
     """
 
     schema: int
-    headline: tuple[str, ...]
     validity: Validity
     decision: Decision
     bundle: BundleRecord

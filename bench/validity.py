@@ -1,15 +1,18 @@
-"""May these numbers be used: the rules, and what a run broke of them."""
+"""Which claims of a report stand: the rules, and what a run broke of them.
+
+Networks are timed in turns, so what slows all of them alike is in neither side of a ratio: under a
+twofold swing of the clock the intervals of ratios go on holding the truth, those of times do not.
+So a machine that swings voids ms and joules, and not what ratios alone decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
 from calexnet.bench.blocks import Blocks
-from calexnet.bench.figures import counted, listed, percent, significant, time_against
-from calexnet.bench.tasks import in_words
-from calexnet.bench.validity_records import Breach, Conditions, Validity
+from calexnet.bench.validity_records import CLAIMS, Breach, Claim, Conditions, Validity
 
 #: Share of the cores' time that other processes may use.
 FOREIGN_LIMIT = 0.10
@@ -24,20 +27,30 @@ SETTLING_LIMIT, SETTLING_ERRORS = 0.10, 5.0
 #: Fewest blocks, after what the pace remembers from one to the next, that a figure can rest on.
 EFFECTIVE_LIMIT = 5
 
+#: What the pace of the machine is in.
+_ABSOLUTE: tuple[Claim, ...] = ("time", "percentile", "energy")
+#: What a task that had not settled is in, and what else if the verdict rests on it.
+_OF_A_TASK: tuple[Claim, ...] = ("ratio", "time", "percentile")
 
-def judge(conditions: Conditions, blocks: Mapping[int, Blocks], *, allowed: bool) -> Validity:
-    """Return whether the run counts, and every rule that it broke.
+
+def judge(
+    conditions: Conditions,
+    blocks: Mapping[int, Blocks],
+    *,
+    deciding: Collection[str] = (),
+    allowed: bool,
+) -> Validity:
+    """Return which claims stand, and every rule that the run broke.
 
     Args:
         conditions: Of the machine while it was measured.
         blocks: What was timed, by threads.
+        deciding: The tasks that the verdict rests on, on one thread.
         allowed: The user wants the numbers whatever they are worth.
     """
-    breaches = (*_of_the_machine(conditions), *_of_the_pace(blocks))
     return Validity(
-        valid=not breaches,
         allowed=allowed,
-        breaches=breaches,
+        breaches=(*_of_the_machine(conditions), *_of_the_pace(blocks, deciding)),
         conditions=conditions,
         drift={str(threads): found.drift() for threads, found in blocks.items()},
         swing={str(threads): found.swing() for threads, found in blocks.items()},
@@ -46,61 +59,40 @@ def judge(conditions: Conditions, blocks: Mapping[int, Blocks], *, allowed: bool
 
 
 def _of_the_machine(found: Conditions) -> Iterator[Breach]:
-    if found.slowed_down:
-        yield Breach(
-            "throttling", f"the device was slowed down: {'; '.join(found.slowed_down)}", ""
-        )
-    if found.foreign:
-        names = listed([*found.foreign])
-        yield Breach("foreign load", f"other processes used the device: {names}", "none")
+    if found.emulated is not None:
+        yield Breach("emulated processor", None, None, CLAIMS, found.emulated)
+    for reason in found.slowed_down:
+        yield Breach("throttling", None, None, _ABSOLUTE, reason)
+    if found.quota_periods:
+        yield Breach("quota", found.quota_periods, 0, _ABSOLUTE)
+    for name in found.foreign:
+        yield Breach("foreign process", None, None, _ABSOLUTE, name)
     if found.foreign_share is not None and found.foreign_share > FOREIGN_LIMIT:
-        yield Breach(
-            "foreign load",
-            f"other processes used {percent(found.foreign_share)} of the cores' time",
-            f"at most {percent(FOREIGN_LIMIT)}",
-        )
+        yield Breach("foreign load", found.foreign_share, FOREIGN_LIMIT, _ABSOLUTE)
     if found.steal_share is not None and found.steal_share > STEAL_LIMIT:
-        yield Breach(
-            "stolen time",
-            f"the host took away {percent(found.steal_share)} of the cores' time",
-            f"at most {percent(STEAL_LIMIT)}",
-        )
+        yield Breach("stolen time", found.steal_share, STEAL_LIMIT, _ABSOLUTE)
     for name, span in found.clocks_mhz.items():
         if span.low < (1 - CLOCK_LIMIT) * span.high:
-            seen = f"{significant(span.low)} to {significant(span.high)} MHz"
-            yield Breach("clocks", f"{name} moved: {seen}", f"within {percent(CLOCK_LIMIT)}")
+            yield Breach("clocks", 1 - span.low / span.high, CLOCK_LIMIT, _ABSOLUTE, name)
 
 
-def _of_the_pace(blocks: Mapping[int, Blocks]) -> Iterator[Breach]:
+def _of_the_pace(blocks: Mapping[int, Blocks], deciding: Collection[str]) -> Iterator[Breach]:
     for threads, found in blocks.items():
-        where = f"with {counted(threads, 'thread')}"
-        change = found.drift() - 1
-        if abs(change) > DRIFT_LIMIT:
-            yield Breach(
-                "drift",
-                f"{where}, the last quarter of the run took "
-                f"{time_against(1 + change, 'the first')} for the same work",
-                f"within {percent(DRIFT_LIMIT)}",
-            )
-        if found.effective() < min(EFFECTIVE_LIMIT, len(found.pace)):
-            yield Breach(
-                "unsteady pace",
-                f"{where}, the machine's pace changed so slowly that {len(found.pace)} rounds of "
-                f"measuring tell as much as {found.effective():.1f} on a steady one",
-                f"at least {EFFECTIVE_LIMIT}",
-            )
-        yield from _of_the_tasks(found, where)
+        change = found.drift()
+        if abs(change - 1) > DRIFT_LIMIT:
+            yield Breach("drift", change, DRIFT_LIMIT, _ABSOLUTE, threads=threads)
+        least = min(EFFECTIVE_LIMIT, len(found.pace))
+        if found.effective() < least:
+            yield Breach("unsteady pace", found.effective(), least, _ABSOLUTE, threads=threads)
+        yield from _of_the_tasks(found, threads, deciding if threads == 1 else ())
 
 
-def _of_the_tasks(found: Blocks, where: str) -> Iterator[Breach]:
+def _of_the_tasks(found: Blocks, threads: int, deciding: Collection[str]) -> Iterator[Breach]:
     """Yield what had not settled: a warm-up that went on, or buffers that grew."""
     for name in found.names:
         change, error = found.settling(name)
         size = abs(np.log(change))
         if size > np.log1p(SETTLING_LIMIT) and size > SETTLING_ERRORS * error:
-            yield Breach(
-                "not settled",
-                f"{in_words(name)}, {where}: in the second half of the run "
-                f"{time_against(change, 'in the first')}",
-                f"within {percent(SETTLING_LIMIT)}",
-            )
+            decides: tuple[Claim, ...] = ("verdict",) if name in deciding else ()
+            voids = (*decides, *_OF_A_TASK)
+            yield Breach("not settled", change, SETTLING_LIMIT, voids, name, threads)

@@ -1,8 +1,29 @@
-"""What a report holds of the machine while it was measured, and whether the numbers count."""
+"""What a report holds of the machine while it was measured, and which of its claims stand."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+#: What a report claims: what to ship, how many times as long one network takes as another, how
+#: many ms, the ms that so many calls keep, and joules.
+Claim = Literal["verdict", "ratio", "time", "percentile", "energy"]
+CLAIMS: tuple[Claim, ...] = get_args(Claim)
+
+#: See `calexnet.bench.validity`.
+Rule = Literal[
+    "emulated processor",
+    "throttling",
+    "quota",
+    "foreign process",
+    "foreign load",
+    "stolen time",
+    "clocks",
+    "drift",
+    "unsteady pace",
+    "not settled",
+]
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,9 @@ class Conditions:
         foreign: Other processes that used the device.
         foreign_share: Of the cores' time that other processes used; ``None`` if unknown.
         steal_share: Of the cores' time that the host of a virtual machine took; ``None`` likewise.
+        emulated: Family of the real processor where the one that answers is an emulator's.
+        quota_cores: How many cores the process's control group may keep busy; ``None`` = all.
+        quota_periods: In how many periods that held the process back; ``None`` if unknown.
     """
 
     looks: int
@@ -36,24 +60,38 @@ class Conditions:
     foreign: tuple[str, ...]
     foreign_share: float | None
     steal_share: float | None
+    emulated: str | None = None
+    quota_cores: float | None = None
+    quota_periods: int | None = None
 
 
 @dataclass(frozen=True)
 class Breach:
-    """A rule that the run broke: what was found, and what would have been allowed."""
+    """A rule that the run broke.
 
-    rule: str
-    found: str
-    limit: str
+    Attributes:
+        rule: Which.
+        value: What was found, in the rule's own unit; ``None`` where it is no number.
+        limit: What would have been allowed; ``None`` likewise.
+        voids: What the report may not claim for it.
+        what: The clock, process, task or reason that it is about; empty if it is the machine.
+        threads: The setting that it is about; ``None`` if it is all.
+    """
+
+    rule: Rule
+    value: float | None
+    limit: float | None
+    voids: tuple[Claim, ...]
+    what: str = ""
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
 class Validity:
-    """Whether the numbers count.
+    """Which claims stand.
 
     Attributes:
-        valid: No rule was broken.
-        allowed: ``--allow-unstable``: the user keeps them whatever they are worth.
+        allowed: ``--allow-unstable``: the user keeps the others too, whatever they are worth.
         breaches: Rule by rule.
         conditions: Of the machine.
         drift: By threads, how much slower the last quarter of the blocks was than the first.
@@ -61,7 +99,6 @@ class Validity:
         effective_blocks: By threads, how many independent blocks tell as much as those timed.
     """
 
-    valid: bool
     allowed: bool
     breaches: tuple[Breach, ...]
     conditions: Conditions
@@ -70,6 +107,25 @@ class Validity:
     effective_blocks: dict[str, float]
 
     @property
-    def counts(self) -> bool:
-        """Whether the numbers may decide: no rule was broken, or the user keeps them anyway."""
-        return self.valid or self.allowed
+    def valid(self) -> bool:
+        """Whether no rule was broken."""
+        return not self.breaches
+
+    def stands(self, claim: Claim) -> bool:
+        """Tell whether no breach voids a claim."""
+        return claim not in self.fallen
+
+    def counts(self, claim: Claim) -> bool:
+        """Tell whether a claim stands, or the user keeps it anyway."""
+        return self.allowed or self.stands(claim)
+
+    @property
+    def fallen(self) -> tuple[Claim, ...]:
+        """The claims that do not stand, in their own order."""
+        return fallen(self.breaches)
+
+
+def fallen(breaches: Iterable[Breach]) -> tuple[Claim, ...]:
+    """Return the claims that any of `breaches` voids, in their own order."""
+    void = {claim for breach in breaches for claim in breach.voids}
+    return tuple(claim for claim in CLAIMS if claim in void)

@@ -32,7 +32,7 @@ from calexnet.bench.time_records import (
     SegmentRow,
     WorstRow,
 )
-from calexnet.bench.validity_records import Breach, Conditions, Span, Validity
+from calexnet.bench.validity_records import Breach, Claim, Conditions, Span, Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import Clock, DeviceRecord, DeviceState
 
@@ -121,17 +121,19 @@ RIVALS = (
 DECISION = Decision(
     "cascade", "the cascade on onnxruntime fp32 at margin-0.02", 0.02, "plain on onnxruntime fp32",
     Interval(0.62, 0.6, 0.64),
-    (
-        "The cascade on onnxruntime fp32 at margin-0.02 takes 12.4 ms an image.",
-        f"Whether net {HOSTILE}.onnx keeps the accuracy is not sure.",
-    ),
+    doubt=f"net {HOSTILE}.onnx", lossy="the cascade on onnxruntime fp32 at margin-0.1",
+)  # fmt: skip
+ABSOLUTE: tuple[Claim, ...] = ("time", "percentile", "energy")
+#: A task of the verdict that had not settled.
+UNSETTLED = Breach(
+    "not settled", 1.2, 0.1, ("verdict", "ratio", "time", "percentile"),
+    "onnxruntime fp32 plain@1", 1,
 )  # fmt: skip
 VALIDITY = Validity(
-    valid=False,
     allowed=True,
     breaches=(
-        Breach("foreign load", f"other processes used {HOSTILE}", "none"),
-        Breach("throttling", "the device was slowed down: it got too hot", ""),
+        Breach("foreign process", None, None, ABSOLUTE, HOSTILE),
+        Breach("throttling", None, None, ABSOLUTE, "it got too hot"),
     ),
     conditions=Conditions(
         12, {"cpu0-3": Span(2200.0, 2400.0)}, {"cpu0-3": "schedutil"}, 71.5,
@@ -208,10 +210,6 @@ def sample_report(**changes: Any) -> Report:
     """Return the sample with the given fields of `Report` replaced."""
     report = Report(
         schema=SCHEMA,
-        headline=(
-            "At batch 1 on 1 thread the cascade takes 38 % less time for 0.8 points of accuracy.",
-            "From batch 8 on plain is faster.",
-        ),
         validity=VALIDITY,
         decision=DECISION,
         bundle=BundleRecord(

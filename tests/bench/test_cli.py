@@ -288,7 +288,8 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("calexnet.bench.validity.FOREIGN_LIMIT", -1.0)
+    monkeypatch.setattr("calexnet.bench.validity.SETTLING_ERRORS", -1.0)
+    monkeypatch.setattr("calexnet.bench.validity.SETTLING_LIMIT", -0.9)
     words = [word for word in words if word != "--allow-unstable"]
 
     assert 3 == cli.main(words)
@@ -296,8 +297,37 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     assert 0 == cli.main([*words, "--allow-unstable"])
     assert "Unstable run, a hint at most. " in capsys.readouterr().out
     found = reporting.read(tmp_path / "out" / reporting.JSON).validity
-    assert (False, True) == (found.valid, found.allowed)
-    assert "foreign load" in [breach.rule for breach in found.breaches]
+    assert (False, True) == (found.stands("verdict"), found.allowed)
+
+
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        ([], 0),
+        (["top1<0", "ratio>1e9", "macs_ratio>9"], 0),
+        (["top1>0"], 1),
+        (["p50_ms>1e9"], 3),
+        (["mean_ms>1e9", "top1>0"], 3),
+    ],
+)
+def test_a_shared_machine_fails_what_asks_for_its_times_alone(
+    words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gates: list[str],
+    expected: int,
+) -> None:
+    monkeypatch.setattr("calexnet.bench.validity.FOREIGN_LIMIT", -1.0)
+    monkeypatch.setattr("calexnet.bench.validity.SETTLING_LIMIT", 1e9)
+    words = [word for word in words if word != "--allow-unstable"]
+    asked = [word for gate in gates for word in ("--fail-if", gate)]
+
+    assert expected == cli.main([*words, *asked])
+    shown = capsys.readouterr()
+    assert (expected == 3) == ("calexnet-bench: asked for, and not sure here: " in shown.err)
+    assert "times in ms, percentiles and joules do not stand" in shown.out.lower()
+    assert "INVALID" not in shown.out
+    assert expected != 3 or 0 == cli.main([*words, "--fail-if", "mean_ms>1e9", "--allow-unstable"])
 
 
 def test_a_failed_gate_is_exit_code_1_and_leaves_a_report(

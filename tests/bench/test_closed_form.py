@@ -399,7 +399,7 @@ def test_the_decision(priced: Report) -> None:
 
 
 #: What a run of the same seed on the same data may say differently: all else is the same.
-CLOCKS = {"started", "seconds", "device", "device_after", "validity", "headline", "cpu_share"}
+CLOCKS = {"started", "seconds", "device", "device_after", "validity", "cpu_share"}
 
 
 def test_the_same_seed_and_data_give_the_same_report_but_for_when_it_was(

@@ -55,7 +55,7 @@ def run(seed: int, scale: float = 1.0, memory: float = 0.0, blocks: int = 40) ->
 
 
 def valid(**changes: Any) -> Any:
-    return replace(VALIDITY, valid=True, breaches=(), **changes)
+    return replace(VALIDITY, breaches=(), **changes)
 
 
 def changes(a: Report, b: Report, **options: Any) -> set[str]:
@@ -360,10 +360,10 @@ def test_all_that_differs_is_said_at_once() -> None:
 
     assert (
         "these reports do not compare: got device: cpu, ARM Cortex-A76, 4 cores against cpu, "
-        "Another, 4 cores; threads: 1 against 1, 2; invalid: valid against invalid (foreign load, "
-        "throttling); expected two valid runs that share all of this. Measure both in the same "
-        "way, or, if you know what that means, add --across device --across threads --across "
-        "invalid."
+        "Another, 4 cores; threads: 1 against 1, 2; invalid: valid against invalid (foreign "
+        "process, throttling); expected two valid runs that share all of this. Measure both in "
+        "the same way, or, if you know what that means, add --across device --across threads "
+        "--across invalid."
     ) == str(refusal.value)
 
 

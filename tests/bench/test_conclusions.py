@@ -16,6 +16,7 @@ from calexnet.bench.conclusions import (
 )
 from calexnet.bench.decision_records import Alternative
 from calexnet.bench.interval import Interval
+from calexnet.bench.results import BuildRecord
 from calexnet.bench.time_records import Flip, LayoutRow
 from tests.bench.sample_report import (
     ALTERNATIVES,
@@ -26,7 +27,6 @@ from tests.bench.sample_report import (
     one_batch_report,
     sample_report,
 )
-from tests.sample_bundle import sample_manifest
 
 
 def test_a_flip_is_between_two_clear_verdicts_of_one_setting() -> None:
@@ -105,7 +105,7 @@ def test_a_precision_that_is_slower_here_is_named() -> None:
 
 def test_plain_at_int8_is_missed_with_what_adds_it() -> None:
     full, *_ = ALTERNATIVES
-    (held,) = sample_manifest().compiled[:1]
+    held = BuildRecord("onnxruntime", "fp32", "segments")
     missing = "Plain at int8, what would be shipped without a cascade, is missing here: "
 
     assert missing_int8((full,), (held,)) == (

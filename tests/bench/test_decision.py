@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calexnet.bench.decision import decide, eligible, sentence
+from calexnet.bench.decision import decide, eligible
 from calexnet.bench.decision_records import Alternative, Decision, Kind
 from calexnet.bench.interval import Interval
-from tests.bench.sample_report import VALIDITY
+from calexnet.bench.verdict import reasons, sentence
+from tests.bench.sample_report import UNSETTLED, VALIDITY
 
 TOLERANCE = 0.01
 NOISE = 0.05
@@ -87,8 +88,11 @@ def test_the_fastest_that_keeps_the_accuracy_is_shipped_if_it_is_clear(
 def test_the_reasons_hold_the_numbers_that_decide() -> None:
     lossy, doubtful = network("cascade", 9.0, 0.05), network("smaller model", 8.0, 0.012, 0.004)
 
-    decision = found(PLAIN, network("cascade", 12.0, 0.002), lossy, doubtful)
+    networks = PLAIN, network("cascade", 12.0, 0.002), lossy, doubtful
 
+    decision = found(*networks)
+
+    assert (doubtful.name, lossy.name) == (decision.doubt, decision.lossy)
     assert (
         "The cascade at 12 takes 12.0 ms an image and loses 0.2 points (0.2 to 0.2); less than "
         "the plain at 20 at 20.0 ms: ratio 0.600 (0.570 to 0.630).",
@@ -96,7 +100,7 @@ def test_the_reasons_hold_the_numbers_that_decide() -> None:
         "whether it keeps the accuracy is not sure: it loses 1.2 points (0.8 to 1.6), and at most "
         "1 point may be lost. More test images would tell.",
         "The cascade at 9 is faster at 9.00 ms, but loses 5.0 points, more than 1 point.",
-    ) == decision.reasons
+    ) == reasons(decision, networks)
     assert "the plain at 20" == decision.against
 
 
@@ -104,23 +108,25 @@ def test_a_network_alone_of_its_kind_wins_without_a_ratio() -> None:
     decision = found(PLAIN)
 
     assert ("plain", None, None) == (decision.choice, decision.against, decision.ratio)
-    assert decision.reasons == (
+    assert reasons(decision, (PLAIN,)) == (
         "The plain at 20 takes 20.0 ms an image and is the reference for accuracy; no network of "
         "another kind keeps the accuracy.",
     )
 
 
 def test_what_answers_as_the_reference_does_is_said_to() -> None:
-    decision = found(PLAIN, network("cascade", 12.0))
+    networks = PLAIN, network("cascade", 12.0)
 
-    assert "12.0 ms an image and answers every image as the reference does" in decision.reasons[0]
+    said = reasons(found(*networks), networks)[0]
+
+    assert "12.0 ms an image and answers every image as the reference does" in said
 
 
 def test_a_gain_is_told_as_a_gain() -> None:
     networks = PLAIN, network("cascade", 12.0, -0.221, 0.035)
     decision = found(*networks)
 
-    assert "and gains 22.1 points (18.6 to 25.6); less than" in decision.reasons[0]
+    assert "and gains 22.1 points (18.6 to 25.6); less than" in reasons(decision, networks)[0]
     assert "with 22.1 points of accuracy gained." in sentence(decision, networks, VALID)
 
 
@@ -134,7 +140,7 @@ def test_a_network_keeps_the_accuracy_only_if_the_interval_does(
     assert expected is eligible(Interval((low + high) / 2, low, high), TOLERANCE)
 
 
-VALID = replace(VALIDITY, valid=True)
+VALID = replace(VALIDITY, breaches=())
 
 
 @pytest.mark.parametrize(
@@ -178,16 +184,26 @@ def test_the_decision_is_one_sentence_with_its_numbers(
     assert said == sentence(found(*networks), networks, VALID)
 
 
-def test_a_run_that_broke_the_rules_decides_nothing_unless_asked_to() -> None:
+def test_a_run_whose_ratios_do_not_stand_decides_nothing_unless_asked_to() -> None:
     networks = PLAIN, network("cascade", 12.0)
     decision = found(*networks)
-    invalid = replace(VALIDITY, allowed=False)
+    unsettled = replace(VALIDITY, breaches=(UNSETTLED,))
 
-    assert sentence(decision, networks, VALIDITY).startswith(
+    assert sentence(decision, networks, unsettled).startswith(
         "Unstable run, a hint at most. Ship the cascade at 12: 12.0 ms an image"
     )
     assert "INVALID: this run broke the rules of measuring, so it decides nothing." == sentence(
-        decision, networks, invalid
+        decision, networks, replace(unsettled, allowed=False)
+    )
+
+
+def test_a_verdict_that_stands_is_said_without_the_times_that_do_not() -> None:
+    networks = PLAIN, network("cascade", 12.0)
+    shared = replace(VALIDITY, allowed=False)
+
+    assert (
+        "Ship the cascade at 12: 40 % less time than the plain at 20, with no accuracy lost."
+        == sentence(found(*networks), networks, shared)
     )
 
 

@@ -67,7 +67,7 @@ def test_what_is_missing_is_told_beside_what_was_measured(
     assert 0 == reference.parity.label_flips
     assert found.report is not None
     assert None is found.report_problem
-    assert {"headline", "amortisation", "device"} <= set(found.report)
+    assert {"decision", "amortisation", "device"} <= set(found.report)
     assert None is found.device_problem
     assert (tmp_path / "found-report" / "report.html").is_file()
 

@@ -58,9 +58,10 @@ def test_figures_are_set_to_the_right() -> None:
 
 def test_the_verdict_comes_before_every_table_and_the_sentences_last() -> None:
     text = markdown.render(sample_report())
-    assert text.startswith("# Do early exits pay? resnet18 on ARM Cortex-A76\n\n**Unstable run")
-    assert text.index("12.4 ms an image.") < text.index("|")
-    assert text.endswith("- From batch 8 on plain is faster.\n")
+    assert text.startswith("# Do early exits pay? resnet18 on ARM Cortex-A76\n\n**Ship the cascade")
+    assert text.index("12.4 ms an image") < text.index("\n| ")
+    assert text.index("\n| ") < text.index("## The same in sentences")
+    assert text.endswith("--precision int8 --calib-data DATA.\n")
 
 
 def test_the_notes_of_the_run_come_first_and_only_if_there_are_any() -> None:

@@ -35,7 +35,6 @@ PLAN = BenchPlan(
 #: The keys under which a report holds what a clock, a sensor or a counter said, or what follows
 #: from it. All else follows from the bundle, the data, the plan and the seed.
 TIMINGS = {
-    "headline",
     "validity",
     "decision",
     "state",

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from calexnet.bench import html, markdown, reporting
-from calexnet.bench.decision import sentence
 from calexnet.bench.remedies import remedy
 from calexnet.bench.results import SCHEMA, Report
+from calexnet.bench.verdict import reasons, sentence
 from calexnet.errors import InputError
 from tests.bench.sample_report import sample_report
 
@@ -48,7 +48,7 @@ def test_every_table_of_the_report_is_a_csv_file(tmp_path: Path) -> None:
     document = json.loads((tmp_path / reporting.JSON).read_text("utf-8"))
     folder = tmp_path / reporting.TABLES
     found = {path.stem: [*csv.DictReader(path.open("r", newline=""))] for path in folder.iterdir()}
-    tables = {name for name, value in document.items() if isinstance(value, list)} - {"headline"}
+    tables = {name for name, value in document.items() if isinstance(value, list)}
     assert tables == set(found)
     assert {name: len(document[name]) for name in tables} == {n: len(r) for n, r in found.items()}
     assert "12" == found["amortisation"][0]["cascade_ms"]
@@ -108,9 +108,14 @@ def test_a_summary_is_a_screen_with_the_verdict_last() -> None:
         "1 thread        0.600    0.750    0.990?    1.20",
         "4 threads       0.750      n/a      n/a      n/a",
     ] == lines[2:5]
-    assert "This run broke the rules:" == lines[6]
+    assert (
+        "Times in ms, percentiles and joules do not stand; the verdict and ratios of times do."
+        == lines[6]
+    )
     assert lines[8].endswith("it got too hot. " + remedy("throttling"))
-    assert [f"- {reason}" for reason in report.decision.reasons] == lines[-3:-1]
+    assert [f"- {reason}" for reason in reasons(report.decision, report.alternatives)] == lines[
+        -4:-1
+    ]
     assert sentence(report.decision, report.alternatives, report.validity) == lines[-1]
 
 
@@ -129,6 +134,6 @@ def test_a_summary_of_five_targets_still_fits_a_screen() -> None:
 
 
 def test_a_summary_of_a_valid_run_speaks_of_no_rule() -> None:
-    valid = dataclasses.replace(sample_report().validity, valid=True, breaches=())
+    valid = dataclasses.replace(sample_report().validity, breaches=())
 
     assert "rule" not in reporting.summary(sample_report(validity=valid))

@@ -195,7 +195,7 @@ def test_a_network_that_answers_as_the_reference_does_says_so() -> None:
 def test_a_broken_rule_comes_with_what_to_do() -> None:
     table = provenance_tables.validity(sample_report())
 
-    assert column(table, "Rule") == ["foreign load", "throttling"]
+    assert column(table, "Rule") == ["foreign process", "throttling"]
     assert column(table, "Allowed") == ["none", "none"]
     assert column(table, "What to do")[1].startswith("Cool the board")
 

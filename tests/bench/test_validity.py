@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 
 from calexnet.bench.blocks import Blocks, told_apart
-from calexnet.bench.validity import judge
-from calexnet.bench.validity_records import Conditions, Span, Validity
+from calexnet.bench.validity import (
+    DRIFT_LIMIT,
+    FOREIGN_LIMIT,
+    SETTLING_LIMIT,
+    STEAL_LIMIT,
+    judge,
+)
+from calexnet.bench.validity_records import CLAIMS, Breach, Claim, Conditions, Span, Validity
 from tests.bench import noise
+from tests.bench.sample_report import ABSOLUTE
 
 CALM = Conditions(
     looks=9,
@@ -31,8 +38,10 @@ def steady(factor: np.ndarray | float = 1.0) -> Blocks:
     return told_apart({name: ms * factor for name, ms in series.items()})
 
 
-def judged(conditions: Conditions = CALM, blocks: Blocks | None = None) -> Validity:
-    return judge(conditions, {1: blocks or steady()}, allowed=False)
+def judged(
+    conditions: Conditions = CALM, blocks: Blocks | None = None, deciding: tuple[str, ...] = ()
+) -> Validity:
+    return judge(conditions, {1: blocks or steady()}, deciding=deciding, allowed=False)
 
 
 def test_a_calm_machine_breaks_no_rule() -> None:
@@ -41,23 +50,52 @@ def test_a_calm_machine_breaks_no_rule() -> None:
     assert (True, ()) == (found.valid, found.breaches)
     assert CALM is found.conditions
     assert {"1"} == set(found.drift) == set(found.swing) == set(found.effective_blocks)
+    assert all(found.stands(claim) for claim in CLAIMS)
 
 
 @pytest.mark.parametrize(
-    ("changes", "rule", "words"),
+    ("changes", "expected"),
     [
-        ({"slowed_down": ("too hot",)}, "throttling", "the device was slowed down: too hot"),
-        ({"foreign": ("python 7",)}, "foreign load", "other processes used the device: python 7"),
-        ({"foreign_share": 0.11}, "foreign load", "other processes used 11.0 % of the cores' time"),
-        ({"steal_share": 0.03}, "stolen time", "the host took away 3.0 % of the cores' time"),
-        ({"clocks_mhz": {"gpu": Span(600, 900)}}, "clocks", "gpu moved: 600 to 900 MHz"),
+        ({"slowed_down": ("too hot",)}, Breach("throttling", None, None, ABSOLUTE, "too hot")),
+        ({"foreign": ("a 7",)}, Breach("foreign process", None, None, ABSOLUTE, "a 7")),
+        ({"foreign_share": 0.11}, Breach("foreign load", 0.11, 0.1, ABSOLUTE)),
+        ({"steal_share": 0.03}, Breach("stolen time", 0.03, 0.02, ABSOLUTE)),
+        (
+            {"clocks_mhz": {"gpu": Span(600, 1200)}},
+            Breach("clocks", 0.5, 0.1, ABSOLUTE, "gpu"),
+        ),
+        ({"quota_periods": 3}, Breach("quota", 3, 0, ABSOLUTE)),
+        ({"emulated": "x86"}, Breach("emulated processor", None, None, CLAIMS, "x86")),
     ],
 )
-def test_each_disturbance_is_caught(changes: dict[str, Any], rule: str, words: str) -> None:
-    found = judged(replace(CALM, **changes))
+def test_each_disturbance_is_caught_with_what_it_voids(
+    changes: dict[str, Any], expected: Breach
+) -> None:
+    assert (expected,) == judged(replace(CALM, **changes)).breaches
 
-    assert not found.valid
-    assert [(rule, words)] == [(breach.rule, breach.found) for breach in found.breaches]
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"foreign_share": FOREIGN_LIMIT},
+        {"steal_share": STEAL_LIMIT},
+        {"clocks_mhz": {"gpu": Span(900.0, 1000.0)}},
+        {"quota_cores": 1.0, "quota_periods": 0},
+        {"quota_periods": None},
+    ],
+)
+def test_what_lies_just_at_a_limit_is_allowed(changes: dict[str, Any]) -> None:
+    assert judged(replace(CALM, **changes)).valid
+
+
+def test_a_machine_that_swings_voids_times_and_no_ratio() -> None:
+    found = judged(replace(CALM, foreign_share=0.5), steady(np.linspace(1.0, 1.5, 40)))
+
+    assert {"foreign load", "drift", "unsteady pace"} == {b.rule for b in found.breaches}
+    assert ("time", "percentile", "energy") == found.fallen
+    assert found.counts("verdict")
+    assert not found.counts("time")
+    assert replace(found, allowed=True).counts("time")
 
 
 def test_what_cannot_be_read_breaks_no_rule() -> None:
@@ -72,9 +110,9 @@ def test_a_drift_is_caught(end: float) -> None:
 
     assert "drift" in [breach.rule for breach in found.breaches]
     drift = next(breach for breach in found.breaches if breach.rule == "drift")
-    assert drift.found.startswith("with 1 thread, the last quarter of the run took ")
-    assert f"{'more' if end > 1 else 'less'} time than the first for the same work" in drift.found
-    assert "within 10.0 %" == drift.limit
+    assert (1, DRIFT_LIMIT, ABSOLUTE) == (drift.threads, drift.limit, drift.voids)
+    assert drift.value == found.drift["1"]
+    assert (end > 1) == (drift.value > 1)
 
 
 def test_a_small_drift_is_let_pass() -> None:
@@ -87,7 +125,16 @@ def test_a_machine_that_changes_its_pace_too_slowly_is_caught() -> None:
     found = judged(blocks=steady(halves))
 
     assert ["unsteady pace"] == [breach.rule for breach in found.breaches]
-    assert "40 rounds of measuring tell as much as" in found.breaches[0].found
+    assert (found.effective_blocks["1"], 5) == (found.breaches[0].value, found.breaches[0].limit)
+
+
+@pytest.mark.parametrize(("end", "rules"), [(1.1, []), (1.1001, ["drift"])])
+def test_a_drift_of_just_the_limit_is_allowed(end: float, rules: list[str]) -> None:
+    """Two tasks without noise; the first quarter at pace 1, the last at `end`."""
+    slow = np.exp(np.repeat([0.0, np.log(end) - 1e-12], 20))
+    found = judged(blocks=told_apart({"a": slow, "b": 2 * slow}))
+
+    assert rules == [breach.rule for breach in found.breaches if breach.rule == "drift"]
 
 
 def test_a_task_that_had_not_settled_is_caught_and_named() -> None:
@@ -95,13 +142,18 @@ def test_a_task_that_had_not_settled_is_caught_and_named() -> None:
     task = "tflite fp32 cascade@1"
     series[task] = series.pop("b") * np.linspace(1.5, 1.0, 40)
 
-    found = judged(blocks=told_apart(series))
+    blocks = told_apart(series)
 
-    (breach,) = found.breaches
-    assert "not settled" == breach.rule
-    start = "the cascade on tflite fp32, single images, with 1 thread: in the second half of the "
-    assert breach.found.startswith(start)
-    assert breach.found.endswith(" % less time than in the first")
+    (breach,) = judged(blocks=blocks).breaches
+
+    change, _ = blocks.settling(task)
+    voids: tuple[Claim, ...] = ("ratio", "time", "percentile")
+    assert Breach("not settled", change, SETTLING_LIMIT, voids, task, 1) == breach
+    assert change < 0.9
+    (decides,) = judged(blocks=blocks, deciding=(task,)).breaches
+    assert ("verdict", *voids) == decides.voids
+    (other,) = judge(CALM, {2: blocks}, deciding=(task,), allowed=False).breaches
+    assert voids == other.voids, "the verdict rests on one thread"
 
 
 def test_noise_alone_is_not_taken_for_settling() -> None:

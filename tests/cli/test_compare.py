@@ -88,7 +88,7 @@ def test_what_was_let_through_and_what_only_one_measured_is_said(
     assert 0 == code
     lines = capsys.readouterr().out.splitlines()
     assert [
-        "Compared across invalid: valid against invalid (foreign load, throttling)",
+        "Compared across invalid: valid against invalid (foreign process, throttling)",
         "numpy: 2.3.5 against 2.4.0",
         "onnxruntime: 1.23.2 against not used",
     ] == lines[2:5]

@@ -1,0 +1,151 @@
+"""The decision in words: what to ship, and why, said as loudly as the run allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from calexnet.bench import conclusions
+from calexnet.bench.decision_records import Alternative, Decision, Kind
+from calexnet.bench.energy_tables import energy_sentences
+from calexnet.bench.figures import (
+    at_most,
+    changed,
+    changed_between,
+    interval,
+    ratio,
+    significant,
+    time_against,
+    time_change,
+)
+from calexnet.bench.interval import Interval
+from calexnet.bench.results import Report
+from calexnet.bench.validity_records import Validity
+
+#: What a rival is called before its own name; the others' names say what they are.
+_RIVALS: dict[Kind, str] = {
+    "smaller model": "the smaller model ",
+    "other cascade": "the other cascade ",
+}
+
+
+def headline(report: Report) -> tuple[str, ...]:
+    """Return what all tables come to, a sentence each, the decision first."""
+    decided, networks = report.decision, report.alternatives
+    return (
+        sentence(decided, networks, report.validity),
+        *reasons(decided, networks),
+        *conclusions.headline(
+            report.amortisation, report.crossover, report.operating_points, report.accuracy
+        ),
+        *conclusions.slower_precisions(networks),
+        *conclusions.layout_sentences(report.layouts),
+        *conclusions.prediction_sentences(report.amortisation),
+        *conclusions.missing_int8(networks, report.bundle.builds),
+        *energy_sentences(report.energy),
+    )
+
+
+def sentence(decision: Decision, alternatives: Sequence[Alternative], validity: Validity) -> str:
+    """Return the decision in one sentence with its numbers, said as loudly as the run allows."""
+    if not validity.counts("verdict"):
+        return "INVALID: this run broke the rules of measuring, so it decides nothing."
+    doubt = "" if validity.stands("verdict") else "Unstable run, a hint at most. "
+    best = _find(decision.name, alternatives)
+    if best is None:  # a report that was cut by hand
+        return f"{doubt}{_upper(decision.choice)}: {decision.name}."
+    if decision.choice == "unclear":
+        return f"{doubt}It is unclear what to ship: {_unclear(decision, best, alternatives)}."
+    numbers = [f"{significant(best.ms)} ms an image"] if validity.counts("time") else []
+    if decision.ratio is not None:
+        numbers.append(time_against(decision.ratio.value, str(decision.against)))
+    numbers.append(f"with {_kept(best)}")
+    return f"{doubt}Ship {_named(best)}: {', '.join(numbers)}."
+
+
+def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[str, ...]:
+    """Return a sentence each on what decides, and on what is faster and was not taken."""
+    best = _find(decision.name, alternatives)
+    if best is None:
+        return ()
+    rival = _find(decision.against, alternatives)
+    doubt, lossy = (_find(name, alternatives) for name in (decision.doubt, decision.lossy))
+    return (
+        _won(best, alternatives[0], rival, decision.ratio),
+        *([] if doubt is None else [_doubt(doubt, best, decision.tolerance)]),
+        *([] if lossy is None else [_lossy(lossy, decision.tolerance)]),
+    )
+
+
+def _find(name: str | None, alternatives: Sequence[Alternative]) -> Alternative | None:
+    return next((one for one in alternatives if one.name == name), None)
+
+
+def _unclear(decision: Decision, best: Alternative, alternatives: Sequence[Alternative]) -> str:
+    said = (
+        f"the likeliest is {_named(best)} with {significant(best.ms)} ms an image and {_kept(best)}"
+    )
+    if decision.ratio is not None and decision.ratio.high >= 1:
+        against = time_against(decision.ratio.value, str(decision.against))
+        reach = time_change(decision.ratio.high)
+        return f"{said}, {against}, but it may as well take {reach}"
+    other = _find(decision.doubt, alternatives)
+    if other is None:
+        return said
+    return (
+        f"{said}, but {_named(other)} at {significant(other.ms)} ms is faster, and whether it "
+        "keeps the accuracy is not sure"
+    )
+
+
+def _kept(best: Alternative) -> str:
+    """Return what becomes of the accuracy, as a noun."""
+    verb, _, size = changed(-best.drop.value).partition(" ")
+    return (
+        "no accuracy lost"
+        if size == "nothing"
+        else (f"{size} of accuracy {'gained' if verb == 'gains' else 'lost'}")
+    )
+
+
+def _won(
+    best: Alternative, reference: Alternative, rival: Alternative | None, against: Interval | None
+) -> str:
+    accuracy = "is the reference for accuracy" if best is reference else _change(best.drop)
+    said = f"{_upper(_named(best))} takes {significant(best.ms)} ms an image and {accuracy}"
+    if rival is None or against is None:
+        return f"{said}; no network of another kind keeps the accuracy."
+    verb = "less than" if against.high < 1 else "not clearly less than"
+    return (
+        f"{said}; {verb} {_named(rival)} at {significant(rival.ms)} ms: "
+        f"ratio {interval(ratio, against.value, against.low, against.high)}."
+    )
+
+
+def _doubt(one: Alternative, best: Alternative, tolerance: float) -> str:
+    return (
+        f"{_upper(_named(one))} would be faster still, {significant(one.ms)} against "
+        f"{significant(best.ms)} ms, but whether it keeps the accuracy is not sure: it "
+        f"{_change(one.drop)}, and at most {at_most(tolerance)} may be lost. More test images "
+        "would tell."
+    )
+
+
+def _lossy(one: Alternative, tolerance: float) -> str:
+    return (
+        f"{_upper(_named(one))} is faster at {significant(one.ms)} ms, but "
+        f"{changed(-one.drop.value)}, more than {at_most(tolerance)}."
+    )
+
+
+def _change(drop: Interval) -> str:
+    if drop.low == drop.high == 0:
+        return "answers every image as the reference does"
+    return changed_between(-drop.value, -drop.high, -drop.low)
+
+
+def _named(one: Alternative) -> str:
+    return f"{_RIVALS.get(one.kind, '')}{one.name}"
+
+
+def _upper(name: str) -> str:
+    return name[:1].upper() + name[1:]
