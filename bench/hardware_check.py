@@ -33,7 +33,8 @@ from calexnet.cli import outcome
 from calexnet.cli.verify import REFERENCE, parity_with, recorded_images
 from calexnet.devices import DeviceRecord, open_device
 from calexnet.errors import CalexnetError, MeasurementError
-from calexnet.export import export_bundle, tensorrt
+from calexnet.export import export_bundle
+from calexnet.export.tensorrt import TensorRt
 from calexnet.manifest import FULL, Compiled, Fingerprint
 from calexnet.parity import Parity, Side
 from calexnet.runtimes import onnxruntime
@@ -171,7 +172,7 @@ def _tried(step: Callable[[], T]) -> tuple[T | None, str | None]:
 def _build(bundle: Path) -> Iterator[tuple[Named, float | str]]:
     """Build engines of every precision that there is; yield the seconds, or the problem."""
     held = [build.precision for build in open_bundle(bundle).manifest.compiled]
-    for precision in (FULL, *tensorrt.PRECISIONS):
+    for precision in (FULL, *TensorRt.precisions):
         if precision in held:
             start = time.monotonic()
             build = partial(export_bundle, bundle, target="tensorrt", precision=precision)

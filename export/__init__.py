@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calexnet.export.compilers import TARGETS
 from calexnet.export.settings import OWN_CONVERTER, EngineSettings
 
 if TYPE_CHECKING:
@@ -16,17 +17,6 @@ if TYPE_CHECKING:
     from calexnet.preprocessing import InputForm
 
 __all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_if", "export_run"]
-
-#: target -> module with ``compile(graphs, bundle, folder)``, which writes that target's files from
-#: graphs at full precision or one of its ``PRECISIONS``, and ``PACKAGES``, which it does that with.
-#: Targets of which a file runs on one GPU alone have ``build(graphs, exit_rates, settings)``
-#: instead, which gives their engines for such graphs, and `NEVER_RUN`, the reason if so.
-TARGETS = {
-    "onnxruntime": "calexnet.export.onnxruntime",
-    "tflite": "calexnet.export.tflite",
-    "tensorrt": "calexnet.export.tensorrt",
-    "tensorrt-rtx": "calexnet.export.tensorrt.rtx",
-}
 
 
 def export_run(

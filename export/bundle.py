@@ -12,7 +12,8 @@ from calexnet import checkpoint, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, InputError
-from calexnet.export import calibration, litert_torch, portable, segments, tflite, verify
+from calexnet.export import calibration, litert_torch, portable, segments, verify
+from calexnet.export.compilers import target_of
 from calexnet.export.engines import builds_engines, refuse_options
 from calexnet.export.parity import NOT_YET
 from calexnet.export.sealing import seal
@@ -21,7 +22,6 @@ from calexnet.export.settings import LITERT_TORCH, OWN_CONVERTER, EngineSettings
 from calexnet.export.targets import (
     build_target,
     compile_target,
-    refuse_unknown,
     versions,
     with_packages,
     with_versions,
@@ -59,7 +59,7 @@ def export_run(
     converter: str = OWN_CONVERTER,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
-    refuse_unknown(target, precision)
+    target_of(target, precision)
     _refuse_converter(converter, target, precision)
     refuse_options(target, engines, calib_data)
     _refuse_narrow_engines(run, out, target, precision)
@@ -180,7 +180,7 @@ def export_cascade(
 
 def _converted(cascade: Cascade, stage: Path, *, raw_input: bool) -> Compiled:
     """Write the files of tflite by Google's converter; return the manifest's entry."""
-    *parts, plain = litert_torch.compile(cascade, stage, tflite.FOLDER, raw_input=raw_input)
+    *parts, plain = litert_torch.compile(cascade, stage, "tflite", raw_input=raw_input)
     return Compiled("tflite", FULL, SEGMENTS, tuple(parts), plain, None, NOT_YET)
 
 

@@ -7,18 +7,18 @@ little else. So engines take precision, thresholds and all from the ONNX graphs 
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 
 from calexnet.bundle import Bundle
 from calexnet.errors import InputError
-from calexnet.export import TARGETS, portable
+from calexnet.export import portable
+from calexnet.export.compilers import EngineTarget, target_of
 from calexnet.export.settings import EngineSettings
 from calexnet.manifest import FULL, Compiled
 
 
 def builds_engines(target: str) -> bool:
     """Return whether `target` is built for one GPU, from graphs at any precision."""
-    return hasattr(import_module(TARGETS[target]), "build")
+    return isinstance(target_of(target), EngineTarget)
 
 
 def refuse_options(target: str, settings: EngineSettings | None, calib_data: str | None) -> None:
@@ -55,12 +55,13 @@ def build_engines(
         BundleError: There are no graphs at `precision`.
         CalexnetError: What the target raises.
     """
-    module = import_module(TARGETS[target])
+    builder = target_of(target)
+    assert isinstance(builder, EngineTarget), "files are compiled by compile_target"
     settings = settings or EngineSettings()
     source = portable.portable_build(bundle, precision)
     point = bundle.manifest.operating_point(None, source)
     graphs = portable.read(bundle, precision)
-    fingerprint, engines = module.build(graphs, point.exit_rates, settings)
+    fingerprint, engines = builder.build(graphs, point.exit_rates, settings)
     folder = target if precision == FULL else f"{target}/{precision}"
     *segments, plain = (
         portable.write_graph(
@@ -80,6 +81,6 @@ def build_engines(
         segments=tuple(segments),
         plain=plain,
         parity=None,
-        parity_reason=module.NEVER_RUN or reason,
+        parity_reason=builder.never_run or reason,
         fingerprint=fingerprint,
     )

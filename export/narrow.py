@@ -6,7 +6,6 @@ Everything starts from the float32 graphs in the bundle, so the run and torch ar
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 from calexnet import rules
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint, operating_point
-from calexnet.export import TARGETS, portable
+from calexnet.export import portable
 from calexnet.export.calibration import Calibration
+from calexnet.export.compilers import FileTarget, target_of
 from calexnet.export.parity import NOT_YET, parity_of
 from calexnet.gating import ExitTable
 from calexnet.manifest import SEGMENTS, Compiled, Manifest, with_build
@@ -60,8 +60,9 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
 
     attach = [branch.attach for branch in bundle.manifest.branches]
     graphs = narrow_cascade(portable.read(bundle), attach, precision, images)
-    module, folder = import_module(TARGETS[target]), f"{target}/{precision}"
-    *segments, plain = module.compile(graphs, bundle.folder, folder)
+    compiler = target_of(target, precision)
+    assert isinstance(compiler, FileTarget), "engines are built by build_engines"
+    *segments, plain = compiler.compile(graphs, bundle.folder, f"{target}/{precision}")
     return Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
 
 

@@ -7,19 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from calexnet.errors import ExportError
+from calexnet.export.compilers import FileTarget
 from calexnet.export.counts import count
 from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
 from calexnet.manifest import GraphRecord
 
-FOLDER = "onnxruntime"
-#: What builds its files, besides calexnet.
-PACKAGES = ("onnxruntime",)
-PRECISIONS = ("fp16", "int8", "int8-symmetric")
 
+class OnnxRuntime(FileTarget):
+    """Target ``onnxruntime``."""
 
-def compile(graphs: PortableGraphs, bundle: Path, folder: str = FOLDER) -> tuple[GraphRecord, ...]:
-    """Write every graph into `folder` of `bundle`; return their records, plain last."""
-    return tuple(_written(graph, bundle, f"{folder}/{graph.name}.onnx") for graph in graphs)
+    packages = ("onnxruntime",)
+    precisions = ("fp16", "int8", "int8-symmetric")
+
+    def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
+        """See `FileTarget`."""
+        return tuple(_written(graph, bundle, f"{folder}/{graph.name}.onnx") for graph in graphs)
 
 
 def _written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:

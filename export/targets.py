@@ -8,13 +8,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.export import TARGETS, calibration, narrow, portable
+from calexnet.export import calibration, narrow, portable
 from calexnet.export.calibration import Calibration
+from calexnet.export.compilers import TARGETS, FileTarget, target_of
 from calexnet.export.engines import build_engines, builds_engines, refuse_options
 from calexnet.export.parity import verified, verified_before
 from calexnet.export.portable import PortableGraphs
@@ -26,25 +27,6 @@ from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
 UNVERIFIED = "compiled from a bundle, and no real images were given to verify on"
-
-
-def refuse_unknown(target: str, precision: str = portable.PRECISION) -> None:
-    """Do nothing if there is such a target, and it comes at this precision.
-
-    Raises:
-        InputError: There is not, or it does not.
-    """
-    if target not in TARGETS:
-        raise InputError(
-            "unknown target", got=repr(target), expected=f"one of {', '.join(TARGETS)}"
-        )
-    known = (portable.PRECISION, *import_module(TARGETS[target]).PRECISIONS)
-    if precision not in known:
-        raise InputError(
-            f"target {target} does not come at this precision",
-            got=repr(precision),
-            expected=f"one of {', '.join(known)}",
-        )
 
 
 def export_bundle(
@@ -59,7 +41,7 @@ def export_bundle(
     engines: EngineSettings | None = None,
 ) -> Manifest:
     """See `calexnet.export.export_bundle`."""
-    refuse_unknown(target, precision)
+    target_of(target, precision)
     refuse_options(target, engines, calib_data)
     bundle = open_bundle(source)
     held = bundle.manifest
@@ -125,13 +107,15 @@ def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: 
         target: One of `TARGETS`.
         reason: Why nothing is known of its parity yet.
     """
-    *segments, plain = import_module(TARGETS[target]).compile(graphs, stage)
+    compiler = target_of(target)
+    assert isinstance(compiler, FileTarget), "engines are built by build_engines"
+    *segments, plain = compiler.compile(graphs, stage, target)
     return Compiled(target, FULL, SEGMENTS, tuple(segments), plain, None, reason)
 
 
 def with_versions(content: Manifest, target: str) -> Manifest:
     """Return `content` with the versions of the packages that wrote the files of `target`."""
-    return with_packages(content, import_module(TARGETS[target]).PACKAGES)
+    return with_packages(content, target_of(target).packages)
 
 
 def with_packages(content: Manifest, packages: Iterable[str]) -> Manifest:

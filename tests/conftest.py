@@ -99,8 +99,8 @@ def small_narrow_bundle(
 
     source, folder = small_bundle, tmp_path_factory.mktemp("bundles") / "tints"
     builds = [
-        *(("onnxruntime", precision) for precision in onnxruntime.PRECISIONS),
-        *(("tflite", precision) for precision in tflite.PRECISIONS),
+        *(("onnxruntime", precision) for precision in onnxruntime.OnnxRuntime.precisions),
+        *(("tflite", precision) for precision in tflite.Tflite.precisions),
     ]
     for target, precision in builds:
         export_bundle(

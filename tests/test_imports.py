@@ -80,6 +80,7 @@ BUILDS_GRAPHS = {
         "layout",
         "prepare",
         "turning",
+        "values",
         "window",
     )
 }

@@ -11,37 +11,32 @@ from importlib import import_module
 from typing import Any
 
 from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.export.compilers import EngineTarget
 from calexnet.export.portable import PortableGraphs
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import profiles
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes.tensorrt_rtx import REASON as NEVER_RUN
-
-__all__ = ["NEVER_RUN", "PACKAGES", "PRECISIONS", "build"]
-
-#: What builds its files, besides calexnet: the wheels differ by CUDA version.
-PACKAGES: tuple[str, ...] = ()
-PRECISIONS = ("fp16", "int8-symmetric")
+from calexnet.runtimes.tensorrt_rtx import REASON
 
 
-def build(
-    graphs: PortableGraphs, exit_rates: Sequence[float], settings: EngineSettings
-) -> tuple[Fingerprint, tuple[bytes, ...]]:
-    """See `calexnet.export.tensorrt.build`.
+class TensorRtRtx(EngineTarget):
+    """Target ``tensorrt-rtx``; its wheels differ by CUDA version."""
 
-    Raises:
-        RuntimeUnavailableError: TensorRT-RTX is not installed.
-        ExportError: TensorRT-RTX cannot take or build a graph.
-        InputError: A timing cache, which it does not have.
-    """
-    trt = _module()
-    if settings.timing_cache is not None:
-        raise InputError("TensorRT-RTX has no timing cache", fix="Leave out --timing-cache")
-    wanted = profiles(exit_rates, settings.batches)
-    engines = (build_engine(trt, *pair, settings) for pair in zip(graphs, wanted, strict=True))
-    built = tuple(engines)
-    return Fingerprint(f"tensorrt-rtx {trt.__version__}", None, None, None), built
+    precisions = ("fp16", "int8-symmetric")
+    never_run = REASON
+
+    def build(
+        self, graphs: PortableGraphs, exit_rates: Sequence[float], settings: EngineSettings
+    ) -> tuple[Fingerprint, tuple[bytes, ...]]:
+        """See `EngineTarget`."""
+        trt = _module()
+        if settings.timing_cache is not None:
+            raise InputError("TensorRT-RTX has no timing cache", fix="Leave out --timing-cache")
+        wanted = profiles(exit_rates, settings.batches)
+        engines = (build_engine(trt, *pair, settings) for pair in zip(graphs, wanted, strict=True))
+        built = tuple(engines)
+        return Fingerprint(f"tensorrt-rtx {trt.__version__}", None, None, None), built
 
 
 def _module() -> Any:

@@ -10,32 +10,29 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from calexnet.export.compilers import FileTarget
 from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
 from calexnet.export.tflite.order import order_at_border
 from calexnet.export.tflite.quantisation import LOWEST
 from calexnet.manifest import GraphRecord, TensorRecord
 
-FOLDER = "tflite"
-#: What builds its files, besides calexnet.
-PACKAGES = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
-PRECISIONS = ("fp16", "int8")
 
+class Tflite(FileTarget):
+    """Target ``tflite``."""
 
-def compile(graphs: PortableGraphs, bundle: Path, folder: str = FOLDER) -> tuple[GraphRecord, ...]:
-    """Write every graph into `folder` of `bundle`; return their records, plain last.
+    packages = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
+    precisions = ("fp16", "int8")
 
-    Raises:
-        ExportError: An operator is outside the set, or asks for what TFLite does not do.
-        RuntimeUnavailableError: onnx or the schema is not installed.
-    """
-    from calexnet.export.tflite.flatbuffer import require
+    def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
+        """See `FileTarget`."""
+        from calexnet.export.tflite.flatbuffer import require
 
-    require()
-    files = [convert(graph.data) for graph in graphs]
-    return tuple(
-        _write(bundle, f"{folder}/{graph.name}.tflite", graph, data)
-        for graph, data in zip(graphs, files, strict=True)
-    )
+        require()
+        files = [convert(graph.data) for graph in graphs]
+        return tuple(
+            _write(bundle, f"{folder}/{graph.name}.tflite", graph, data)
+            for graph, data in zip(graphs, files, strict=True)
+        )
 
 
 def _write(bundle: Path, path: str, graph: PortableGraph, data: bytes) -> GraphRecord:

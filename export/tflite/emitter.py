@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from calexnet.errors import ExportError
 from calexnet.export.tflite.flatbuffer import FlatModel
-from calexnet.export.tflite.fuse import ACTIVATION
-from calexnet.export.tflite.prepare import constant, dims, refusal
 from calexnet.export.tflite.quantisation import Quantisation, quantisation
+from calexnet.export.tflite.values import ACTIVATION, constant, dims, refusal
 
 
 class Emitter:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from calexnet.export.tflite.prepare import constant
-
-#: The attribute that carries the schema's name of an activation.
-ACTIVATION = "activation"
+from calexnet.export.tflite.values import ACTIVATION, constant
 
 #: Operators whose TFLite form can clamp its own result.
 HOSTS = {"Add", "Conv", "Div", "Gemm", "Mul", "Sub"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from calexnet.export.tflite.prepare import constant
+from calexnet.export.tflite.values import constant
 
 _FULL, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16
 

@@ -14,8 +14,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from calexnet.export.tflite.prepare import add_constant, constant
 from calexnet.export.tflite.quantisation import LOWEST, Quantisation, note, quantisation
+from calexnet.export.tflite.values import add_constant, constant
 
 _NARROW, _WIDE = "QuantizeLinear", "DequantizeLinear"
 

@@ -17,8 +17,8 @@ import numpy as np
 import onnx_ir as ir
 
 from calexnet.export.tflite.order import FIRST, LAST
-from calexnet.export.tflite.prepare import constant
 from calexnet.export.tflite.turning import Turning, rank_of
+from calexnet.export.tflite.values import constant
 
 
 def channels_last(graph: ir.Graph) -> None:

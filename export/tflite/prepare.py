@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 
-from calexnet.errors import ExportError
 from calexnet.export.tflite.flatbuffer import BATCH, TYPES
 from calexnet.export.tflite.operators import LOWERINGS
+from calexnet.export.tflite.values import add_constant, constant, dims, refusal
 
 #: What a batch size is computed with. Reshapes know theirs already, so nothing of it is left.
 _SHAPES = ("Shape", "Size")
@@ -39,28 +36,6 @@ def prepare(data: bytes) -> ir.Graph:
     return graph
 
 
-def constant(value: ir.Value | None) -> NDArray[Any] | None:
-    """Return what `value` holds if it is a constant."""
-    if value is None or not value.is_initializer() or value.const_value is None:
-        return None
-    return value.const_value.numpy()
-
-
-def add_constant(graph: ir.Graph, name: str, array: NDArray[Any]) -> ir.Value:
-    """Return a new constant of `graph`."""
-    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-    type, shape = ir.TensorType(tensor.dtype), ir.Shape(array.shape)
-    value = ir.Value(name=name, const_value=tensor, type=type, shape=shape)
-    graph.register_initializer(value)
-    return value
-
-
-def dims(value: ir.Value) -> tuple[int, ...]:
-    """Return the dimensions of `value`, `BATCH` for its batch."""
-    assert value.shape is not None
-    return tuple(dim if isinstance(dim, int) else BATCH for dim in value.shape)
-
-
 def _forget_computed_shape(node: ir.Node) -> None:
     """Give a reshape its output's shape as a constant, where an image's size was computed."""
     if node.op_type != "Reshape" or constant(node.inputs[1]) is not None:
@@ -82,18 +57,6 @@ def _refuse_foreign(graph: ir.Graph) -> None:
                 got=f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
                 expected=f"one of {', '.join(sorted(LOWERINGS))}",
             )
-
-
-def refusal(graph: ir.Graph | None, node: ir.Node, *, got: str, expected: str) -> ExportError:
-    """Return the error that names the node and the segment that TFLite cannot have."""
-    where = "a graph" if graph is None else graph.name
-    return ExportError(
-        f"{node.op_type}, node {node.name!r} of {where}, cannot be written for tflite",
-        got=got,
-        expected=expected,
-        fix="Change that layer in the network, use --target onnxruntime, or export the run with "
-        "--converter litert-torch",
-    )
 
 
 def _refuse_unknown(graph: ir.Graph, node: ir.Node, value: ir.Value) -> None:

@@ -10,8 +10,8 @@ import onnx_ir as ir
 from numpy.typing import ArrayLike, NDArray
 
 from calexnet.export.tflite.order import FIRST, LAST, Permutation, order_at_border
-from calexnet.export.tflite.prepare import add_constant, constant, refusal
 from calexnet.export.tflite.quantisation import note, quantisation
+from calexnet.export.tflite.values import add_constant, constant, refusal
 
 _SUFFIX = {LAST: ".channels_last", FIRST: ".channels_first"}
 

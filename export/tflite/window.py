@@ -10,8 +10,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.prepare import dims
 from calexnet.export.tflite.quantisation import quantisation
+from calexnet.export.tflite.values import dims
 
 
 @dataclass(frozen=True)

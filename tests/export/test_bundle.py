@@ -186,7 +186,7 @@ def fail(error: BaseException) -> Callable[..., Any]:
     ("module", "function", "error"),
     [
         (flops, "count", KeyboardInterrupt()),
-        (onnxruntime, "compile", OSError(28, "No space left on device")),
+        (onnxruntime.OnnxRuntime, "compile", OSError(28, "No space left on device")),
         (verify, "verify", ParityError("wrong")),
     ],
     ids=["interrupted", "disk full", "not verified"],

@@ -23,8 +23,8 @@ from tests.small_cascade import files_of
 
 FILES = {"onnxruntime": "onnx", "tflite": "tflite"}
 BUILDS = [
-    *(("onnxruntime", precision) for precision in onnxruntime.PRECISIONS),
-    *(("tflite", precision) for precision in tflite.PRECISIONS),
+    *(("onnxruntime", precision) for precision in onnxruntime.OnnxRuntime.precisions),
+    *(("tflite", precision) for precision in tflite.Tflite.precisions),
 ]
 every_build = pytest.mark.parametrize(("target", "precision"), BUILDS)
 

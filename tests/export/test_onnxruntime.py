@@ -19,7 +19,7 @@ def graph(name: str) -> PortableGraph:
 def test_graphs_are_written_as_they_are_in_order_with_plain_last(tmp_path: Path) -> None:
     graphs = PortableGraphs((graph("segment1"), graph("segment2")), graph("plain"))
 
-    records = onnxruntime.compile(graphs, tmp_path)
+    records = onnxruntime.OnnxRuntime().compile(graphs, tmp_path, "onnxruntime")
 
     names = ["segment1", "segment2", "plain"]
     assert names == [record.name for record in records]

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
 from calexnet.export.tflite.operators.reshape import reshaped
-from calexnet.export.tflite.prepare import dims
+from calexnet.export.tflite.values import dims
 
 
 def lower(node: ir.Node, to: Emitter) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.prepare import constant
 from calexnet.export.tflite.quantisation import quantisation
+from calexnet.export.tflite.values import constant
 from calexnet.export.tflite.window import options, pad, window_of
 
 

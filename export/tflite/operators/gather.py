@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.prepare import constant, dims
+from calexnet.export.tflite.values import constant, dims
 
 
 def lower(node: ir.Node, to: Emitter) -> None:

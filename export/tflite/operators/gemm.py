@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.prepare import constant
+from calexnet.export.tflite.values import constant
 
 
 def lower(node: ir.Node, to: Emitter) -> None:

@@ -7,8 +7,8 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.fuse import ACTIVATION
 from calexnet.export.tflite.quantisation import quantisation
+from calexnet.export.tflite.values import ACTIVATION
 from calexnet.export.tflite.window import options, pad, window_of
 
 #: What gives nothing below 0: padding with 0 then changes no maximum.

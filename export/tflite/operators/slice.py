@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.prepare import dims
+from calexnet.export.tflite.values import dims
 
 _MOST = 2**31 - 1
 

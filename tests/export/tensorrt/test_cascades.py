@@ -26,7 +26,7 @@ trt = pytest.importorskip(
     "tensorrt_rtx", reason="needs TensorRT-RTX: pip install 'calexnet[tensorrt-rtx]'"
 )
 
-PRECISIONS = ("fp32", *tensorrt.PRECISIONS)
+PRECISIONS = ("fp32", *tensorrt.TensorRt.precisions)
 CASCADES = [
     *(pytest.param("resnet8", head, 16, id=f"resnet8-{head}") for head in sorted(heads.HEADS)),
     pytest.param("resnet18", "prototype", 32, id="resnet18"),
@@ -53,7 +53,7 @@ def test_every_segment_builds_for_any_batch(backbone: str, head: str, side: int)
 
     for precision, graphs in at_every_precision(cascade):
         assert "uint8" == graphs.plain.inputs[0].dtype
-        _, engines = rtx.build(graphs, rates, EngineSettings((1, 4, 16)))
+        _, engines = rtx.TensorRtRtx().build(graphs, rates, EngineSettings((1, 4, 16)))
 
         assert len([*graphs]) == len(engines), precision
         assert all(engines), precision

@@ -87,7 +87,7 @@ def test_int8_counts_the_trunk_in_integers_and_decides_in_floats(
     assert 1 <= counted["DEQUANTIZE"] <= 3
 
 
-@pytest.mark.parametrize("precision", tflite.PRECISIONS)
+@pytest.mark.parametrize("precision", tflite.Tflite.precisions)
 def test_plain_and_cascade_hold_the_same_numbers(small_narrow_bundle: Path, precision: str) -> None:
     whole = constants(model_of(small_narrow_bundle, precision, "plain"))
     for name in NAMES[:-1]:
@@ -145,7 +145,7 @@ def test_narrow_files_are_smaller(small_narrow_bundle: Path, tmp_path: Path) -> 
     assert byte < half < 0.7 * full
 
 
-@pytest.mark.parametrize("precision", tflite.PRECISIONS)
+@pytest.mark.parametrize("precision", tflite.Tflite.precisions)
 def test_the_same_samples_give_the_same_bytes(
     small_narrow_bundle: Path, small_npz: Path, tmp_path: Path, precision: str
 ) -> None:

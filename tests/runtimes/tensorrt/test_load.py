@@ -213,4 +213,4 @@ def test_a_bundle_is_verified_on_the_board(
 
 def test_what_runs_engines_is_named(cuda: Cuda) -> None:
     assert ("cuda-bindings",) == runtime_packages("tensorrt")
-    assert ("fp16", "int8-symmetric") == tensorrt.PRECISIONS
+    assert ("fp16", "int8-symmetric") == tensorrt.TensorRt.precisions
