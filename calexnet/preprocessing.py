@@ -5,6 +5,7 @@ The same arithmetic is compiled into every first segment; this is its reference 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.errors import InputError
+from calexnet.resizing import Resize
 
 InputForm = Literal["uint8", "float"]
 
@@ -33,6 +35,8 @@ class Preprocessing:
         std: One a channel, over 0.
         input: ``uint8`` takes raw images ``(n, H, W, C)`` and does this inside the graph; ``float``
             takes float32 ``(n, C, H, W)``, already normalised.
+        resize: How the images it was trained on came to this size, and other images do; ``None`` =
+            they were of this size.
     """
 
     height: int
@@ -40,6 +44,7 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     input: InputForm = "uint8"
+    resize: Resize | None = None
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or not self.mean:
@@ -50,6 +55,13 @@ class Preprocessing:
             )
         if not all(s > 0 for s in self.std):
             raise InputError("std cannot be used", got=self.std, expected="numbers over 0")
+        sides = self.height, self.width
+        if self.resize is not None and (self.resize.height, self.resize.width) != sides:
+            raise InputError(
+                "images are brought to another size",
+                got=self.resize.words(),
+                expected=f"{self.width}x{self.height}",
+            )
 
     @property
     def channels(self) -> int:
@@ -77,6 +89,29 @@ class Preprocessing:
         scale, shift = self.scale_and_shift()
         channels_first = images.transpose(0, 3, 1, 2).astype(np.float32)
         return np.asarray(channels_first * scale + shift, dtype=np.float32)
+
+    def resized(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """Return raw images of any sizes, one or many, as one batch uint8 ``(n, H, W, C)``.
+
+        They are brought to size as the images of the training were (`resize`); where these were of
+        this size already, both sides are brought to it at once.
+
+        Args:
+            images: Each uint8 ``(h, w, C)``.
+
+        Raises:
+            InputError: One of them is no such image.
+        """
+        way = self.resize or Resize(self.height, self.width)
+        batch = [way(image) for image in images]
+        wrong = next((image.shape for image in batch if image.shape != self.image_shape), None)
+        if wrong is not None:
+            raise InputError(
+                "an image does not fit this cascade",
+                got=f"{wrong[2]} channels",
+                expected=f"{self.channels}",
+            )
+        return np.stack(batch) if batch else np.empty((0, *self.image_shape), np.uint8)
 
     def as_input(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Return raw images ``(n, H, W, C)`` as an engine takes them."""
@@ -109,15 +144,22 @@ class Preprocessing:
         Raises:
             InputError: Another type or shape.
         """
+        if isinstance(images, np.ma.MaskedArray):
+            raise InputError(
+                "the batch of images does not fit this cascade",
+                got="a masked array",
+                fix="Fill what is masked before this call",
+            )
         try:
             array = np.asarray(images)
-        except ValueError:  # images of several sizes
-            array = np.empty((), dtype=object)
+            got = f"{array.dtype} {array.shape}"
+        except ValueError:
+            array, got = np.empty((), dtype=object), "images of several sizes"
         dtype, wanted = self.dtype, self.batch_shape()
         if array.dtype != dtype or array.ndim != 4 or array.shape[1:] != wanted:
             raise InputError(
                 "the batch of images does not fit this cascade",
-                got=f"{array.dtype} {array.shape}",
+                got=got,
                 expected=f"{dtype} (n, {', '.join(map(str, wanted))})",
                 fix=self._advice(array),
             )
@@ -147,6 +189,12 @@ class Preprocessing:
     def _advice(self, array: NDArray[np.generic]) -> str:
         if array.shape == self.batch_shape():
             return "For a single image pass images[None]"
+        raw = array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == self.channels
+        if array.dtype == object or (raw and array.shape[1:] != self.image_shape):
+            return (
+                "Pass cascade.resize(images): it brings raw images (height, width, "
+                f"{self.channels}) of any sizes into this form"
+            )
         if self.input == "uint8":
             return "Pass images as a camera or a decoder gives them: bytes, channels last"
         return "Pass normalised images, channels first"

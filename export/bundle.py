@@ -232,8 +232,7 @@ def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | 
 
 
 def _preprocessing(cascade: Cascade, input: InputForm) -> Preprocessing:
-    trained = cascade.spec.preprocessing
-    return Preprocessing(trained.height, trained.width, trained.mean, trained.std, input)
+    return replace(cascade.spec.preprocessing, input=input)
 
 
 def _branches(cascade: Cascade) -> tuple[BranchRecord, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,21 @@ class Runner:
             EngineError: The runtime failed; the runner stays usable.
         """
         return self._answer(self._cascade, images, 1, probabilities)
+
+    def resize(self, images: Iterable[NDArray[np.uint8]]) -> Array:
+        """Return raw images of any sizes as one batch that this cascade takes.
+
+        They come to size as the training's own did, as the bundle's preprocessing says::
+
+            result = cascade(cascade.resize([photo, another]))
+
+        Args:
+            images: Each uint8 ``(height, width, C)``, as a camera or a decoder gives it.
+
+        Raises:
+            InputError: One of them is no such image.
+        """
+        return self._preprocessing.as_input(self._preprocessing.resized(images))
 
     def plain(self, images: Array) -> Result:
         """Return the answers of the backbone alone, as if every sample took the last exit.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calexnet.errors import InputError
 from calexnet.preprocessing import Preprocessing, channel_statistics
+from calexnet.resizing import Resize
 
 RAW = Preprocessing(height=2, width=3, mean=(0.5, 0.25), std=(0.5, 0.125))
 FLOAT = Preprocessing(height=2, width=3, mean=(0.5, 0.25), std=(0.5, 0.125), input="float")
@@ -107,11 +108,19 @@ def test_a_strided_batch_is_made_contiguous() -> None:
     [
         (RAW, np.zeros((2, 3, 2), np.uint8), r"uint8 \(2, 3, 2\)", r"pass images\[None\]"),
         (RAW, np.zeros((1, 2, 2, 3), np.uint8), r"uint8 \(1, 2, 2, 3\)", "channels last"),
+        (
+            RAW,
+            np.zeros((1, 5, 4, 2), np.uint8),
+            r"uint8 \(1, 5, 4, 2\)",
+            r"cascade\.resize\(images\)",
+        ),
         (RAW, np.zeros((1, 2, 3, 2), np.float32), "float32", "Pass images as a camera"),
         (RAW, [[[[0, 0]] * 3] * 2], r"int64 \(1, 2, 3, 2\)", "Pass images as a camera"),
         (RAW, "text", "<U4", "Pass images as a camera"),
-        (RAW, None, r"object \(\)", "Pass images as a camera"),
-        (RAW, [[1, 2], [3]], "", "Pass images as a camera"),
+        (RAW, None, r"object \(\)", "cascade.resize"),
+        (RAW, [[1, 2], [3]], "images of several sizes", r"Pass cascade\.resize\(images\)"),
+        (FLOAT, np.zeros((1, 4, 5, 2), np.uint8), "uint8", r"Pass cascade\.resize\(images\)"),
+        (RAW, np.zeros((1, 2, 3, 2), complex), "complex128", "Pass images as a camera"),
         (FLOAT, np.zeros((2, 2, 3), np.float32), "float32", r"pass images\[None\]"),
         (FLOAT, np.zeros((1, 2, 3, 2), np.float32), "float32", "channels first"),
         (FLOAT, np.zeros((1, 2, 2, 3), np.float64), "float64", "Pass normalised images"),
@@ -133,6 +142,37 @@ def test_another_batch_is_refused_with_what_would_fit(
         rf"expected {wanted}\. .*{fix}.*\.$",
     ):
         preprocessing.check(batch)
+
+
+def test_a_mask_is_not_dropped_in_silence() -> None:
+    masked = np.ma.masked_equal(np.zeros((1, 2, 3, 2), np.uint8), 0)
+
+    with pytest.raises(InputError, match=r"got a masked array\. Fill what is masked before this"):
+        RAW.check(masked)
+
+
+def test_images_of_any_sizes_become_one_batch_in_the_recorded_way() -> None:
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, size, dtype=np.uint8) for size in ((7, 9, 2), (2, 3, 2))]
+    cropping = Resize(2, 2, shorter=3)
+    recorded = Preprocessing(2, 2, RAW.mean, RAW.std, resize=cropping)
+
+    straight, cropped = RAW.resized(images), recorded.resized(images)
+
+    assert np.array_equal([Resize(2, 3)(images[0]), images[1]], straight)
+    assert np.array_equal([cropping(image) for image in images], cropped)
+    assert (0, 2, 3, 2) == RAW.resized([]).shape
+
+
+def test_what_cannot_be_brought_to_size_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^an image does not fit this cascade: got 3 channels; e"):
+        RAW.resized([np.zeros((5, 5, 3), np.uint8)])
+    with pytest.raises(InputError, match=r"^cannot resize what is no image: got uint8 \(5, 2\)"):
+        RAW.resized(np.zeros((5, 5, 2), np.uint8))
+    with pytest.raises(
+        InputError, match=r"^images are brought to another size: got 4; expected 3x"
+    ):
+        Preprocessing(2, 3, RAW.mean, RAW.std, resize=Resize(4, 4))
 
 
 def test_a_part_of_a_batch_says_where_it_begins() -> None:

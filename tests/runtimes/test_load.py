@@ -18,9 +18,11 @@ from calexnet.bundle import open_bundle
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER
 from calexnet.manifest import MANIFEST, Compiled
+from calexnet.preprocessing import InputForm
+from calexnet.resizing import Resize
 from calexnet.runtimes import load, loading
 from calexnet.runtimes.onnxruntime import OnnxRuntime
-from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images
+from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images, write_bundle
 
 TABLES = {point.name: point.table() for point in POINTS}
 
@@ -190,3 +192,28 @@ def test_a_damaged_bundle_is_refused_before_a_runtime_sees_any_of_it(
 def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="nowhere is not a bundle: got no such folder"):
         load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("input", ["uint8", "float"])
+@pytest.mark.parametrize("way", [None, Resize(8, 8, shorter=10)])
+def test_images_of_other_sizes_are_refused_with_the_call_that_takes_them(
+    tmp_path: Path, input: InputForm, way: Resize | None
+) -> None:
+    content = write_bundle(tmp_path / "bundle", input=input)
+    recorded = dataclasses.replace(content.preprocessing, resize=way)
+    changed = dataclasses.replace(content, preprocessing=recorded)
+    (tmp_path / "bundle" / MANIFEST).write_bytes(manifest.dump(changed))
+    cascade = load(tmp_path / "bundle", "onnxruntime")
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 256, s, dtype=np.uint8) for s in ((9, 30, 3), (14, 11, 3))]
+
+    refused: Any
+    for refused in (photos, photos[0][None]):
+        with pytest.raises(InputError, match=r"fit this cascade: .*cascade\.resize\(images\)"):
+            cascade(refused)
+    found = cascade(cascade.resize(photos))
+
+    expected = [(way or Resize(8, 8))(photo)[None] for photo in photos]
+    for row, image in enumerate(expected):
+        alone = cascade(recorded.as_input(image))
+        assert (alone.labels[0], alone.exits[0]) == (found.labels[row], found.exits[row])
