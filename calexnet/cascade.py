@@ -19,7 +19,7 @@ from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
 from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
-from calexnet.data.split import Split, SplitRecord
+from calexnet.data.split import Split, SplitRecord, over_classes
 from calexnet.errors import InputError, first_line
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
@@ -288,7 +288,7 @@ def train_cascade(
         )
         made = train_branches(branches, recipe, task)
 
-    kept = parts["calibration"][:_SAMPLES]
+    kept = over_classes(data, parts["calibration"], _SAMPLES, split.record.seed)
     return Cascade(
         spec=CascadeSpec(
             backbone=spec,

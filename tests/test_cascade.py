@@ -15,7 +15,7 @@ from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.calibration import operating_points
 from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
-from calexnet.data.split import divide
+from calexnet.data.split import divide, over_classes
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
 from calexnet.registry import Part
@@ -92,13 +92,15 @@ def test_operating_points_are_calibrated_on_the_calibration_part(
         np.testing.assert_allclose(found.table(), expected.table(), atol=1e-5)
 
 
-def test_samples_kept_are_of_the_calibration_part(
+def test_samples_kept_are_of_the_calibration_part_and_of_every_class(
     small_cascade: Cascade, small_data: Dataset
 ) -> None:
-    part = divide(small_data, 0).indices["calibration"][:128]
+    calibration = divide(small_data, 0).indices["calibration"]
+    part = over_classes(small_data, calibration, 128, 0)
 
     assert np.array_equal(small_data.images[part], small_cascade.samples.images)
     assert np.array_equal(small_data.labels[part], small_cascade.samples.labels)
+    assert {0, 1, 2, 3} == set(small_cascade.samples.labels[:4].tolist())
 
 
 def test_normalisation_comes_from_the_training_part_alone(

@@ -126,6 +126,20 @@ def thin(data: Dataset, rows: NDArray[np.intp], limit: int, seed: int) -> NDArra
     return np.sort(rows[np.argsort(drawn, kind="stable")[:limit]])
 
 
+def over_classes(data: Dataset, rows: NDArray[np.intp], limit: int, seed: int) -> NDArray[np.intp]:
+    """Return at most `limit` of `rows`, as evenly over the classes as they allow.
+
+    Drawn by hash. A second sample of a class comes after the first one of every class, and so on;
+    whatever order `rows` have, such as folder after folder, the start of the result is mixed.
+    """
+    hashes = [rules.uniform(data.keys[row], f"over classes {seed}") for row in rows]
+    mixed = rows[np.argsort(hashes, kind="stable")]
+    labels, turns = data.labels[mixed], np.zeros(len(mixed), np.intp)
+    for label in np.unique(labels):
+        turns[labels == label] = np.arange((labels == label).sum())
+    return mixed[np.argsort(turns, kind="stable")[:limit]]
+
+
 def _refuse_empty(data: Dataset, indices: Mapping[str, NDArray[np.intp]]) -> None:
     for part, rows in indices.items():
         if len(rows) == 0:

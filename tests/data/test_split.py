@@ -22,6 +22,7 @@ from calexnet.data.split import (
     Split,
     SplitRecord,
     divide,
+    over_classes,
     recorded_test_part,
     thin,
 )
@@ -302,3 +303,41 @@ def test_a_file_name_that_is_no_utf8_has_a_part_like_any_other() -> None:
     split = divide(data, seed=0)
 
     assert split.indices["test"].tolist() == recorded_test_part(data, split.record).tolist()
+
+
+TWELVE = tuple(f"class {number}" for number in range(12))
+LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60)
+
+
+@given(LABELS, st.integers(0, 70), SEEDS)
+def test_samples_over_classes_are_as_even_as_the_classes_allow(
+    labels: list[int], limit: int, seed: int
+) -> None:
+    data = dataclasses.replace(
+        keyed([str(i) for i in range(len(labels))]),
+        labels=np.sort(labels).astype(np.int64),
+        classes=TWELVE,
+    )
+    rows = np.arange(len(labels), dtype=np.intp)
+
+    found = over_classes(data, rows, limit, seed)
+
+    assert min(limit, len(labels)) == len(found) == len(set(found.tolist()))
+    counts, there = np.bincount(data.labels[found], minlength=5), np.bincount(labels, minlength=5)
+    # No class has two more than one that had more to give.
+    assert all(counts.max() - counts[c] <= 1 for c in range(5) if counts[c] < there[c])
+
+
+def test_the_first_of_a_folder_of_twelve_classes_show_all_of_them() -> None:
+    """As a folder of images is read: class after class."""
+    data = dataclasses.replace(
+        keyed([str(i) for i in range(1200)]), labels=np.repeat(np.arange(12), 100), classes=TWELVE
+    )
+
+    found = over_classes(data, np.arange(1200), 128, 0)
+
+    assert {10, 11} == set(np.bincount(data.labels[found]).tolist())
+    assert set(range(12)) == set(data.labels[found[:12]].tolist())
+    assert not np.array_equal(found, over_classes(data, np.arange(1200), 128, 1))
+    shuffled = np.random.default_rng(0).permutation(1200)
+    assert np.array_equal(found, over_classes(data, shuffled, 128, 0))
