@@ -90,12 +90,17 @@ class Cascade:
     branches: tuple[Branch, ...]
     samples: Samples
 
-    def ask(self, images: NDArray[np.uint8]) -> list[Answer]:
+    def ask(self, images: NDArray[np.uint8], *, double: bool = False) -> list[Answer]:
         """Return what every exit says of uint8 images ``(n, H, W, C)``: the reference.
 
         No sample leaves early here; `calexnet.gating` decides from the answers.
+
+        Args:
+            images: As the files have them.
+            double: Ask in float64, which the parts must have been converted to.
         """
         inputs = torch.from_numpy(self.spec.preprocessing.normalise(images))
+        inputs = inputs.double() if double else inputs
         with torch.inference_mode():
             *maps, logits = self.backbone(inputs)
             reduced = [b.head.reduce(m) for b, m in zip(self.branches, maps, strict=True)]

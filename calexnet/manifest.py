@@ -270,6 +270,15 @@ class Manifest:
             graph.file for build in self.compiled for graph in (*build.segments, build.plain)
         )
 
+    @property
+    def rounding(self) -> float | None:
+        """How far rounding alone moves the cascade's scores, if the export of its run measured it.
+
+        See `calexnet.parity`.
+        """
+        found = [build.parity.rounding for build in self.compiled if build.parity is not None]
+        return max((one for one in found if one is not None), default=None)
+
     def points_of(self, build: Compiled | None) -> tuple[OperatingPoint, ...]:
         """Return the operating points of `build`; ``None`` = of the cascade itself."""
         if build is None or build.operating_points is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +18,56 @@ from calexnet.gating import ExitTable, choose_exits, chosen_labels
 
 Floats = NDArray[np.float32]
 
-#: Largest score difference at fp32 that counts as rounding. Scores are at most 1; runtimes sum in
-#: different orders.
+#: Score difference that counts as rounding at fp32 in any network. Scores are at most 1; runtimes
+#: sum in different orders.
 BOUND = 1e-4
+
+#: How many times a network's own rounding two builds of it may differ: each is as far from the
+#: exact sums as was measured, and other images and runtimes may be twice as far.
+_ALLOWANCE = 4.0
+
+#: More is no rounding, whatever was measured: a network so coarse decides by chance.
+_MOST = 1e-2
 
 #: Above this share of decisions that rounding may tip, agreement says little.
 WEAK = 0.01
+
+
+Rule = Literal["score", "label", "plain label", "exit"]
+
+
+@dataclass(frozen=True)
+class Breach:
+    """A difference that rounding does not explain.
+
+    Attributes:
+        rule: What differs: a score; a label, of an exit or of plain; where a sample leaves.
+        value: By how much at most: in score, or in margin.
+        limit: What rounding explains.
+    """
+
+    rule: Rule
+    value: float
+    limit: float
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        what = {
+            "score": "scores differ by up to",
+            "label": "labels of an exit differ where the reference was sure by",
+            "plain label": "labels of plain differ where the reference was sure by",
+            "exit": "images leave elsewhere whose scores were from the threshold by",
+        }
+        return f"{what[self.rule]} {self.value:.1e}, and rounding explains {self.limit:.1e}"
+
+
+def bound_of(rounding: float | None) -> float:
+    """Return the largest score difference that counts as rounding.
+
+    Args:
+        rounding: How far rounding alone was seen to move the network's scores; ``None`` = unknown.
+    """
+    return min(max(BOUND, _ALLOWANCE * (rounding or 0.0)), _MOST)
 
 
 @dataclass(frozen=True)
@@ -34,10 +79,14 @@ class ExitFlips:
             answer than the other one; largest first.
         exit_margins: For each sample that leaves here on one side alone, how far the reference's
             score was from its threshold (1 where the class never exits); largest first.
+        leaving: Samples that the reference lets out here; ``None`` if it was not recorded.
+        answers: Those of them that the other cascade answers otherwise, wherever they leave it.
     """
 
     label_margins: tuple[float, ...]
     exit_margins: tuple[float, ...]
+    leaving: int | None = None
+    answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +104,9 @@ class Parity:
             of its threshold, so that rounding may decide them.
         reference_accuracy: Share of the samples that the reference's cascade answers rightly.
         accuracy: Share that this build's does.
+        early: Share that leaves this build before the last exit; ``None`` if it was not recorded.
+        rounding: How far rounding alone was seen to move the reference's scores; ``None`` if it was
+            not measured.
     """
 
     reference: str
@@ -66,6 +118,14 @@ class Parity:
     within_bound: float
     reference_accuracy: float
     accuracy: float
+    early: float | None = None
+    rounding: float | None = None
+
+    @property
+    def answers(self) -> int | None:
+        """Samples that the cascade answers otherwise; ``None`` if it was not recorded."""
+        counts = [flips.answers for flips in self.exits if flips.answers is not None]
+        return sum(counts) if len(counts) == len(self.exits) else None
 
     @property
     def label_flips(self) -> int:
@@ -83,18 +143,25 @@ class Parity:
         return self.within_bound > WEAK
 
     @property
-    def is_rounding(self) -> bool:
-        """Whether every difference is one that rounding explains: the bar at fp32.
+    def breaches(self) -> tuple[Breach, ...]:
+        """The differences that rounding does not explain.
 
         A label flips if two probabilities move towards each other, each by up to the bound.
         """
-        labels = [m for flips in self.exits for m in flips.label_margins]
-        exits = [m for flips in self.exits for m in flips.exit_margins]
-        return (
-            self.score_difference <= self.bound
-            and max((*labels, *self.plain_margins), default=0.0) <= 2 * self.bound
-            and max(exits, default=0.0) <= self.bound
+        labels = [margin for flips in self.exits for margin in flips.label_margins]
+        exits = [margin for flips in self.exits for margin in flips.exit_margins]
+        seen = (
+            Breach("score", self.score_difference, self.bound),
+            Breach("label", _largest(labels), 2 * self.bound),
+            Breach("plain label", _largest(self.plain_margins), 2 * self.bound),
+            Breach("exit", _largest(exits), self.bound),
         )
+        return tuple(one for one in seen if not one.value <= one.limit)  # NaN is one
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether every difference is one that rounding explains: the bar at fp32."""
+        return not self.breaches
 
 
 @dataclass(frozen=True)
@@ -152,6 +219,7 @@ def compare(
     found: Side,
     truth: NDArray[np.integer],
     tables: Sequence[Floats],
+    rounding: float | None = None,
 ) -> Parity:
     """Return how closely `found` follows `reference`.
 
@@ -160,37 +228,48 @@ def compare(
         found: What is judged.
         truth: Integer ``(n,)``.
         tables: The reference's thresholds at all operating points.
+        rounding: How far rounding alone was seen to move the reference's scores.
     """
+    bound = bound_of(rounding)
     theirs, ours = reference.answers.exits, found.answers.exits
     wanted = choose_exits(theirs, reference.thresholds)
     taken = choose_exits(ours, found.thresholds)
     plain = reference.answers.lead(-1, found.answers.plain_labels)
-    differences = np.abs(theirs.scores - ours.scores)
-    plain_difference = np.abs(theirs.scores[-1] - found.answers.plain_scores)
+    right, said = chosen_labels(theirs, wanted), chosen_labels(ours, taken)
     return Parity(
         reference=reference.name,
         samples=len(truth),
-        bound=BOUND,
-        score_difference=float(max(differences.max(), plain_difference.max())),
+        bound=bound,
+        score_difference=score_difference(reference.answers, found.answers),
         exits=tuple(
             ExitFlips(
                 _falling(reference.answers.lead(k, labels)[labels != theirs.labels[k]]),
                 _exit_margins(theirs, reference.thresholds, wanted, taken, k),
+                leaving=int((wanted == k + 1).sum()),
+                answers=int(((wanted == k + 1) & (right != said)).sum()),
             )
             for k, labels in enumerate(ours.labels)
         ),
         plain_margins=_falling(plain[found.answers.plain_labels != theirs.labels[-1]]),
-        within_bound=float(np.mean([doubtful(theirs, table).mean() for table in tables])),
-        reference_accuracy=float((chosen_labels(theirs, wanted) == truth).mean()),
-        accuracy=float((chosen_labels(ours, taken) == truth).mean()),
+        within_bound=float(np.mean([doubtful(theirs, table, bound).mean() for table in tables])),
+        reference_accuracy=float((right == truth).mean()),
+        accuracy=float((said == truth).mean()),
+        early=float((taken <= theirs.branches).mean()),
+        rounding=rounding,
     )
 
 
-def doubtful(table: ExitTable, thresholds: Floats) -> NDArray[np.bool_]:
+def score_difference(one: Answers, other: Answers) -> float:
+    """Return the largest difference between two builds' scores, plain's included; NaN if any is."""
+    exits = np.abs(one.exits.scores - other.exits.scores).max()
+    return float(np.maximum(exits, np.abs(one.plain_scores - other.plain_scores).max()))
+
+
+def doubtful(table: ExitTable, thresholds: Floats, bound: float = BOUND) -> NDArray[np.bool_]:
     """Return which samples meet a decision that rounding may tip, at any branch: bool ``(n,)``."""
     doubt = np.zeros(table.labels.shape[1], dtype=np.bool_)
     for branch in range(table.branches):
-        doubt |= _distance(table, thresholds, branch) <= BOUND
+        doubt |= _distance(table, thresholds, branch) <= bound
     return doubt
 
 
@@ -213,6 +292,10 @@ def _distance(table: ExitTable, thresholds: Floats, branch: int) -> Floats:
     bar = thresholds[branch][table.labels[branch]]
     distance = np.abs(table.scores[branch] - np.where(np.isfinite(bar), bar, np.nan))
     return np.asarray(np.where(np.isnan(distance), 1.0, distance), dtype=np.float32)
+
+
+def _largest(margins: Sequence[float]) -> float:
+    return float(np.max(margins, initial=0.0))
 
 
 def _falling(margins: Floats) -> tuple[float, ...]:

@@ -227,7 +227,7 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
             f"Where its runtime is: calexnet verify {out} --data {name}",
         ]
     else:
-        lines += ["", *parity_lines(build.parity)]
+        lines += ["", *parity_lines(build.parity, full=precision == FULL)]
     return "\n".join(lines)
 
 

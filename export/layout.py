@@ -87,6 +87,7 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
         side(runner, images),
         labels,
         [point.table() for point in bundle.manifest.points_of(build)],
+        bundle.manifest.rounding,
     )
     refuse_beyond_rounding(parity, "layout if", "the segments")
     return replace(build, parity=parity, parity_reason=None)

@@ -66,6 +66,7 @@ def parity_of(
         replace(side(runner, images), thresholds=thresholds),
         calibration.labels[:_SAMPLES],
         [point.table() for point in bundle.manifest.operating_points],
+        bundle.manifest.rounding,
     )
 
 
@@ -83,8 +84,7 @@ def refuse_beyond_rounding(parity: Parity, what: str, reference: str) -> None:
     if not parity.is_rounding:
         raise ParityError(
             f"{what} decides otherwise than {reference} that it is made of",
-            got=f"scores within {parity.score_difference:.1e}, {parity.label_flips} other labels, "
-            f"{parity.exit_flips} other exits on {parity.samples} real images",
+            got=f"{'; '.join(map(str, parity.breaches))}, on {parity.samples} real images",
             expected="differences that rounding explains",
             fix="This is a fault of the export; please report it with the bundle",
         )

@@ -44,11 +44,16 @@ def load_runner(
     thresholds: NDArray[np.float32] | Sequence[Sequence[float]] | None = None,
     lazy: bool = False,
     cache: bool | None = False,
+    runs: Runtime | None = None,
 ) -> Runner:
-    """See `calexnet.runtimes.load`; `bundle` is opened already, and nothing is kept by default."""
+    """See `calexnet.runtimes.load`; `bundle` is opened already, and nothing is kept by default.
+
+    `runs` takes the place of the target's own runtime.
+    """
     if threads is not None and threads < 1:
         raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
     chosen, compiled = _choose(bundle, target, precision, layout)
+    chosen = runs or chosen
     point = bundle.manifest.operating_point(operating_point, compiled).table()
     table = point if thresholds is None else tables.checked(thresholds, point.shape)
 

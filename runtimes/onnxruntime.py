@@ -163,6 +163,25 @@ class OnnxRuntime(Runtime):
         )
 
 
+class AsWritten(OnnxRuntime):
+    """Runs graphs operator by operator on the processor, unoptimised.
+
+    It computes the same, but sums in another order: where the two differ, that is rounding.
+    """
+
+    keeps = False
+
+    def load(
+        self, record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
+    ) -> OnnxRuntimeEngine:
+        """See `Runtime`; there is one provider, the processor."""
+        import onnxruntime
+
+        options = session_options(threads)
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return OnnxRuntimeEngine(record, _session(record, data, options))
+
+
 def gpu_providers() -> tuple[str, ...]:
     """Return those of `PROVIDERS` for GPUs that this ONNX Runtime was built with.
 

@@ -13,7 +13,17 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from calexnet.gating import NEVER, ExitTable, choose_exits
-from calexnet.parity import BOUND, WEAK, Answers, ExitFlips, Parity, Side, compare, doubtful
+from calexnet.parity import (
+    BOUND,
+    WEAK,
+    Answers,
+    ExitFlips,
+    Parity,
+    Side,
+    bound_of,
+    compare,
+    doubtful,
+)
 
 TRUTH = np.array([0, 1, 1], np.int64)
 #: Two exits, three samples, two classes.
@@ -53,7 +63,10 @@ def test_a_build_follows_itself() -> None:
         found.label_flips,
         found.exit_flips,
     )
-    assert (ExitFlips((), ()),) * 2 == found.exits
+    # Sample 1 of 3 leaves at once.
+    assert (ExitFlips((), (), 1, 0), ExitFlips((), (), 2, 0)) == found.exits
+    assert 0 == found.answers
+    assert pytest.approx(1 / 3) == found.early
     assert found.is_rounding
     # Sample 1 leaves at once, the others stay; all are right.
     assert (1.0, 1.0) == (found.accuracy, found.reference_accuracy)
@@ -192,3 +205,53 @@ def test_flips_and_margins_add_up(
         for margins in (flips.label_margins, flips.exit_margins):
             assert sorted(margins, reverse=True) == list(margins)
             assert all(0 <= margin <= 1 for margin in margins)
+
+
+def test_answers_that_differ_are_counted_at_the_exit_where_the_reference_lets_them_out() -> None:
+    """Sample 0 leaves at once; the last exit says something else of sample 2."""
+    found = parity(side(changed(1, 2, 0.9)))
+
+    assert [(1, 0), (2, 1)] == [(flips.leaving, flips.answers) for flips in found.exits]
+    assert 1 == found.answers
+
+
+def test_a_label_that_flips_where_nobody_leaves_is_no_other_answer() -> None:
+    found = parity(side(changed(0, 2, 0.52)))
+
+    assert (1, 0) == (found.label_flips, found.answers)
+
+
+@pytest.mark.parametrize(
+    ("rounding", "bound"),
+    [(None, 1e-4), (0.0, 1e-4), (2.5e-5, 1e-4), (8e-5, 3.2e-4), (1e-3, 4e-3), (0.5, 1e-2)],
+)
+def test_the_bound_is_four_times_what_rounding_does_and_no_free_pass(
+    rounding: float | None, bound: float
+) -> None:
+    assert pytest.approx(bound) == bound_of(rounding)
+
+
+def test_a_deep_network_is_held_to_its_own_rounding() -> None:
+    """As a ResNeXt-50 was: no other label, no other exit, scores within 1.6e-4."""
+    reference, found = side(), side(changed(0, 0, 0.9 + 1.6e-4))
+
+    strict, fair = (
+        compare(reference, found, TRUTH, [THRESHOLDS], rounding) for rounding in (None, 5e-5)
+    )
+
+    (breach,) = strict.breaches
+    assert ("score", BOUND) == (breach.rule, breach.limit)
+    assert "scores differ by up to 1.6e-04, and rounding explains 1.0e-04" == str(breach)
+    assert () == fair.breaches
+    assert (5e-5, 2e-4) == (fair.rounding, fair.bound)
+
+
+def test_a_score_of_nan_is_no_rounding_wherever_it_is() -> None:
+    found = side()
+    spoilt = np.array([np.nan, 0.7, 0.8], np.float32)
+
+    plain = parity(replace(found, answers=replace(found.answers, plain_scores=spoilt)))
+
+    (breach,) = plain.breaches
+    assert "score" == breach.rule
+    assert np.isnan(breach.value)

@@ -12,9 +12,12 @@ import numpy as np
 import onnx
 import onnx.numpy_helper
 import pytest
+import torch
+from torch import Tensor, nn
 
+from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.cascade import Cascade
-from calexnet.errors import ParityError
+from calexnet.errors import ExportError, ParityError
 from calexnet.export.verify import verify
 from calexnet.gating import choose_exits
 from calexnet.parity import BOUND
@@ -123,7 +126,7 @@ def test_a_changed_weight_names_its_segment(
     with pytest.raises(
         ParityError,
         match=rf"^the scores of {name} differ from PyTorch's: got up to \S+ on \d+ real samples; "
-        r"expected at most 0\.0001\. This is a fault of the export",
+        r"expected at most 0\.0001, which rounding explains in this network\. This is a fault of",
     ):
         verify(small_cascade, reload(bundle))
 
@@ -192,7 +195,7 @@ def test_a_gate_that_decides_otherwise_is_found(
 
     with pytest.raises(
         ParityError,
-        match=r"^the compiled chain takes other exits than the cascade: got \d+ of \d+ samples",
+        match=r"^the compiled chain decides otherwise than the cascade: got \d+ of \d+ samples",
     ):
         verify(small_cascade, reload(bundle))
 
@@ -233,3 +236,93 @@ def test_every_operating_point_is_run(small_cascade: Cascade, small_bundle: Path
     assert {point.table().tobytes() for point in points} <= set(seen)
     table = small_cascade.answer(small_cascade.samples.images)
     assert 1 < len({choose_exits(table, point.table()).tobytes() for point in points})
+
+
+def answer_otherwise_alone(model: onnx.ModelProto) -> None:
+    """Answer with the first class where a batch has one image."""
+    label = node(model, "ArgMax")
+    make = onnx.helper.make_node
+    one = onnx.numpy_helper.from_array(np.array([1], np.int64), "one_image")
+    first = np.array([1e3, 0, 0, 0], np.float32)
+    model.graph.initializer.extend([one, onnx.numpy_helper.from_array(first, "first_class")])
+    nodes = [
+        make("Shape", [label.input[0]], ["rows"], start=0, end=1),
+        make("Equal", ["rows", "one_image"], ["is_alone"]),
+        make("Cast", ["is_alone"], ["times"], to=onnx.TensorProto.FLOAT),
+        make("Mul", ["times", "first_class"], ["more"]),
+        make("Add", [label.input[0], "more"], ["spoilt"]),
+    ]
+    at = list(model.graph.node).index(label)
+    for offset, each in enumerate(nodes):
+        model.graph.node.insert(at + offset, each)
+    label.input[0] = "spoilt"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_goes_wrong_with_single_images_alone_is_found(
+    small_cascade: Cascade, bundle: Path, name: str
+) -> None:
+    spoil(bundle, name, answer_otherwise_alone)
+
+    with pytest.raises(
+        ParityError, match=rf"^the labels of {name}, one image at a time differ from PyTorch's"
+    ):
+        verify(small_cascade, reload(bundle))
+
+
+class Wrapped(nn.Module):
+    """A network whose logits are changed in the end; its stages keep their names."""
+
+    def __init__(self, network: nn.Module, change: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.__dict__.update(network.__dict__)
+        self.network, self.change = [network], change
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.change(self.network[0](images))
+
+
+def changed(cascade: Cascade, change: Callable[[Tensor], Tensor]) -> Cascade:
+    frozen = FrozenBackbone(Wrapped(cascade.backbone.network, change), cascade.spec.attach)
+    return dataclasses.replace(cascade, backbone=frozen)
+
+
+def test_a_network_that_mixes_its_images_is_told_so(
+    small_cascade: Cascade, small_bundle: Path
+) -> None:
+    """All agree on batches of 64: only one image alone shows it."""
+    mixing = changed(small_cascade, lambda logits: logits - 2 * logits.mean(0))
+
+    with pytest.raises(
+        ExportError,
+        match=r"^the network answers an image alone otherwise than in a batch: got \d+ of 64 real "
+        r"samples with another label, scores that differ by up to .*Take out of forward what",
+    ):
+        verify(mixing, reload(small_bundle))
+
+
+def test_the_bound_follows_what_float32_itself_does_to_the_scores(
+    small_cascade: Cascade, small_bundle: Path
+) -> None:
+    """Added to 30,000 and taken away again, a logit keeps steps of 1/512."""
+    coarse = changed(small_cascade, lambda logits: (logits + 3e4) - 3e4)
+    exact = small_cascade.answer(small_cascade.samples.images).scores[-1, :32]
+    moved = np.abs(coarse.answer(coarse.samples.images).scores[-1, :32] - exact).max()
+    assert 1e-4 < moved < 1e-3
+
+    parity = verify(coarse, reload(small_bundle))
+
+    assert pytest.approx(moved, rel=0.02) == parity.rounding
+    assert pytest.approx(4 * moved, rel=0.02) == parity.bound
+    assert BOUND < parity.score_difference < parity.bound
+    assert parity.is_rounding
+
+
+def test_a_network_that_knows_float32_alone_keeps_the_usual_bound(
+    small_cascade: Cascade, small_bundle: Path
+) -> None:
+    single = changed(small_cascade, lambda logits: logits @ torch.eye(4))
+
+    parity = verify(single, reload(small_bundle))
+
+    assert (None, BOUND) == (parity.rounding, parity.bound)
