@@ -13,9 +13,10 @@ import pytest
 
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
+from calexnet.parity import score_difference
 from calexnet.runtimes import onnxruntime as target
 from calexnet.runtimes.loading import load_runner
-from calexnet.runtimes.onnxruntime import OnnxRuntimeEngine
+from calexnet.runtimes.onnxruntime import AsWritten, OnnxRuntimeEngine
 from tests.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
@@ -173,3 +174,10 @@ def test_without_the_package_the_message_says_what_to_install(
         r"Run: pip install 'calexnet\[onnxruntime\]'\.$",
     ):
         target.OnnxRuntime().require()
+
+
+def test_as_written_a_graph_computes_the_same_in_another_order(bundle: Bundle) -> None:
+    images = random_images(9)
+    usual, other = (load_runner(bundle, threads=1, runs=runs) for runs in (None, AsWritten()))
+
+    assert score_difference(usual.answers(images), other.answers(images)) < 1e-5
