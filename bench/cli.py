@@ -63,9 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--tolerance", type=float, default=1.0, help="points of accuracy that may be lost"
     )
     parser.add_argument(
-        "--seconds", type=float, default=40.0, help="rough time for all that is timed"
+        "--seconds",
+        type=float,
+        default=40.0,
+        help="for all that is timed: fewer blocks, not more",
     )
-    parser.add_argument("--blocks", type=int, default=40, help="interleaved blocks")
+    parser.add_argument("--blocks", type=int, default=40, help="interleaved blocks, at most")
     parser.add_argument(
         "--load",
         default="closed",

@@ -28,6 +28,7 @@ from calexnet.bench.time_records import (
     Flip,
     LayoutRow,
     OperatingPointRow,
+    Untold,
     Verdict,
 )
 from calexnet.manifest import FULL
@@ -36,6 +37,9 @@ Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow, LayoutRow)
 
 #: Target, precision and threads: what stays the same along one line of a plot.
 Setting = tuple[str, str, int]
+
+#: Why no break-even rate is told.
+UNTOLD: dict[Untold, str] = {"nobody leaves": "nobody leaves early, so no mix of exits was seen"}
 
 VERDICTS: dict[Verdict, str] = {
     "cascade": "cascade is faster",

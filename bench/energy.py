@@ -301,6 +301,15 @@ def choose_source(
     return None, refused
 
 
+def expected_s(source: EnergySource, plan: EnergyPlan, tasks: int) -> float:
+    """Return how long the windows of so many tasks take on a source, with both idle ends."""
+    record = source.record
+    window_s = record.window_s(plan.window_s)
+    one = window_s + record.averaging_s + record.tick_s
+    idle = 2 * (_IDLE_WINDOWS * window_s + record.averaging_s)
+    return plan.windows * tasks * one + idle + 2 * _COST_ROUNDS * plan.probe_s
+
+
 def unmeasured(refused: Mapping[str, str]) -> EnergyMethod:
     """Return that nothing was measured, and why."""
     reason = "; ".join(f"{name}: {why}" for name, why in refused.items())

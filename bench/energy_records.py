@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calexnet.bench.time_records import Verdict
+from calexnet.bench.time_records import Untold, Verdict
 from calexnet.devices.energy import SourceRecord
 
 
@@ -102,14 +102,15 @@ class EnergyCrossoverRow:
         batch: Samples a call.
         threads: Within an operator.
         break_even_exit_rate: Share that must leave early, the observed mix kept; ``None`` if even 1
-            uses more. Predicted: for single images on one thread from the exits' own joules, else
-            from the foretold time and the power that the cascade drew.
+            uses more, or for `reason`. Predicted: for single images on one thread from the exits'
+            own joules, else from the foretold time and the power that the cascade drew.
         break_even_low: Lower end of its band, as in time.
         break_even_high: Upper end; ``None`` if it may be that no share is enough.
         observed_exit_rate: Share that does.
         recombined_j: The exits' joules, weighted with the observed shares; ``None`` where they were
             not measured.
         cascade_j: The cascade's own, measured on images in their mixed order.
+        reason: Why no rate can be told.
     """
 
     target: str
@@ -122,6 +123,7 @@ class EnergyCrossoverRow:
     observed_exit_rate: float
     recombined_j: float | None
     cascade_j: float
+    reason: Untold | None = None
 
 
 @dataclass(frozen=True)

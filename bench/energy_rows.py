@@ -17,6 +17,7 @@ from calexnet.bench.energy import (
     break_even,
     choose_source,
     estimated_j,
+    expected_s,
     unmeasured,
 )
 from calexnet.bench.energy_records import (
@@ -28,9 +29,11 @@ from calexnet.bench.energy_records import (
     ExitEnergyRow,
 )
 from calexnet.bench.interval import Interval
+from calexnet.bench.prediction import mix_seen
 from calexnet.bench.statistics import product
 from calexnet.bench.timing import Task
 from calexnet.devices.base import Device, Probe
+from calexnet.devices.energy import EnergySource
 from calexnet.devices.pacing import RealTime, Time
 from calexnet.devices.power_csv import PowerCsv
 from calexnet.progress import Progress
@@ -138,6 +141,22 @@ def measure_energy(
     return section.full(run, run.method(refused))
 
 
+def duration_s(device: Device, plan: EnergyPlan, tasks: int, power_csv: Path | None) -> float:
+    """Return how long it takes to measure the energy of so many tasks; 0 without a sensor."""
+    source, _ = _chosen(device, plan, power_csv)
+    return 0.0 if source is None else expected_s(source, plan, tasks)
+
+
+def _chosen(
+    device: Device, plan: EnergyPlan, power_csv: Path | None
+) -> tuple[EnergySource | None, dict[str, str]]:
+    """Return what tells the energy, and why others cannot."""
+    probes, unused = device.probes() if plan.windows else (), device.unused()
+    if power_csv is not None:
+        probes, unused = (Probe("power CSV", PowerCsv(power_csv)),), None
+    return choose_source(probes, unused, plan.windows)
+
+
 @dataclass(frozen=True)
 class _Section:
     """The rows of one section, with or without a run."""
@@ -208,7 +227,11 @@ class _Section:
         costs = [interval_of(row.gross) for row in exits if row.gross is not None]
         if single is None or ratio is None or len(costs) < len(exits):
             return ()
-        rate, low, high = break_even(costs, self.parts.rates, single.plain.joules, ratio)
+        rates = self.parts.rates
+        told = mix_seen(rates)
+        rate, low, high = (
+            break_even(costs, rates, single.plain.joules, ratio) if told else (None, None, None)
+        )
         found = EnergyCrossoverRow(
             **self.subject,
             batch=1,
@@ -216,9 +239,10 @@ class _Section:
             break_even_exit_rate=rate,
             break_even_low=low,
             break_even_high=high,
-            observed_exit_rate=float(sum(self.parts.rates[:-1])),
-            recombined_j=float(np.dot(self.parts.rates, [cost.value for cost in costs])),
+            observed_exit_rate=float(sum(rates[:-1])),
+            recombined_j=float(np.dot(rates, [cost.value for cost in costs])),
             cascade_j=single.cascade.joules,
+            reason=None if told else "nobody leaves",
         )
         return (found,)
 

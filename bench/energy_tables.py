@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.conclusions import UNTOLD, by_setting, setting_name
 from calexnet.bench.energy_records import (
     EnergyComparison,
     EnergyCost,
@@ -138,7 +138,7 @@ def energy_sentences(rows: Sequence[EnergyRow]) -> tuple[str, ...]:
 def _crossover_sentences(report: Report) -> Iterable[str]:
     """Yield where joules break even for single images, whose exits were measured one by one."""
     for row in report.energy_crossover:
-        if row.recombined_j is None:
+        if row.recombined_j is None or row.reason is not None:
             continue
         rate = row.break_even_exit_rate
         words = (
@@ -173,7 +173,7 @@ def crossover(report: Report) -> Table[EnergyCrossoverRow]:
 
 def _break_even(row: EnergyCrossoverRow) -> str:
     if row.break_even_exit_rate is None:
-        return f"{MISSING} (never saves)"
+        return f"{MISSING} ({'never saves' if row.reason is None else UNTOLD[row.reason]})"
     high = row.break_even_high
     ends = f"{percent(row.break_even_low)} to {'never' if high is None else percent(high)}"
     return f"{percent(row.break_even_exit_rate)} ({ends})"

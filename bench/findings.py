@@ -118,7 +118,8 @@ class Findings:
         )
 
     def _crossover(self, grid: Grid, threads: int, batch: int) -> time_records.CrossoverRow:
-        rate, low, high = grid.break_even(batch)
+        told = prediction.mix_seen(self.of.exits.rates)
+        rate, low, high = grid.break_even(batch) if told else (None, None, None)
         return time_records.CrossoverRow(
             **self.of.names,
             batch=batch,
@@ -128,6 +129,7 @@ class Findings:
             break_even_high=high,
             observed_exit_rate=float(sum(self.of.exits.rates[:-1])),
             verdict=self._compared(grid.blocks, batch).verdict,
+            reason=None if told else "nobody leaves",
         )
 
     def _compared(self, blocks: Blocks, batch: int) -> statistics.Comparison:
@@ -256,7 +258,7 @@ class Findings:
             )
             for threads in self.of.plan.threads
             for batch in self.of.plan.batches
-            for early in prediction.EARLY
+            for early in prediction.shares(self.of.exits.rates)
         ]
 
     def _foretold(
@@ -306,7 +308,8 @@ class Findings:
                 found.append(known[row.threads, row.batch])
             elif ratio is not None:
                 grid = self.grid(row.threads, timings[row.threads])
-                rate, low, high = grid.break_even(row.batch, ratio)
+                told = prediction.mix_seen(self.of.exits.rates)
+                rate, low, high = grid.break_even(row.batch, ratio) if told else (None, None, None)
                 found.append(
                     EnergyCrossoverRow(
                         **self.of.names,
@@ -318,6 +321,7 @@ class Findings:
                         observed_exit_rate=float(sum(self.of.exits.rates[:-1])),
                         recombined_j=None,
                         cascade_j=row.gross.cascade.joules,
+                        reason=None if told else "nobody leaves",
                     )
                 )
         return found

@@ -13,6 +13,7 @@ from typing import Any
 
 from calexnet import schema
 from calexnet.bench.conditions import Look
+from calexnet.bench.schedule import Schedule
 from calexnet.bench.timing import Block
 from calexnet.storage import explained, staged_file
 
@@ -23,16 +24,17 @@ class Journal:
     Attributes:
         resumed: How many blocks an earlier run left.
         looks: What that run saw of the machine.
+        schedule: By which it called everything, if it had begun.
     """
 
     def __init__(self, path: Path | None, lines: list[dict[str, Any]]) -> None:
         self._path = path
-        self._calls: dict[str, dict[str, int]] = {}
+        self.schedule: Schedule | None = None
         self._blocks: dict[str, list[Block]] = {}
         self.looks: list[Look] = []
         for line in lines:
-            if "calls" in line:
-                self._calls[line["group"]] = line["calls"]
+            if "schedule" in line:
+                self.schedule = schema.decode(Schedule, line["schedule"])
             else:
                 block = {name: (seconds, cpu_s) for name, (seconds, cpu_s) in line["block"].items()}
                 self._blocks.setdefault(line["group"], []).append(block)
@@ -56,19 +58,13 @@ class Journal:
                 file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
         return cls(path, lines[1:])
 
-    def calls(self, group: str) -> dict[str, int] | None:
-        """Return how many calls a block has of each task, None if the group was not begun."""
-        return self._calls.get(group)
-
     def blocks(self, group: str) -> list[Block]:
         """Return the blocks of a group that an earlier run left."""
         return self._blocks.get(group, [])
 
-    def begin(self, group: str, calls: Mapping[str, int]) -> None:
-        """Note how many calls a block of a group has, if that is not known."""
-        if group not in self._calls:
-            self._calls[group] = dict(calls)
-            self._write({"group": group, "calls": self._calls[group]})
+    def begin(self, schedule: Schedule) -> None:
+        """Note how everything is called, before any block."""
+        self._write({"schedule": schema.encode(schedule)})
 
     def add(self, group: str, block: Block, look: Look) -> None:
         """Keep a block, and what was seen of the machine while it was measured."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from importlib import metadata
@@ -29,10 +31,11 @@ from calexnet.bench.energy_rows import EnergySection
 from calexnet.bench.figures import counted
 from calexnet.bench.findings import Findings, Found, latency_row
 from calexnet.bench.journal import Journal
-from calexnet.bench.memory import MemoryRow, memory_rows
+from calexnet.bench.memory import NETWORKS, MemoryRow, memory_rows
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
+from calexnet.bench.schedule import Outlook, Schedule, schedule
 from calexnet.bench.subject import Images, Load, Subject, Timing
 from calexnet.bench.timing import Block, Method, Stopwatch, WallClock, Work, interleave
 from calexnet.bench.validity_records import Validity
@@ -43,9 +46,12 @@ from calexnet.devices.base import Device, DeviceState
 from calexnet.devices.pacing import RealTime, Time
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.manifest import SEGMENTS, Compiled
-from calexnet.progress import Progress
+from calexnet.progress import Progress, track
 from calexnet.runtimes.loading import load_runner, require_build, runtime_packages
 from calexnet.runtimes.runner import Runner
+
+#: What a process takes to start and to import a runtime.
+_CHILD_S = 1.0
 
 
 def measure(
@@ -150,12 +156,48 @@ class _Benchmark:
 
     def _timings(self, journal: Journal, watch: Watch) -> dict[int, Timing]:
         work = {threads: self._work(threads) for threads in self.threads}
-        tasks = sum(len(one) for one in work.values())
-        seconds = self.plan.seconds / (tasks * self.plan.blocks)
+        planned = journal.schedule or self._schedule(work)
+        if journal.schedule is None:
+            journal.begin(planned)
+        self.method = replace(self.method, blocks=planned.blocks)
         return {
-            threads: self._timing(threads, mine, seconds, journal, watch)
+            threads: self._timing(threads, mine, planned.calls, journal, watch)
             for threads, mine in work.items()
         }
+
+    def _schedule(self, work: Mapping[int, Mapping[str, Work]]) -> Schedule:
+        """Return how often everything is called, and say how long all of it takes."""
+        so_far = monotonic()
+        every = {_in_group(t, name): one for t, mine in work.items() for name, one in mine.items()}
+        once_s = {
+            name: every[name].once_s(self.method)
+            for name in track(every, "finding out how fast each task is", len(every))
+        }
+        left = self.plan.seconds - (monotonic() - so_far)
+        found = schedule(once_s, left, self.plan.blocks)
+        extra = sum(
+            once_s[name] * sum(1 for _ in one.new_shapes(found.calls[name] * found.blocks))
+            for name, one in every.items()
+        )
+        found = schedule(once_s, max(left - extra, left / 2), self.plan.blocks)
+        outlook = Outlook(
+            so_far=monotonic() - self.start_s,
+            settling=0.0,
+            timing=found.seconds + extra,
+            energy=sum(s.energy_s(self.device) for s in self.subjects),
+            memory=self._memory_s(),
+            asked=self.plan.seconds,
+            blocks=found.blocks,
+            asked_blocks=self.plan.blocks,
+        )
+        print(f"calexnet-bench: {outlook.words()}", file=sys.stderr)
+        return found
+
+    def _memory_s(self) -> float:
+        """Return how long the processes that measure memory take, by what loading took here."""
+        if not self._measures_memory():
+            return 0.0
+        return sum(len(NETWORKS) * (_CHILD_S + s.loading_s) for s in self.subjects)
 
     def _work(self, threads: int) -> dict[str, Work]:
         asked = threads in self.plan.threads
@@ -176,18 +218,17 @@ class _Benchmark:
         self,
         threads: int,
         work: Mapping[str, Work],
-        seconds: float,
+        calls: Mapping[str, int],
         journal: Journal,
         watch: Watch,
     ) -> Timing:
-        group = f"{threads} thread{'s' * (threads > 1)}"
+        group = counted(threads, "thread")
         known = journal.blocks(group)
-        calls = journal.calls(group) or {
-            name: one.calls_in(seconds, self.method) for name, one in work.items()
+        blocks = self.method.blocks
+        tasks = {
+            name: one.task(calls[_in_group(threads, name)], blocks) for name, one in work.items()
         }
-        journal.begin(group, calls)
-        tasks = {name: one.task(calls[name], self.method.blocks) for name, one in work.items()}
-        with Progress(f"{group}, {len(tasks)} tasks, blocks", self.plan.blocks) as progress:
+        with Progress(f"{group}, {len(tasks)} tasks, blocks", blocks) as progress:
             progress.advance(len(known))
 
             def after_block(block: Block) -> None:
@@ -265,9 +306,12 @@ class _Benchmark:
         )
 
     def _memory(self) -> tuple[MemoryRow, ...]:
-        if not self.plan.memory or self.plan.provider is not None:  # a GPU's own is not seen
+        if not self._measures_memory():
             return ()
         return memory_rows(self.bundle.folder, self.builds, max(self.plan.batches), 1)
+
+    def _measures_memory(self) -> bool:
+        return self.plan.memory and self.plan.provider is None  # a GPU's own is not seen
 
     def _contenders(self) -> Iterator[Contender]:
         for subject in self.subjects:
@@ -389,7 +433,7 @@ class _Benchmark:
             command=self.plan.command,
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(monotonic() - self.start_s, 1),
-            blocks=self.plan.blocks,
+            blocks=self.method.blocks,
             clock=self.method.stopwatch.name,
             providers={s.prefix.strip(): s.runner.provider for s in self.subjects},
             load=str(self.plan.load),
@@ -446,6 +490,10 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
     if not asked:  # said as loading says it
         load_runner(bundle, plan.target, plan.precision)
     return usable, left_out
+
+
+def _in_group(threads: int, name: str) -> str:
+    return f"{counted(threads, 'thread')}: {name}"
 
 
 def _rival_at(rival: Rival, batch: int) -> str:

@@ -87,6 +87,8 @@ def measure_memory(
         reason = said[-1] if said else f"the process ended with {failed.returncode}"
     except subprocess.TimeoutExpired:
         reason = f"the process did not end within {_PATIENCE_S} s"
+    except OSError as refused:
+        reason = f"the process could not be started: {refused.strerror}"
     return MemoryRow(target, precision, network, batch, threads, None, None, reason)
 
 

@@ -21,8 +21,8 @@ class BenchPlan:
     Attributes:
         batches: Batch sizes for the tables.
         threads: Thread settings.
-        blocks: Interleaved blocks.
-        seconds: Rough time for all that is timed; a slow network takes at least a call a block.
+        blocks: Interleaved blocks, at most.
+        seconds: For all that is timed; there are fewer blocks where these would take longer.
         all_samples: Measure on every sample; the user vouches that none was trained on.
         target: ``None`` = all that work here.
         precision: ``None`` = all.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import log2
 
-from calexnet.bench.conclusions import VERDICTS, Setting, by_setting, setting_name
+from calexnet.bench.conclusions import UNTOLD, VERDICTS, Setting, by_setting, setting_name
 from calexnet.bench.drawing import (
     EDGE,
     RIGHT,
@@ -144,12 +144,14 @@ def _break_even_plot(anchor: str, name: str, rows: Sequence[CrossoverRow]) -> st
 
 
 def _never(row: CrossoverRow) -> bool:
-    return row.break_even_exit_rate is None
+    return row.break_even_exit_rate is None and row.reason is None
 
 
 def _break_even_words(row: CrossoverRow) -> str:
     rate = row.break_even_exit_rate
     needed = "never pays" if rate is None else f"pays from {percent(rate)}"
+    if row.reason is not None:
+        needed = UNTOLD[row.reason]
     observed = percent(row.observed_exit_rate)
     return f"batch {row.batch}: {needed}, observed {observed}, {VERDICTS[row.verdict]}"
 
@@ -171,16 +173,18 @@ def _observed(frame: Frame, rows: Sequence[CrossoverRow]) -> tuple[str, str]:
 
 
 def _break_even_lines(frame: Frame, rows: Sequence[CrossoverRow]) -> Iterable[str]:
-    """Yield the line in pieces: it has a gap wherever the cascade never pays."""
-    for never, run in groupby(rows, key=_never):
+    """Yield the line in pieces: it has a gap wherever no rate is enough, or told."""
+    for missing, run in groupby(rows, key=lambda row: row.break_even_exit_rate is None):
         places = [(frame.x(r.batch), frame.y(r.break_even_exit_rate or 0.0)) for r in run]
-        if not never and len(places) > 1:
+        if not missing and len(places) > 1:
             yield line(places, "cascade")
 
 
 def _break_even_mark(frame: Frame, row: CrossoverRow, never_y: float) -> str:
     x, rate = frame.x(row.batch), row.break_even_exit_rate
     words = _break_even_words(row)
+    if row.reason is not None:
+        return ""
     if rate is None:
         return cross(x, never_y, "cascade never", words)
     unclear = " unclear" if row.verdict == "unclear" else ""

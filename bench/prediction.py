@@ -207,6 +207,16 @@ def _times_each(
     return found, found - down, found + up
 
 
+def shares(exit_rates: Sequence[float]) -> tuple[float, ...]:
+    """Return the early shares to foretell: none but 0 where no mix among branches was seen."""
+    return EARLY if mix_seen(exit_rates) else EARLY[:1]
+
+
+def mix_seen(exit_rates: Sequence[float]) -> bool:
+    """Tell whether it is known how early exits spread over the branches: some were seen, or one."""
+    return len(exit_rates) == 2 or sum(exit_rates[:-1]) > 0
+
+
 def profile(early: float, exit_rates: Sequence[float]) -> tuple[float, ...]:
     """Return exit rates with `early` leaving before the tail, the observed mix kept."""
     return exit_profile(early, exit_rates[:-1])

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from calexnet.bench.energy_rows import (
     EnergyCell,
     EnergyExits,
     EnergySection,
+    duration_s,
     measure_energy,
 )
 from calexnet.bench.energy_rows import Subject as Names
@@ -99,6 +101,7 @@ class Subject:
         prefix: Of its tasks' names.
         point: The operating point that tables are about.
         points: All of them.
+        loading_s: That loading it took, on one thread setting.
     """
 
     def __init__(
@@ -106,8 +109,10 @@ class Subject:
     ) -> None:
         self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
         self.prefix = f"{build.target} {build.precision} "
+        begun = monotonic()
         self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}
         self.runner = self.runners[1]
+        self.loading_s = (monotonic() - begun) / len(self.runners)
         chosen = "" if plan.provider is None else f" ({self.runner.provider})"
         self.names: Names = {"target": build.target + chosen, "precision": build.precision}
         beside = _one_file(bundle, build)
@@ -246,6 +251,13 @@ class Subject:
             power_volts=self.plan.power_volts,
             cpu_tdp_w=self.plan.cpu_tdp_w,
             time=time,
+        )
+
+    def energy_s(self, device: Device) -> float:
+        """Return how long measuring the energy takes."""
+        cells = len(self.plan.threads) * len(self.plan.batches)
+        return duration_s(
+            device, self.plan.energy, 2 * cells + len(self.exits.rates), self.plan.power_csv
         )
 
     def _energy_cell(self, timing: Timing, threads: int, batch: int) -> EnergyCell:

@@ -12,6 +12,9 @@ from typing import Literal
 from calexnet.bench.interval import Interval
 
 Verdict = Literal["cascade", "plain", "unclear"]
+#: Why a break-even rate is not told: nobody leaves early, so that there is no mix among several
+#: branches to keep.
+Untold = Literal["nobody leaves"]
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,14 @@ class CrossoverRow:
         batch: Samples a call.
         threads: Within an operator.
         break_even_exit_rate: Share that must leave before the tail, the observed mix among
-            branches kept, for both to cost the same; ``None`` if even 1 loses. Predicted.
+            branches kept, for both to cost the same; ``None`` if even 1 loses, or for `reason`.
+            Predicted.
         break_even_low: Lower end of its band, in which neither surely costs less; ``None`` if no
             share is enough for sure.
         break_even_high: Upper end; ``None`` if it may be that no share is enough.
         observed_exit_rate: Share that does, on the test part. Measured.
         verdict: Who is faster, ``unclear`` if the interval of the ratio holds 1.
+        reason: Why no rate can be told.
     """
 
     target: str
@@ -88,6 +93,7 @@ class CrossoverRow:
     break_even_high: float | None
     observed_exit_rate: float
     verdict: Verdict
+    reason: Untold | None = None
 
 
 @dataclass(frozen=True)

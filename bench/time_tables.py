@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from calexnet.bench.conclusions import (
+    UNTOLD,
     VERDICTS,
     flip_sentences,
     layout_sentences,
@@ -309,7 +310,7 @@ def _break_even(row: CrossoverRow) -> str:
     """Return the rate; both ends of the scale in words, as they read like mistakes otherwise."""
     rate = row.break_even_exit_rate
     if rate is None:
-        return f"{MISSING} (never pays)"
+        return f"{MISSING} ({'never pays' if row.reason is None else UNTOLD[row.reason]})"
     low, high = row.break_even_low, row.break_even_high
     ends = f"({percent(low)} to {'never' if high is None else percent(high)})"
     return f"0.0 %, always pays {ends}" if rate == 0 else f"{percent(rate)} {ends}"

@@ -22,8 +22,8 @@ from calexnet.errors import InputError
 
 Floats = NDArray[np.float64]
 
-#: Calls of a task that are timed to find out how many fit into a block.
-_TRIALS = 5
+#: Calls of a task that are timed to find out how many fit into a block; none after so many seconds.
+_TRIALS, _TRIALS_S = 5, 0.2
 
 #: One call of whatever is timed.
 Call = Callable[[], object]
@@ -154,23 +154,24 @@ class Work:
     group: str = ""
     ahead: Callable[[int], Call] | None = None
 
-    def calls_in(self, seconds: float, method: Method) -> int:
-        """Return how many calls of a block are counted if all of its calls take so many seconds.
+    def once_s(self, method: Method) -> float:
+        """Return the seconds of a call, with what goes ahead of it.
 
-        At least one; another goes ahead that is not counted. From the fastest of a few: one hiccup
-        must not starve a task in every block.
+        The fastest of a few: one hiccup must not starve a task in every block. A slow call is made
+        less often: beside it a hiccup is small.
         """
         once_s = self._fastest(self.call, method.stopwatch)
         if self.ahead is not None and method.load.calls_per_s is None:
             once_s += self._fastest(self.ahead, method.stopwatch)
-        once_s = max(once_s, 1.0 / (method.load.calls_per_s or np.inf), 1e-9)
-        return max(1, round(seconds / once_s) - 1)
+        return max(once_s, 1.0 / (method.load.calls_per_s or np.inf), 1e-9)
 
     @staticmethod
     def _fastest(make: Callable[[int], Call], stopwatch: Stopwatch) -> float:
-        calls = [make(number) for number in range(_TRIALS)]
-        calls[0]()
-        return min(stopwatch.seconds(call) for call in calls)
+        make(0)()
+        found: list[float] = []
+        while len(found) < _TRIALS and sum(found) < _TRIALS_S:
+            found.append(stopwatch.seconds(make(len(found))))
+        return min(found)
 
     def task(self, calls: int, blocks: int = 1) -> Task:
         """Return a task of so many calls a block; each block goes on where the last one ended.
@@ -182,12 +183,12 @@ class Work:
             lambda block: [self.call(block * calls + i) for i in range(calls)],
             calls * self.images,
             self.images,
-            lambda: [self.call(number) for number in self._new_shapes(calls * blocks)],
+            lambda: [self.call(number) for number in self.new_shapes(calls * blocks)],
             self.group,
             lambda block: [] if ahead is None else [ahead(block * calls + i) for i in range(calls)],
         )
 
-    def _new_shapes(self, calls: int) -> Iterator[int]:
+    def new_shapes(self, calls: int) -> Iterator[int]:
         """Yield the numbers of the calls that meet a shape for the first time."""
         met: set[object] = set()
         for number in range(calls):

@@ -272,9 +272,10 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     blocks = [line["block"] for line in kept if "block" in line]
     assert 2 == len(blocks)
     (plain,) = (row for row in found.samples if (row.network, row.batch) == ("plain", 1))
-    (calls,) = (line["calls"] for line in kept if "calls" in line)
+    (planned,) = (line["schedule"] for line in kept if "schedule" in line)
     name = "onnxruntime fp32 plain@1"
-    expected = [1e3 * sum(block[name][0]) / calls[name] for block in blocks]
+    calls = planned["calls"][f"1 thread: {name}"]
+    expected = [1e3 * sum(block[name][0]) / calls for block in blocks]
     assert pytest.approx(expected) == list(plain.ms)
     assert "2 blocks were measured in an earlier run that was cut short." in found.provenance.notes
     assert 300.0 == found.validity.conditions.hottest_c

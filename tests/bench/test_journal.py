@@ -9,11 +9,13 @@ import pytest
 
 from calexnet.bench.conditions import Look
 from calexnet.bench.journal import Journal
+from calexnet.bench.schedule import Schedule
 from calexnet.bench.timing import Block
 from calexnet.devices.base import DeviceState
 
 RUN = {"bundle": "ab", "plan": (1, 2.5, "closed")}
 LOOKS = [Look(DeviceState(1.0, throttled=("heat",)), 2.0, 0.5, 0.0), Look(None, 1.0, 0.0, 0.25)]
+PLANNED = Schedule(2, {"1 thread: a": 2, "1 thread: b": 1}, 2.5)
 BLOCKS: list[Block] = [{"a": ([0.5, 0.25], 0.125), "b": ([1.0], 0.5)}, {"a": ([0.1, 0.2], 0.0)}]
 
 
@@ -22,7 +24,7 @@ def path(tmp_path: Path) -> Path:
     """A journal with two blocks of one group."""
     path = tmp_path / "new" / ".out.journal"
     journal = Journal.open(path, RUN)
-    journal.begin("1 thread", {"a": 2, "b": 1})
+    journal.begin(PLANNED)
     for block, look in zip(BLOCKS, LOOKS, strict=True):
         journal.add("1 thread", block, look)
     assert 0 == journal.resumed
@@ -35,8 +37,8 @@ def test_the_same_run_finds_what_was_measured(path: Path) -> None:
     assert 2 == found.resumed
     assert BLOCKS == found.blocks("1 thread")
     assert LOOKS == found.looks
-    assert {"a": 2, "b": 1} == found.calls("1 thread")
-    assert ([], None) == (found.blocks("2 threads"), found.calls("2 threads"))
+    assert PLANNED == found.schedule
+    assert [] == found.blocks("2 threads")
 
 
 def test_another_run_begins_anew(path: Path) -> None:
@@ -64,7 +66,7 @@ def test_a_file_that_is_no_journal_begins_anew(path: Path) -> None:
 
 def test_without_a_path_nothing_is_kept() -> None:
     journal = Journal.open(None, RUN)
-    journal.begin("1 thread", {"a": 1})
+    journal.begin(PLANNED)
     journal.add("1 thread", BLOCKS[0], LOOKS[0])
 
     assert [] == journal.blocks("1 thread")

@@ -114,6 +114,7 @@ def test_crossover_follows_from_amortisation_and_the_exit_rates(report: Report) 
         assert statistics.Comparison(1.0, 1.0, interval).verdict == row.verdict
         assert pytest.approx(observed) == row.observed_exit_rate
         rate = row.break_even_exit_rate
+        assert row.reason is None
         if cost.ratio < 1:
             assert rate is not None
             assert 0 <= rate <= row.observed_exit_rate
@@ -204,6 +205,20 @@ def test_another_operating_point_is_what_all_tables_are_about(bench_bundle: Path
         found.accuracy.cascade_right_only,
     )
     assert 0.0 == found.crossover[0].observed_exit_rate
+
+
+def test_where_nobody_leaves_no_break_even_is_invented(bench_bundle: Path) -> None:
+    """Of two branches that nobody leaves by, no mix was seen that more exits could keep."""
+    plan = dataclasses.replace(QUICK, operating_point=STRICT, energy=EnergyPlan(2, 0.01, 0.01))
+
+    found = quick(bench_bundle, device=Board(), plan=plan)
+
+    rows: list[Any] = [*found.crossover, *found.energy_crossover]
+    for row in rows:
+        ends = (row.break_even_exit_rate, row.break_even_low, row.break_even_high)
+        assert ((None,) * 3, "nobody leaves") == (ends, row.reason)
+    assert 2 == len(rows)
+    assert [0.0] == [row.early for row in found.foretold]
 
 
 def test_segments_stand_for_every_batch_that_survivors_may_form(report: Report) -> None:
@@ -403,7 +418,7 @@ def test_nothing_is_bound_for_the_first_time_while_it_is_timed(
     monkeypatch.setattr(host.HostLane, "_bind", noted)
     monkeypatch.setattr(timing, "_block", block)
     if not warm:  # to see that there would be some
-        monkeypatch.setattr(timing.Work, "_new_shapes", lambda work, calls: ())
+        monkeypatch.setattr(timing.Work, "new_shapes", lambda work, calls: ())
     plan = dataclasses.replace(QUICK, batches=(1, 5, 8), blocks=20, all_samples=True)
 
     quick(bench_bundle, plan=plan)

@@ -122,3 +122,17 @@ def test_the_table_says_what_was_found_and_why_not() -> None:
     ) == table.rows
     assert () == memory_tables(sample_report())
     assert report == schema.decode(Report, schema.encode(report))
+
+
+def test_a_process_that_cannot_be_started_is_a_reason_and_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that is gone, as after an upgrade, or no memory left to fork."""
+    monkeypatch.setattr("sys.executable", str(tmp_path / "gone"))
+
+    row = measure_memory(tmp_path, *SUBJECT, "plain", 1, 1)
+
+    assert (None, "the process could not be started: No such file or directory") == (
+        row.peak_bytes,
+        row.reason,
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from calexnet.bench.schedule import calls_within
 from calexnet.bench.timing import Block, Load, Method, Spent, Stopwatch, Task, Work, interleave
 from calexnet.devices.pacing import Action, Pulse, Time
 from calexnet.errors import InputError
@@ -206,9 +207,9 @@ def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None
 
     work = Work(call, images=8)
 
-    assert [1, 1, 3, 9] == [work.calls_in(s, Method(2)) for s in (0.0, 0.1, 1.0, 2.5)]
-    assert 19 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1e6)))
-    assert 4 == work.calls_in(5.0, Method(2, load=Load(calls_per_s=1.0)))
+    assert [1, 1, 3, 9] == [calls_within(s, work.once_s(Method(2))) for s in (0.0, 0.1, 1.0, 2.5)]
+    assert 19 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1e6))))
+    assert 4 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1.0))))
     walked.clear()
     task = work.task(3)
     assert 24 == task.images
@@ -250,8 +251,10 @@ def test_what_comes_ahead_of_each_call_is_made_and_not_counted(world: World) -> 
     one = Work(work("a", 0.25), images=1, ahead=work("b", 0.75))
     due = Method(2, load=Load(calls_per_s=1.0), time=Ticking(world))
 
-    assert [1, 2, 4] == [one.calls_in(seconds, Method(2)) for seconds in (1.0, 3.0, 5.0)]
-    assert 4 == one.calls_in(5.0, due)
+    assert [1, 2, 4] == [
+        calls_within(seconds, one.once_s(Method(2))) for seconds in (1.0, 3.0, 5.0)
+    ]
+    assert 4 == calls_within(5.0, one.once_s(due))
     world.log.clear()
     spent = interleave({"a": one.task(2)}, Method(2))["a"]
     assert ["a0", "a1", "b0", "a0", "b1", "a1", "b2", "a2", "b3", "a3"] == world.log
@@ -267,7 +270,7 @@ def test_one_hiccup_does_not_starve_a_task(world: World) -> None:
     costs = iter([0.25, 0.25, 25.0, 0.25, 0.25, 0.25])
     work = Work(lambda number: lambda: world.spend("a", next(costs)), images=1)
 
-    assert 9 == work.calls_in(2.5, Method(2))
+    assert 9 == calls_within(2.5, work.once_s(Method(2)))
 
 
 def test_every_shape_is_met_before_anything_is_counted_the_largest_batch_first(

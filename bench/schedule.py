@@ -1,0 +1,125 @@
+"""How often everything is called, so that the time asked for is kept, and how long it all takes.
+
+Every task gets the same share of a block, but no less than two calls, of which one counts. Where
+these alone take too long, as of a large network at large batches, there are fewer blocks, down to a
+floor; where even that takes too long the run says so before it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Fewest blocks to which a run is cut to keep its time: intervals still rest on ten.
+LEAST_BLOCKS = 10
+_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How often everything is called.
+
+    Attributes:
+        blocks: How many.
+        calls: By task, that count in a block.
+        seconds: That all of it takes, what runs once ahead of the blocks too.
+    """
+
+    blocks: int
+    calls: dict[str, int]
+    seconds: float
+
+
+def calls_within(seconds: float, once_s: float) -> int:
+    """Return how many calls of a block count if all of its calls take so many seconds.
+
+    At least one; another goes ahead that is not counted.
+    """
+    return max(1, round(seconds / once_s) - 1)
+
+
+def schedule(once_s: Mapping[str, float], seconds: float, blocks: int) -> Schedule:
+    """Return how often each task is called for all of them to take so many seconds.
+
+    Args:
+        once_s: Seconds of a call of each task, with what goes ahead of it.
+        seconds: For all blocks, and one round ahead of them that is not counted.
+        blocks: As many as there may be.
+    """
+    least = sum(2 * once for once in once_s.values())
+    kept = min(blocks, max(LEAST_BLOCKS, int(seconds / least) - 1))
+    slot = _slot(once_s, seconds / (kept + 1))
+    calls = {name: calls_within(slot, once) for name, once in once_s.items()}
+    return Schedule(kept, calls, (kept + 1) * _block_s(once_s, slot))
+
+
+def _slot(once_s: Mapping[str, float], block_s: float) -> float:
+    """Return the largest share of a block that keeps it within `block_s`, 0 if none does."""
+    low, high = 0.0, block_s
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _block_s(once_s, middle) <= block_s else (low, middle)
+    return low
+
+
+def _block_s(once_s: Mapping[str, float], slot: float) -> float:
+    return sum((calls_within(slot, once) + 1) * once for once in once_s.values())
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """How long the whole command takes, part by part, in seconds.
+
+    Attributes:
+        so_far: Loading, and asking every exit about every image.
+        settling: At most.
+        timing: All blocks.
+        energy: All windows, with the idle ends.
+        memory: Processes of their own.
+        asked: For the timing.
+        blocks: That are timed.
+        asked_blocks: That were asked for.
+    """
+
+    so_far: float
+    settling: float
+    timing: float
+    energy: float
+    memory: float
+    asked: float
+    blocks: int
+    asked_blocks: int
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.so_far + self.settling + self.timing + self.energy + self.memory
+
+    def words(self) -> str:
+        """Return it in a sentence or two."""
+        parts = {
+            "loading and answering, done": self.so_far,
+            "settling, at most": self.settling,
+            f"timing {self.blocks} blocks": self.timing,
+            "energy": self.energy,
+            "memory": self.memory,
+        }
+        told = ", ".join(f"{what} {duration(s)}" for what, s in parts.items() if s > 0)
+        said = f"This takes about {duration(self.seconds)} in all: {told}."
+        if self.timing > 1.25 * self.asked:
+            said += (
+                f" That is more than the {duration(self.asked)} of --seconds: single calls are so "
+                "slow. Fewer or smaller batches (--batch), one target (--target) or one --threads "
+                "setting shorten it."
+            )
+        elif self.blocks < self.asked_blocks:
+            said += f" {self.asked_blocks} blocks would take longer than --seconds."
+        return said
+
+
+def duration(seconds: float) -> str:
+    """Return ``45 s``, ``3 min`` or ``1 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
