@@ -103,6 +103,21 @@ def processor_times(system: System) -> ProcessorTimes | None:
     return ProcessorTimes(seen, busy, steal) if seen else None
 
 
+def is_x86(system: System) -> bool:
+    """Return whether the processor is of Intel's kind; one without a device tree usually is."""
+    machine = system.text("/proc/sys/kernel/arch")  # Linux 6.1 and later
+    if machine is None and system.tree is None:
+        machine = platform.machine()
+    if machine is None:
+        return system.text("/proc/device-tree/model") is None
+    return machine.lower() in ("x86_64", "amd64", "i686", "i386")
+
+
+def is_virtual(system: System) -> bool:
+    """Return whether the processor says that it is a virtual machine's; only Intel's kind does."""
+    return re.search(r"\bhypervisor\b", _cpuinfo(system)) is not None  # a flag
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
     mine = _own_cores()
@@ -113,12 +128,16 @@ def _own_cores() -> set[int] | None:
     return set(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
+def _cpuinfo(system: System) -> str:
+    return system.text("/proc/cpuinfo") or ""
+
+
 def _model(system: System) -> str:
     """Return the board's name where there is one (Arm), else the processor's."""
     board = system.text("/proc/device-tree/model")
     if board:
         return board
-    for line in (system.text("/proc/cpuinfo") or "").splitlines():
+    for line in _cpuinfo(system).splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()

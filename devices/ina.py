@@ -82,7 +82,7 @@ def rails(system: System) -> tuple[dict[str, Rail], dict[str, str]]:
             found[rail.name] = rail
         except (OSError, ValueError) as problem:
             refused[f"rail {rail.name}"] = f"{rail.chip}: {problem}"
-    return found, refused
+    return found, refused | _nameless(system)
 
 
 def power_now(system: System, found: Mapping[str, Rail]) -> dict[str, float]:
@@ -107,6 +107,18 @@ def _candidates(system: System) -> list[Rail]:
             elif chip == "ina238":
                 found.append(Rail(_INPUT, chip, (f"{monitor}/power1_input",), 1e-6, interval_s))
     return found
+
+
+def _nameless(system: System) -> dict[str, str]:
+    """Return the chips whose channels have no labels, so that nobody knows what they are."""
+    return {
+        f"rails of {device.rpartition('/')[2]}": "ina3221: no channel has a label (in1_label); "
+        "the device tree of this board or release names none"
+        for device in system.glob(_DEVICES)
+        if system.text(f"{device}/name") == "ina3221"
+        for monitor in system.glob(f"{device}/hwmon/hwmon*")
+        if all(system.text(f"{monitor}/in{n}_label") is None for n in _CHANNELS)
+    }
 
 
 def _ina3221(system: System, monitor: str, interval_s: float) -> list[Rail]:

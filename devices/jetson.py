@@ -73,6 +73,13 @@ _RELEASE = "/etc/nv_tegra_release"
 _DEVFREQ = "/sys/class/devfreq/*"
 _OVERCURRENT = "/sys/class/hwmon/hwmon*/oc*_event_cnt"
 _POWER_MODE = ("nvpmodel", "-q")
+_KERNEL = "/proc/sys/kernel/osrelease"
+_NO_MONITOR = "no current monitor under /sys/bus/i2c/devices; a container must be given /sys"
+#: Docker hides /sys/firmware, where the device tree is, and whatever is mounted there.
+_PASS_SYSFS = (
+    "docker run --security-opt systempaths=unconfined -v /sys:/sys:ro "
+    "-v /etc/nv_tegra_release:/etc/nv_tegra_release:ro ..."
+)
 #: Jetson Linux's major release -> JetPack.
 _JETPACK = {"36": "6", "38": "7", "39": "7"}
 #: Names of the GPU's node in the device tree, and of Thor's devfreq devices, which have none.
@@ -147,6 +154,8 @@ class JetsonDevice(Device):
                 return (Probe(ina.NAME, sensor),)
         wanted = " or ".join(" + ".join(whole.rails) for whole in self.board.wholes)
         there = ", ".join(found) or "none"
+        if not found and not refused:
+            return (Probe(ina.NAME, None, _NO_MONITOR, _PASS_SYSFS),)
         why = "".join(f"; {name}: {reason}" for name, reason in refused.items())
         return (
             Probe(
@@ -171,7 +180,9 @@ def detect(system: System, unit: str | None) -> JetsonDevice:
     """
     compatible = (system.text(_COMPATIBLE) or "").replace("\0", " ").split()
     release = system.text(_RELEASE)
-    if not any("tegra" in entry for entry in compatible) and release is None:
+    kernel = system.text(_KERNEL) or ""
+    named = any("tegra" in entry for entry in compatible)
+    if not named and release is None and (compatible or not kernel.endswith("-tegra")):
         raise AbsentError(
             "this machine is no jetson",
             got=f"neither {_RELEASE} nor nvidia,tegra in {_COMPATIBLE}",
@@ -180,6 +191,12 @@ def detect(system: System, unit: str | None) -> JetsonDevice:
     for board in BOARDS:
         if any(module in entry for entry in compatible for module in board.modules):
             return JetsonDevice(system, board)
+    if not compatible:
+        raise DeviceError(
+            "this is a Jetson whose device tree cannot be read, as in a container",
+            got=f"no {_COMPATIBLE}",
+            fix=f"Start the container with: {_PASS_SYSFS}; or use --device cpu",
+        )
     rails, _ = ina.rails(system)
     raise DeviceError(
         "this Jetson is not in the table of boards, so its total power is not known",

@@ -45,6 +45,7 @@ class Gpu:
 
     def __init__(self, index: int) -> None:
         self._nvml = _open()
+        self._index = index
         self._handle = _handle(self._nvml, index)
         self.unreadable: dict[str, str] = {}
 
@@ -72,8 +73,24 @@ class Gpu:
         )
         return tuple(f"process {p.pid}" for p in running or () if p.pid != os.getpid())
 
+    def in_parts(self) -> bool:
+        """Return whether the GPU is divided into MIG instances."""
+        try:
+            return bool(self._nvml.nvmlDeviceGetMigMode(self._handle)[0])
+        except self._nvml.NVMLError:  # most GPUs cannot be
+            return False
+
     def probe(self) -> Probe:
         """Try the energy counter, then the power fields."""
+        if self.in_parts():
+            return Probe(
+                "nvml",
+                None,
+                f"GPU {self._index} is divided (MIG), and its sensors know the whole alone, with "
+                "what others run on it",
+                f"sudo nvidia-smi -i {self._index} -mig 0  # ends all work on it; or an external "
+                "meter: --power-csv FILE",
+            )
         problems = []
         ways = {
             "energy": self._counter,
@@ -199,6 +216,20 @@ def index_of(ordinal: int) -> int:
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     found = names()
+    if visible is None:
+        _refuse_unordered(ordinal, found)
+        return ordinal
+    entries = [entry.strip() for entry in visible.split(",") if entry.strip()]
+    if ordinal >= len(entries):
+        return len(found)  # beyond the last, which the caller refuses
+    if entries[ordinal].isdigit():
+        _refuse_unordered(ordinal, found)
+        return int(entries[ordinal])
+    return _index_of_uuid(entries[ordinal], ordinal)
+
+
+def _refuse_unordered(ordinal: int, found: list[str]) -> None:
+    """Refuse numbers of GPUs that CUDA counts in another order."""
     by_bus = os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
     if len(set(found)) > 1 and not by_bus:
         raise DeviceError(
@@ -206,19 +237,36 @@ def index_of(ordinal: int) -> int:
             got=f"different GPUs ({', '.join(found)}), which CUDA orders by speed",
             fix="Set CUDA_DEVICE_ORDER=PCI_BUS_ID for all programs",
         )
-    if visible is None:
-        return ordinal
-    entries = [entry.strip() for entry in visible.split(",") if entry.strip()]
-    if ordinal >= len(entries):
-        return len(found)  # beyond the last, which the caller refuses
-    if not entries[ordinal].isdigit():
-        raise DeviceError(
-            f"which GPU is cuda:{ordinal} is not certain",
-            got=f"CUDA_VISIBLE_DEVICES={visible}",
-            expected="numbers",
-            fix="Name GPUs by number",
-        )
-    return int(entries[ordinal])
+
+
+def _index_of_uuid(uuid: str, ordinal: int) -> int:
+    """Return the number of the GPU that `uuid` begins the name of, or that holds this MIG part."""
+    nvml = _open()
+    if uuid.startswith("MIG-") and not uuid.startswith("MIG-GPU-"):
+        try:
+            part = nvml.nvmlDeviceGetHandleByUUID(uuid)
+            whole = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
+            return int(nvml.nvmlDeviceGetIndex(whole))
+        except nvml.NVMLError as refused:
+            raise _unknown_uuid(uuid, ordinal) from refused
+    whole_s = uuid.removeprefix("MIG-").partition("/")[0]  # MIG-GPU-.../1/0: older drivers
+    fits = [
+        index
+        for index in range(count())
+        if str(nvml.nvmlDeviceGetUUID(_handle(nvml, index))).startswith(whole_s)
+    ]
+    if len(fits) != 1 or not whole_s.startswith("GPU-"):
+        raise _unknown_uuid(uuid, ordinal)
+    return fits[0]
+
+
+def _unknown_uuid(uuid: str, ordinal: int) -> DeviceError:
+    return DeviceError(
+        f"which GPU is cuda:{ordinal} is not certain",
+        got=f"{uuid} in CUDA_VISIBLE_DEVICES",
+        expected="a number, or a UUID of this machine's",
+        fix="Take one that nvidia-smi -L lists",
+    )
 
 
 def _open() -> Any:

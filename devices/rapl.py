@@ -6,6 +6,7 @@ under the same names. Zones below a package (core, uncore) and psys overlap it a
 
 from __future__ import annotations
 
+from calexnet.devices import host
 from calexnet.devices.base import Probe
 from calexnet.devices.energy import SourceRecord
 from calexnet.devices.sampling import Sensor
@@ -16,20 +17,32 @@ _TICK_S = 0.001
 _PERIOD_S = 0.01
 _PACKAGE_LIMIT_W = 2_000.0
 
+_METER = "Use an external meter: --power-csv FILE"
+_MODULE = f"sudo modprobe intel_rapl_msr; if that does not help: {_METER}"
+
 NAME = "rapl"
 
 
 class RaplSensor(Sensor):
-    """All packages' counters, added up; each wraps around at a range of its own."""
+    """All packages' counters, added up; each wraps around at a range of its own.
 
-    def __init__(self, system: System, zones: dict[str, str]) -> None:
+    Args:
+        system: Whose.
+        zones: Their folders, by name.
+        mirrors: How many others show what one of these shows.
+    """
+
+    def __init__(self, system: System, zones: dict[str, str], mirrors: int = 0) -> None:
         self._counters = [_Counter(system, path) for path in zones.values()]
+        covers = "the processor packages; not memory, board or power supply"
+        if mirrors:
+            covers += f"; {mirrors} more of the zones show the same counter and are left out"
         self.record = SourceRecord(
             name=NAME,
             kind="counter",
             period_s=_PERIOD_S,
             tick_s=_TICK_S,
-            covers="the processor packages; not memory, board or power supply",
+            covers=covers,
             rails=tuple(zones),
             total="measured" if len(zones) == 1 else "sum",
             limit_w=_PACKAGE_LIMIT_W * len(zones),
@@ -66,12 +79,12 @@ def probe(system: System) -> Probe:
         return Probe(
             NAME,
             None,
-            "the kernel shows no processor package under /sys/class/powercap; "
-            "virtual machines seldom have one",
-            "sudo modprobe intel_rapl_msr  # on a real machine, Intel or AMD",
+            f"the kernel shows no processor package under /sys/class/powercap{_why(system)}",
+            _METER if _hopeless(system) else _MODULE,
         )
     try:
-        sensor = RaplSensor(system, packages)
+        single = _unmirrored(system, packages)
+        sensor = RaplSensor(system, single, len(packages) - len(single))
         sensor.read()
     except PermissionError as refused:
         return Probe(
@@ -83,3 +96,41 @@ def probe(system: System) -> Probe:
     except (OSError, ValueError) as problem:
         return Probe(NAME, None, f"the counter of {', '.join(packages)} cannot be read: {problem}")
     return Probe(NAME, sensor)
+
+
+def _unmirrored(system: System, packages: dict[str, str]) -> dict[str, str]:
+    """Return the zones whose counters are their own.
+
+    Each die of an AMD processor has a zone, and all of them show the one counter of the socket; on
+    Intel each die has its own. A mirror's reading lies between two of the original's.
+    """
+    single: dict[str, str] = {}
+    for name, path in packages.items():
+        socket = [other for known, other in single.items() if _socket(known) == _socket(name)]
+        if not any(_shows_the_same(system, other, path) for other in socket):
+            single[name] = path
+    return single
+
+
+def _socket(name: str) -> str:
+    """Return ``package-0`` of ``package-0-die-1``."""
+    return name.partition("-die-")[0]
+
+
+def _shows_the_same(system: System, one: str, other: str) -> bool:
+    range_uj = int(system.read(f"{one}/max_energy_range_uj"))
+    first, between, last = (int(system.read(f"{zone}/energy_uj")) for zone in (one, other, one))
+    return (between - first) % range_uj <= (last - first) % range_uj
+
+
+def _why(system: System) -> str:
+    """Return why there is no package, where that is known."""
+    if host.is_virtual(system):
+        return "; this is a virtual machine, which has none"
+    if not host.is_x86(system):
+        return "; only processors of Intel and AMD have one"
+    return ""
+
+
+def _hopeless(system: System) -> bool:
+    return host.is_virtual(system) or not host.is_x86(system)

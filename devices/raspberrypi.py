@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from calexnet.devices import host, pmic
@@ -38,7 +39,7 @@ class RaspberryPiDevice(Device):
             cores=found.cores,
             memory_bytes=found.memory_bytes,
             state=now,
-            board="-".join(found.model.lower().split()[:3]),
+            board=_board(found.model),
             unreadable=unreadable,
         )
 
@@ -72,6 +73,11 @@ def detect(system: System, unit: str | None) -> RaspberryPiDevice:
             fix="Use --device auto",
         )
     return RaspberryPiDevice(system)
+
+
+def _board(model: str) -> str:
+    """Return ``raspberry-pi-5`` of ``Raspberry Pi 5 Model B Rev 1.0``."""
+    return "-".join(re.split(r" (?:Model|Rev) ", model)[0].lower().split())
 
 
 def _flags(system: System) -> int | None:

@@ -19,9 +19,9 @@ from calexnet.devices.system import TREE, System, TreeRecord, command_path
 from calexnet.errors import DeviceError
 from calexnet.storage import staged_folder
 
-#: path -> what may be kept of it: a whole line, or the part of one.
+#: path -> what may be kept of it: whole lines, each once, or the part of one.
 _PARTS = {
-    "/proc/cpuinfo": re.compile(r"^model name.*$", re.MULTILINE),
+    "/proc/cpuinfo": re.compile(r"^model name.*$|\bhypervisor\b", re.MULTILINE),
     "/proc/meminfo": re.compile(r"^MemTotal:.*$", re.MULTILINE),
     "/proc/loadavg": re.compile(r"^[\d.]+"),
 }
@@ -94,5 +94,4 @@ def _part(path: str, text: str) -> str:
     pattern = _PARTS.get(path)
     if pattern is None:
         return text
-    found = pattern.search(text)
-    return found[0] if found else ""
+    return "\n".join(dict.fromkeys(found[0] for found in pattern.finditer(text)))

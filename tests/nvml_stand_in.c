@@ -6,6 +6,7 @@
  * NVML_ENERGY, NVML_INSTANT, NVML_AVERAGE, NVML_USAGE, NVML_OTHERS   what these answer, 0
  * NVML_LOST_MS    from then on the GPU is lost   NVML_FOREIGN   pid of another process
  * NVML_REASONS    throttle reasons, 0            NVML_NAMES     with a second kind of GPU
+ * NVML_MIG        whether each is divided, 0; MIG-0 and MIG-1 are parts of GPU 0 and 1
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -78,6 +79,29 @@ int nvmlDeviceGetName(void *handle, char *name, unsigned length) {
   int second = getenv("NVML_NAMES") && *(long *)handle == 1;
   snprintf(name, length, second ? "Stand-in small" : "Stand-in large");
   return SUCCESS;
+}
+int nvmlDeviceGetUUID(void *handle, char *uuid, unsigned length) {
+  snprintf(uuid, length, "GPU-%ld8932f93-0000-0000", *(long *)handle);
+  return SUCCESS;
+}
+int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
+  long index = atol(uuid + 4);
+  if (strncmp(uuid, "MIG-", 4) || uuid[4] < '0' || uuid[4] > '1' || uuid[5]) return INVALID;
+  gpus[index] = index;
+  *handle = &gpus[index];
+  return SUCCESS;
+}
+int nvmlDeviceGetDeviceHandleFromMigDeviceHandle(void *part, void **whole) {
+  *whole = part;
+  return SUCCESS;
+}
+int nvmlDeviceGetIndex(void *handle, unsigned *index) {
+  *index = (unsigned)*(long *)handle;
+  return SUCCESS;
+}
+int nvmlDeviceGetMigMode(void *handle, unsigned *now, unsigned *next) {
+  *now = *next = (unsigned)setting("NVML_MIG", 0);
+  return getenv("NVML_MIG") ? SUCCESS : NOT_SUPPORTED;
 }
 int nvmlSystemGetDriverVersion(char *version, unsigned length) {
   snprintf(version, length, "580.00");

@@ -179,7 +179,18 @@ def test_a_gpu_that_is_lost_in_mid_run_gives_none_with_the_reason(
         (
             "cuda:0",
             {"CUDA_VISIBLE_DEVICES": "MIG-1234"},
-            "which GPU is cuda:0 is not certain: got CUDA_VISIBLE_DEVICES=MIG-1234",
+            "which GPU is cuda:0 is not certain: got MIG-1234 in CUDA_VISIBLE_DEVICES; expected a",
+        ),
+        (
+            "cuda:0",
+            {"CUDA_VISIBLE_DEVICES": "GPU-7"},
+            "which GPU is cuda:0 is not certain: got GPU-7 in CUDA_VISIBLE_DEVICES; expected a "
+            "number, or a UUID of this machine's. Take one that nvidia-smi -L lists.",
+        ),
+        (
+            "cuda:0",
+            {"CUDA_VISIBLE_DEVICES": "GPU-", "NVML_COUNT": "2"},  # fits both
+            "which GPU is cuda:0 is not certain: got GPU- in CUDA_VISIBLE_DEVICES",
         ),
         ("cuda:1", {"CUDA_VISIBLE_DEVICES": "0"}, "this machine has no cuda:1"),
     ],
@@ -206,6 +217,27 @@ def test_numbers_are_those_of_cuda_programs(library: Path) -> None:
     )
 
     assert ("cuda:0", "Stand-in small") == (found["record"]["name"], found["record"]["model"])
+
+
+@pytest.mark.parametrize("uuid", ["GPU-18932f93-0000-0000", "GPU-1", "MIG-1", "MIG-GPU-18932f/3/0"])
+def test_a_uuid_is_a_gpu_whatever_the_order(library: Path, uuid: str) -> None:
+    """The second of two kinds; CUDA takes the start of a UUID too."""
+    settings = {"NVML_COUNT": "2", "NVML_NAMES": "1", "CUDA_VISIBLE_DEVICES": f"0,{uuid}"}
+
+    found = ask(library, _DESCRIBE, "cuda:1", **settings)
+
+    assert ("cuda:1", "Stand-in small") == (found["record"]["name"], found["record"]["model"])
+
+
+def test_a_divided_gpu_gives_no_joules_and_says_what_would(library: Path) -> None:
+    settings = {"NVML_COUNT": "2", "CUDA_VISIBLE_DEVICES": "MIG-1", "NVML_MIG": "1"}
+
+    found = ask(library, _DESCRIBE, "cuda:0", **settings)
+
+    assert None is found["source"]
+    assert found["reason"].startswith("GPU 1 is divided (MIG), and its sensors know the whole")
+    assert found["fix"].startswith("sudo nvidia-smi -i 1 -mig 0")
+    assert "GPU clock" not in found["record"]["unreadable"], "the rest can be read"
 
 
 def test_without_the_package_or_the_driver_the_next_step_is_named(library: Path) -> None:

@@ -3,6 +3,8 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from calexnet.devices import ina, jetson
@@ -181,6 +183,49 @@ def test_an_unknown_board_is_refused_with_what_was_found(tree: Tree) -> None:
         r"jetson-agx-orin, jetson-thor\. Use --device cpu, and send in what calexnet doctor ",
     ):
         device(tree("jetson-agx-xavier"))
+
+
+@pytest.mark.parametrize("release", [True, False])
+def test_in_a_container_it_says_how_its_files_are_passed_through(
+    own_tree: Tree, release: bool
+) -> None:
+    """Docker hides the device tree; the kernel's name tells the board all the same."""
+    system = own_tree("jetson-orin-nano")
+    system.inside("/proc/device-tree/compatible").unlink()
+    if not release:
+        system.inside("/etc/nv_tegra_release").unlink()
+
+    with pytest.raises(
+        DeviceError,
+        match=r"^this is a Jetson whose device tree cannot be read, as in a container: got no "
+        r"/proc/device-tree/compatible\. Start the container with: docker run --security-opt "
+        r"systempaths=unconfined -v /sys:/sys:ro -v /etc/nv_tegra_release:/etc/nv_tegra_release:ro",
+    ) as caught:
+        device(system)
+    assert not isinstance(caught.value, AbsentError), "auto must not take it for a plain processor"
+
+
+def test_a_container_without_sysfs_is_told_to_pass_it(own_tree: Tree) -> None:
+    system = own_tree("jetson-orin-nano")
+    shutil.rmtree(system.inside("/sys/bus/i2c"))
+
+    (probe,) = device(system).probes()
+
+    assert None is probe.source
+    assert "no current monitor under /sys/bus/i2c/devices" in (probe.reason or "")
+    assert "-v /sys:/sys:ro" in (probe.fix or "")
+
+
+def test_a_monitor_without_labels_says_why_it_is_no_use(own_tree: Tree) -> None:
+    system = own_tree("jetson-orin-nano")
+    for label in system.glob(f"{MONITOR}/in*_label"):
+        system.inside(label).unlink()
+
+    (probe,) = device(system).probes()
+
+    assert None is probe.source
+    assert "rails of 1-0040: ina3221: no channel has a label (in1_label)" in (probe.reason or "")
+    assert "rails of 1-0040" in device(system).describe().unreadable
 
 
 def test_another_machine_is_refused_with_what_was_looked_for(tree: Tree) -> None:

@@ -12,7 +12,8 @@ from calexnet.devices.system import System
 from tests.devices.conftest import Tree, write
 from tests.synthetic_power import SyntheticTime
 
-PACKAGE = "/sys/class/powercap/intel-rapl:0/energy_uj"
+ZONE = "/sys/class/powercap/intel-rapl:0"
+PACKAGE = f"{ZONE}/energy_uj"
 
 
 def sensor(system: System) -> RaplSensor:
@@ -45,6 +46,92 @@ def test_two_sockets_are_added_up(own_tree: Tree) -> None:
 
     assert (("package-0", "package-1"), "sum") == (source.record.rails, source.record.total)
     assert pytest.approx(3.005) == source.read() - start_j
+
+
+def test_a_wrap_by_hand(own_tree: Tree) -> None:
+    """From 10 uJ below the range, where the counter starts at 0 again, to 5: 15 uJ."""
+    system = own_tree("intel")
+    range_uj = int(system.read(f"{ZONE}/max_energy_range_uj"))
+    write(system, PACKAGE, str(range_uj - 10))
+    source = sensor(system)
+    start_j = source.read()
+
+    write(system, PACKAGE, "5")
+
+    assert pytest.approx(15e-6) == source.read() - start_j
+
+
+def dies(system: System, *counters_uj: int) -> System:
+    """Give a machine one socket with a zone a die."""
+    for number, counter_uj in enumerate(counters_uj):
+        zone = f"/sys/class/powercap/intel-rapl:{number}"
+        write(system, f"{zone}/name", f"package-0-die-{number}\n")
+        write(system, f"{zone}/energy_uj", f"{counter_uj}\n")
+        write(system, f"{zone}/max_energy_range_uj", "65532610987\n")
+    return system
+
+
+def test_dies_that_mirror_one_counter_count_once(own_tree: Tree) -> None:
+    """As AMD's do: each die has a zone, and each zone the counter of the socket."""
+    system = dies(own_tree("amd"), 10_360_237_493, 10_360_237_493)
+    source = sensor(system)
+    start_j = source.read()
+
+    dies(system, 10_428_237_493, 10_428_237_493)
+
+    assert (("package-0-die-0",), "measured") == (source.record.rails, source.record.total)
+    assert "1 more of the zones show the same counter" in source.record.covers
+    assert pytest.approx(68.0) == source.read() - start_j
+
+
+def test_dies_with_counters_of_their_own_are_added_up(own_tree: Tree) -> None:
+    system = dies(own_tree("amd"), 10_360_237_493, 9_000_000_000)
+    source = sensor(system)
+    start_j = source.read()
+
+    dies(system, 10_361_237_493, 9_002_000_000)
+
+    assert (("package-0-die-0", "package-0-die-1"), "sum") == (
+        source.record.rails,
+        source.record.total,
+    )
+    assert "same counter" not in source.record.covers
+    assert pytest.approx(3.0) == source.read() - start_j
+
+
+def test_a_mirror_is_known_while_the_counter_runs_and_while_it_wraps(own_tree: Tree) -> None:
+    """Each reading, of either die, finds the counter 300 uJ on."""
+    system = dies(own_tree("amd"), 0, 0)
+    range_uj = int(system.read(f"{ZONE}/max_energy_range_uj"))
+
+    class Running(System):
+        used_uj = range_uj - 500
+
+        def read(self, path: str) -> str:
+            if path.endswith("energy_uj"):
+                self.used_uj += 300
+                return str(self.used_uj % range_uj)
+            return super().read(path)
+
+    assert ("package-0-die-0",) == sensor(Running(system.root, system.tree)).record.rails
+
+
+def test_advice_fits_the_processor(own_tree: Tree) -> None:
+    """Loading Intel's module helps neither on Arm nor in a virtual machine."""
+    arm, virtual, real = own_tree("raspberrypi4"), own_tree("bare"), own_tree("intel-no-permission")
+    write(virtual, "/proc/cpuinfo", "model name\t: QEMU\nflags\t\t: fpu hypervisor lahf_lm\n")
+    for zone in real.glob("/sys/class/powercap/intel-rapl:*"):
+        write(real, f"{zone}/name", "psys\n")
+
+    found = [rapl.probe(system) for system in (arm, virtual, real)]
+
+    assert ["only processors of Intel and AMD have one", "this is a virtual machine"] == [
+        (probe.reason or "").partition("; ")[2].removesuffix(", which has none")
+        for probe in found[:2]
+    ]
+    meter = "Use an external meter: --power-csv FILE"
+    assert [meter, meter] == [probe.fix for probe in found[:2]]
+    assert f"sudo modprobe intel_rapl_msr; if that does not help: {meter}" == found[2].fix
 
 
 def test_a_wrap_within_a_window_is_counted_through(own_tree: Tree) -> None:

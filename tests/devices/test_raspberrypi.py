@@ -23,6 +23,23 @@ def test_both_forms_of_the_listing_are_read_and_pairs_are_added_up() -> None:
     assert {} == rail_watts("")
 
 
+@pytest.mark.parametrize(
+    ("model", "board"),
+    [
+        ("Raspberry Pi 5 Model B Rev 1.0", "raspberry-pi-5"),
+        ("Raspberry Pi Compute Module 4 Rev 1.1", "raspberry-pi-compute-module-4"),
+        ("Raspberry Pi Compute Module 5 Rev 1.0", "raspberry-pi-compute-module-5"),
+        ("Raspberry Pi Compute Module 5 Lite Rev 1.0", "raspberry-pi-compute-module-5-lite"),
+        ("Raspberry Pi Zero 2 W Rev 1.0", "raspberry-pi-zero-2-w"),
+    ],
+)
+def test_boards_are_told_apart(own_tree: Tree, model: str, board: str) -> None:
+    system = own_tree("raspberrypi5")
+    write(system, "/proc/device-tree/model", model + "\0")
+
+    assert board == raspberrypi.detect(system, None).describe().board
+
+
 def test_the_power_chip_says_what_it_misses(tree: Tree) -> None:
     source = pmic.probe(tree("raspberrypi5")).source
 
