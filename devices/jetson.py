@@ -162,7 +162,7 @@ class JetsonDevice(Device):
                 ina.NAME,
                 None,
                 f"the rails of a {self.board.name} are {wanted}; readable here: {there}{why}",
-                "calexnet doctor --record DIR, and send the folder in",
+                "calexnet doctor --record FILE, and send it in",
             ),
         )
 
@@ -202,7 +202,7 @@ def detect(system: System, unit: str | None) -> JetsonDevice:
         "this Jetson is not in the table of boards, so its total power is not known",
         got=f"compatible {' '.join(compatible) or '?'}; rails {', '.join(rails) or 'none'}",
         expected=", ".join(board.name for board in BOARDS),
-        fix="Use --device cpu, and send in what calexnet doctor --record DIR writes",
+        fix="Use --device cpu, and send in what calexnet doctor --record FILE writes",
     )
 
 

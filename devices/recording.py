@@ -1,4 +1,4 @@
-"""A tree of what readers saw on a board: to test against, and to send in with a bug report.
+"""One file of what readers saw on a board: to test against, and to send in with a bug report.
 
 The readers themselves are run, and every file and command that they ask for is kept; nothing else
 is. Of files that hold more than a reader needs, only the lines that it needs are kept.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 from calexnet import schema
 from calexnet.devices import DEVICES, find_device
-from calexnet.devices.system import TREE, System, TreeRecord, command_path
-from calexnet.errors import DeviceError
-from calexnet.storage import staged_folder
+from calexnet.devices.system import System, TreeRecord, command_path, recorded_tree
+from calexnet.errors import DeviceError, StorageError
+from calexnet.storage import staged_file
 
 #: path -> what may be kept of it: whole lines, each once, or the part of one.
 _PARTS = {
@@ -52,12 +52,13 @@ class _Noted(System):
         return text
 
 
-def record_tree(system: System, folder: Path) -> tuple[str, ...]:
-    """Write the tree of `system` to `folder` and return the paths of its files.
+def record_tree(system: System, path: Path) -> tuple[str, ...]:
+    """Write what readers see of `system` to the file `path`, and return what is in it.
 
     Raises:
-        StorageError: The folder is somebody else's, or cannot be written.
+        StorageError: It is somebody else's, or cannot be written.
     """
+    _refuse_foreign(path)
     noted = _Noted(system)
     model = _survey(noted)
     record = TreeRecord(
@@ -65,14 +66,29 @@ def record_tree(system: System, folder: Path) -> tuple[str, ...]:
         board=model,
         sources=(f"calexnet {metadata.version('calexnet')} doctor --record",),
         refused=dict(sorted(noted.refused.items())),
+        files=dict(sorted(noted.texts.items())),
     )
-    with staged_folder(folder, marker=TREE) as stage:
-        for path, text in noted.texts.items():
-            file = stage / path.lstrip("/")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text + "\n", "utf-8")
-        (stage / TREE).write_text(json.dumps(schema.encode(record), indent=1) + "\n", "utf-8")
-    return tuple(sorted(noted.texts))
+    with staged_file(path) as stage:
+        stage.write_text(text_of(record), "utf-8")
+    return tuple(record.files)
+
+
+def text_of(record: TreeRecord) -> str:
+    """Return the text of a record's file: JSON, a line for each file that was seen."""
+    return json.dumps(schema.encode(record), indent=1, ensure_ascii=False) + "\n"
+
+
+def _refuse_foreign(path: Path) -> None:
+    if not path.is_file():
+        return
+    try:
+        recorded_tree(path)
+    except DeviceError as problem:
+        raise StorageError(
+            f"will not replace {path}",
+            got="something else than a recorded machine",
+            expected="a new file, or an earlier record",
+        ) from problem
 
 
 def _survey(system: System) -> str:

@@ -22,7 +22,7 @@ from tests import tensorrt_stand_in
 from tests.runtimes.tensorrt.conftest import forget, put_in_place
 
 ROOT = Path(__file__).resolve().parent.parent
-TREE = ROOT / "tests/devices/trees/jetson-orin-nano"
+TREE = ROOT / "tests/devices/trees/jetson-orin-nano.json"
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "calexnet": main,
     "calexnet-export": export.main,

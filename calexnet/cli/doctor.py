@@ -41,8 +41,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record",
         type=Path,
-        metavar="DIR",
-        help="write what the readers see here to a folder, to send in: no names, no serial numbers",
+        metavar="FILE",
+        help="write what the readers see here to one file, to send in: no names, no serial numbers",
     )
 
 
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"numpy {metadata.version('numpy')}, {platform.system()} {platform.machine()}"
     )
     if system.tree is not None:
-        print(f"{ROOT_VARIABLE}: {system.root} ({system.tree.origin}: {system.tree.board})")
+        print(f"{ROOT_VARIABLE}: {system.tree.origin}: {system.tree.board}")
     targets = list(_targets())
     _show("Targets", targets)
     _show("Devices", list(_devices(system)))
@@ -72,13 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _record(system: System, folder: Path) -> int:
+def _record(system: System, path: Path) -> int:
     from calexnet.devices.recording import record_tree
 
-    paths = record_tree(system, folder)
-    print(
-        f"{folder}: {len(paths)} files that the readers saw. Look through them, then send them in."
-    )
+    seen = record_tree(system, path)
+    print(f"{path}: {len(seen)} files that the readers saw. Look through it, then send it in.")
     return 0
 
 

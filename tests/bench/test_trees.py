@@ -16,7 +16,7 @@ from calexnet.bench.results import Report
 from calexnet.data import npz
 from calexnet.devices.system import ROOT_VARIABLE
 from tests.bench.conftest import WIDTH
-from tests.devices.conftest import TREES
+from tests.devices.conftest import recorded
 from tests.devices.test_devices import KNOWN, family
 from tests.gpu_stand_in import ask, build_nvml
 from tests.onnx_bundle import sample_data
@@ -59,7 +59,7 @@ def test_every_tree_gives_a_whole_report(
     name: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Constant watts give joules; counters that stand still, and no sensor, give reasons."""
-    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / name))
+    monkeypatch.setenv(ROOT_VARIABLE, str(recorded(name)))
 
     report = bench([*words, "--energy-seconds", "0.1"], tmp_path, family(name))
 
@@ -85,7 +85,7 @@ def test_a_jetson_in_real_time(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """4.747 W all the time: the joules of an image are its seconds times that."""
-    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / "jetson-orin-nano"))
+    monkeypatch.setenv(ROOT_VARIABLE, str(recorded("jetson-orin-nano")))
 
     report = bench([*words, "--energy-seconds", "0.1"], tmp_path, "jetson")
 
@@ -200,7 +200,7 @@ def test_a_device_that_this_machine_is_not_is_refused_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / "bare"))
+    monkeypatch.setenv(ROOT_VARIABLE, str(recorded("bare")))
 
     assert 4 == cli.main([*words, "--device", device])
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from calexnet.cli import main
-from calexnet.devices.system import ROOT_VARIABLE, TREE
+from calexnet.devices.system import ROOT_VARIABLE
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.runtimes.onnxruntime import OnnxRuntime
-from tests.devices.conftest import TREES
+from tests.devices.conftest import recorded
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ class Doctor:
 
     def on(self, tree: str | None, *words: str, code: int = 0) -> list[str]:
         if tree is not None:
-            self.monkeypatch.setenv(ROOT_VARIABLE, str(TREES / tree))
+            self.monkeypatch.setenv(ROOT_VARIABLE, str(recorded(tree)))
         assert code == main(["doctor", *words])
         return [" ".join(line.split()) for line in self.capsys.readouterr().out.splitlines()]
 
@@ -78,7 +78,7 @@ def test_an_unknown_board_is_named_with_what_to_do(said: Doctor) -> None:
     lines = said.on("jetson-agx-xavier")
 
     (line,) = [line for line in lines if line.startswith("jetson no ")]
-    assert "send in what calexnet doctor --record DIR writes" in line
+    assert "send in what calexnet doctor --record FILE writes" in line
     assert "cpu yes Jetson-AGX" in lines
 
 
@@ -109,10 +109,10 @@ def test_without_any_target_it_says_all_and_fails(
 
 
 def test_a_record_is_a_tree_that_can_be_read_again(said: Doctor, tmp_path: Path) -> None:
-    lines = said.on("jetson-thor", "--record", str(tmp_path / "tree"))
+    lines = said.on("jetson-thor", "--record", str(tmp_path / "thor.json"))
 
-    assert lines[0].endswith("files that the readers saw. Look through them, then send them in.")
-    document = json.loads((tmp_path / "tree" / TREE).read_text("utf-8"))
+    assert lines[0].endswith("files that the readers saw. Look through it, then send it in.")
+    document = json.loads((tmp_path / "thor.json").read_text("utf-8"))
     assert ("reconstructed", "NVIDIA Jetson AGX Thor Developer Kit") == (
         document["origin"],
         document["board"],

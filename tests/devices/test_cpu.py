@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 from collections import namedtuple
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -54,8 +55,8 @@ def test_a_system_that_says_nothing_gives_reasons_and_never_a_zero(tree: Tree) -
 
 
 @pytest.mark.parametrize("text", ["", "unknown\n", "<unsupported>\n", "-274000000\n"])
-def test_a_sensor_that_answers_no_number_counts_as_missing(own_tree: Tree, text: str) -> None:
-    system = own_tree("bare")
+def test_a_sensor_that_answers_no_number_counts_as_missing(tree: Tree, text: str) -> None:
+    system = tree("bare")
     write(system, f"{POLICY}/scaling_cur_freq", "" if "-" in text else text)
     write(system, f"{ZONE}/type", "soc")
     write(system, f"{ZONE}/temp", text)
@@ -91,7 +92,7 @@ def test_only_cores_that_this_process_may_use_count(monkeypatch: pytest.MonkeyPa
 
 
 def test_psutil_fills_in_what_the_files_do_not_say(
-    tree: Tree, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For this machine alone: a recorded tree stays what was recorded."""
     speed = namedtuple("speed", "current")
@@ -104,20 +105,20 @@ def test_psutil_fills_in_what_the_files_do_not_say(
         virtual_memory=lambda: memory(12345),
     )
     monkeypatch.setitem(sys.modules, "psutil", extra)
-    bare = tree("bare")
-    system = System(bare.root)
 
-    found = CpuDevice(system).describe()
+    found = CpuDevice(System(tmp_path)).describe()
 
     assert (Clock("cpu", 2500.0),) == found.state.clocks
     assert {"acpi": 44.0, "acpi board": 41.0} == found.state.temperatures_c
-    assert () == CpuDevice(bare).state().clocks
+    assert () == CpuDevice(tree("bare")).state().clocks
 
 
-def test_without_psutil_nothing_is_filled_in(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_psutil_nothing_is_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
 
-    now = CpuDevice(System(tree("bare").root)).state()
+    now = CpuDevice(System(tmp_path)).state()
 
     assert ((), {}) == (now.clocks, now.temperatures_c)
 

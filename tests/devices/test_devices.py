@@ -10,11 +10,11 @@ import pytest
 from calexnet import schema
 from calexnet.devices import choices, find_device, names, open_device
 from calexnet.devices.base import DeviceRecord, DeviceState, slowed_down
-from calexnet.devices.system import ROOT_VARIABLE, TREE, TreeRecord
+from calexnet.devices.system import ROOT_VARIABLE
 from calexnet.errors import DeviceError
-from tests.devices.conftest import TREES, Tree
+from tests.devices.conftest import NAMES, Tree, recorded
 
-KNOWN = sorted(path.name for path in TREES.iterdir() if path.name != "jetson-agx-xavier")
+KNOWN = [name for name in NAMES if name != "jetson-agx-xavier"]
 
 
 def family(tree: str) -> str:
@@ -26,7 +26,7 @@ def family(tree: str) -> str:
 def test_auto_is_the_board_or_else_the_processor(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / name))
+    monkeypatch.setenv(ROOT_VARIABLE, str(recorded(name)))
 
     assert family(name) == open_device("auto").name
     assert "cpu" == open_device("cpu").name, "every machine has a processor"
@@ -48,10 +48,11 @@ def test_a_device_fits_a_report_and_says_why_it_cannot_read_what_it_cannot(
     assert device.unused() is None
 
 
-@pytest.mark.parametrize("path", sorted(TREES.iterdir()), ids=lambda path: path.name)
-def test_every_tree_says_where_it_comes_from(path: object) -> None:
-    record = schema.decode(TreeRecord, json.loads((TREES / str(path) / TREE).read_bytes()))
+@pytest.mark.parametrize("name", NAMES)
+def test_every_tree_says_where_it_comes_from(name: str, tree: Tree) -> None:
+    record = tree(name).tree
 
+    assert record is not None
     assert record.origin in ("recorded", "reconstructed")
     assert record.board
     assert record.sources
@@ -70,7 +71,7 @@ def test_a_board_that_this_machine_is_not_is_refused_and_never_another(
 def test_auto_does_not_take_an_unknown_board_for_a_plain_processor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(ROOT_VARIABLE, str(TREES / "jetson-agx-xavier"))
+    monkeypatch.setenv(ROOT_VARIABLE, str(recorded("jetson-agx-xavier")))
 
     with pytest.raises(DeviceError, match=r"^this Jetson is not in the table of boards"):
         open_device("auto")

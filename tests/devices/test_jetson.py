@@ -3,8 +3,6 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from calexnet.devices import ina, jetson
@@ -13,7 +11,7 @@ from calexnet.devices.ina import InaSensor
 from calexnet.devices.jetson import BOARDS, JetsonDevice
 from calexnet.devices.system import System
 from calexnet.errors import DeviceError
-from tests.devices.conftest import TREES, Tree, write
+from tests.devices.conftest import NAMES, Tree, recorded, remove, write
 
 MONITOR = "/sys/bus/i2c/devices/1-0040/hwmon/hwmon1"
 
@@ -69,8 +67,8 @@ def test_the_total_is_what_the_board_documents(
 def test_every_row_of_the_table_has_a_tree() -> None:
     found = {
         device(system).board.name
-        for path in TREES.glob("jetson-*")
-        if (system := _tree_if_known(path.name)) is not None
+        for name in NAMES
+        if name.startswith("jetson-") and (system := _tree_if_known(name)) is not None
     }
 
     assert {board.name for board in BOARDS} == found
@@ -79,7 +77,7 @@ def test_every_row_of_the_table_has_a_tree() -> None:
 def _tree_if_known(name: str) -> System | None:
     from calexnet.devices.system import recorded_tree
 
-    system = recorded_tree(TREES / name)
+    system = recorded_tree(recorded(name))
     try:
         device(system)
     except DeviceError:
@@ -126,8 +124,8 @@ def test_thor_has_two_gpu_clocks_and_says_no_load(tree: Tree) -> None:
     assert "GPU load" in found.unreadable
 
 
-def test_a_rise_of_the_over_current_alarms_means_slowed_down(own_tree: Tree) -> None:
-    system = own_tree("jetson-orin-nano")
+def test_a_rise_of_the_over_current_alarms_means_slowed_down(tree: Tree) -> None:
+    system = tree("jetson-orin-nano")
     before = device(system).state()
     write(system, "/sys/class/hwmon/hwmon2/oc3_event_cnt", "4\n")
 
@@ -135,8 +133,8 @@ def test_a_rise_of_the_over_current_alarms_means_slowed_down(own_tree: Tree) -> 
     assert () == slowed_down(before, before)
 
 
-def test_unconnected_and_disabled_channels_are_left_out(own_tree: Tree) -> None:
-    system = own_tree("jetson-orin-nano")
+def test_unconnected_and_disabled_channels_are_left_out(tree: Tree) -> None:
+    system = tree("jetson-orin-nano")
     assert system.tree is not None
     system.tree.refused[f"{MONITOR}/curr3_input"] = "ENODATA"
     write(system, f"{MONITOR}/in2_label", "NC\n")
@@ -152,8 +150,8 @@ def test_the_sum_of_shunt_voltages_is_no_rail(tree: Tree) -> None:
     assert "sum of shunt voltages" not in ina.rails(tree("jetson-orin-nano"))[0]
 
 
-def test_a_missing_rail_is_no_total_and_says_what_is_there(own_tree: Tree) -> None:
-    system = own_tree("jetson-agx-orin")
+def test_a_missing_rail_is_no_total_and_says_what_is_there(tree: Tree) -> None:
+    system = tree("jetson-agx-orin")
     write(system, "/sys/bus/i2c/devices/1-0040/hwmon/hwmon3/in2_label", "SOMETHING\n")
 
     (probe,) = device(system).probes()
@@ -163,13 +161,13 @@ def test_a_missing_rail_is_no_total_and_says_what_is_there(own_tree: Tree) -> No
         "the rails of a jetson-agx-orin are VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0; readable "
         "here: VDD_GPU_SOC, SOMETHING, VIN_SYS_5V0, VDDQ_VDD2_1V8AO"
     )
-    assert probe.fix == "calexnet doctor --record DIR, and send the folder in"
+    assert probe.fix == "calexnet doctor --record FILE, and send it in"
 
 
-def test_a_rail_that_dies_later_is_an_error_and_not_a_smaller_sum(own_tree: Tree) -> None:
-    system = own_tree("jetson-agx-orin")
+def test_a_rail_that_dies_later_is_an_error_and_not_a_smaller_sum(tree: Tree) -> None:
+    system = tree("jetson-agx-orin")
     source = sensor(system)
-    system.inside("/sys/bus/i2c/devices/1-0040/hwmon/hwmon3/curr2_input").unlink()
+    remove(system, "/sys/bus/i2c/devices/1-0040/hwmon/hwmon3/curr2_input")
 
     with pytest.raises(OSError, match="curr2_input"):
         source.read()
@@ -186,14 +184,12 @@ def test_an_unknown_board_is_refused_with_what_was_found(tree: Tree) -> None:
 
 
 @pytest.mark.parametrize("release", [True, False])
-def test_in_a_container_it_says_how_its_files_are_passed_through(
-    own_tree: Tree, release: bool
-) -> None:
+def test_in_a_container_it_says_how_its_files_are_passed_through(tree: Tree, release: bool) -> None:
     """Docker hides the device tree; the kernel's name tells the board all the same."""
-    system = own_tree("jetson-orin-nano")
-    system.inside("/proc/device-tree/compatible").unlink()
+    system = tree("jetson-orin-nano")
+    remove(system, "/proc/device-tree/compatible")
     if not release:
-        system.inside("/etc/nv_tegra_release").unlink()
+        remove(system, "/etc/nv_tegra_release")
 
     with pytest.raises(
         DeviceError,
@@ -205,9 +201,9 @@ def test_in_a_container_it_says_how_its_files_are_passed_through(
     assert not isinstance(caught.value, AbsentError), "auto must not take it for a plain processor"
 
 
-def test_a_container_without_sysfs_is_told_to_pass_it(own_tree: Tree) -> None:
-    system = own_tree("jetson-orin-nano")
-    shutil.rmtree(system.inside("/sys/bus/i2c"))
+def test_a_container_without_sysfs_is_told_to_pass_it(tree: Tree) -> None:
+    system = tree("jetson-orin-nano")
+    remove(system, "/sys/bus/i2c")
 
     (probe,) = device(system).probes()
 
@@ -216,10 +212,10 @@ def test_a_container_without_sysfs_is_told_to_pass_it(own_tree: Tree) -> None:
     assert "-v /sys:/sys:ro" in (probe.fix or "")
 
 
-def test_a_monitor_without_labels_says_why_it_is_no_use(own_tree: Tree) -> None:
-    system = own_tree("jetson-orin-nano")
+def test_a_monitor_without_labels_says_why_it_is_no_use(tree: Tree) -> None:
+    system = tree("jetson-orin-nano")
     for label in system.glob(f"{MONITOR}/in*_label"):
-        system.inside(label).unlink()
+        remove(system, label)
 
     (probe,) = device(system).probes()
 
@@ -245,11 +241,11 @@ def test_another_machine_is_refused_with_what_was_looked_for(tree: Tree) -> None
     ],
 )
 def test_without_a_power_mode_the_reason_is_given(
-    own_tree: Tree, said: str | None, expected: str
+    tree: Tree, said: str | None, expected: str
 ) -> None:
-    system = own_tree("jetson-orin-nx")
+    system = tree("jetson-orin-nx")
     if said is None:
-        system.inside("/commands/nvpmodel -q").unlink()
+        remove(system, "/commands/nvpmodel -q")
     else:
         write(system, "/commands/nvpmodel -q", said)
 

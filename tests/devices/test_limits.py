@@ -42,7 +42,7 @@ def test_the_tightest_of_the_groups_above_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "docker/abc"])
-def test_a_quota_of_version_1_is_found_in_its_own_tree(tmp_path: Path, folder: str) -> None:
+def test_a_quota_of_version_1_is_found_in_its_tree(tmp_path: Path, folder: str) -> None:
     (tmp_path / "proc/self").mkdir(parents=True)
     (tmp_path / "proc/self/cgroup").write_text("5:memory:/m\n4:cpu,cpuacct:/docker/abc\n")
     place = tmp_path / "sys/fs/cgroup/cpu,cpuacct" / folder

@@ -35,8 +35,8 @@ def test_only_packages_count(tree: Tree) -> None:
     assert "not memory, board" in found.covers
 
 
-def test_two_sockets_are_added_up(own_tree: Tree) -> None:
-    system = own_tree("amd")
+def test_two_sockets_are_added_up(tree: Tree) -> None:
+    system = tree("amd")
     source = sensor(system)
     other = "/sys/class/powercap/intel-rapl:1/energy_uj"
     start_j = source.read()
@@ -48,9 +48,9 @@ def test_two_sockets_are_added_up(own_tree: Tree) -> None:
     assert pytest.approx(3.005) == source.read() - start_j
 
 
-def test_a_wrap_by_hand(own_tree: Tree) -> None:
+def test_a_wrap_by_hand(tree: Tree) -> None:
     """From 10 uJ below the range, where the counter starts at 0 again, to 5: 15 uJ."""
-    system = own_tree("intel")
+    system = tree("intel")
     range_uj = int(system.read(f"{ZONE}/max_energy_range_uj"))
     write(system, PACKAGE, str(range_uj - 10))
     source = sensor(system)
@@ -71,9 +71,9 @@ def dies(system: System, *counters_uj: int) -> System:
     return system
 
 
-def test_dies_that_mirror_one_counter_count_once(own_tree: Tree) -> None:
+def test_dies_that_mirror_one_counter_count_once(tree: Tree) -> None:
     """As AMD's do: each die has a zone, and each zone the counter of the socket."""
-    system = dies(own_tree("amd"), 10_360_237_493, 10_360_237_493)
+    system = dies(tree("amd"), 10_360_237_493, 10_360_237_493)
     source = sensor(system)
     start_j = source.read()
 
@@ -84,8 +84,8 @@ def test_dies_that_mirror_one_counter_count_once(own_tree: Tree) -> None:
     assert pytest.approx(68.0) == source.read() - start_j
 
 
-def test_dies_with_counters_of_their_own_are_added_up(own_tree: Tree) -> None:
-    system = dies(own_tree("amd"), 10_360_237_493, 9_000_000_000)
+def test_dies_with_counters_of_their_own_are_added_up(tree: Tree) -> None:
+    system = dies(tree("amd"), 10_360_237_493, 9_000_000_000)
     source = sensor(system)
     start_j = source.read()
 
@@ -99,9 +99,9 @@ def test_dies_with_counters_of_their_own_are_added_up(own_tree: Tree) -> None:
     assert pytest.approx(3.0) == source.read() - start_j
 
 
-def test_a_mirror_is_known_while_the_counter_runs_and_while_it_wraps(own_tree: Tree) -> None:
+def test_a_mirror_is_known_while_the_counter_runs_and_while_it_wraps(tree: Tree) -> None:
     """Each reading, of either die, finds the counter 300 uJ on."""
-    system = dies(own_tree("amd"), 0, 0)
+    system = dies(tree("amd"), 0, 0)
     range_uj = int(system.read(f"{ZONE}/max_energy_range_uj"))
 
     class Running(System):
@@ -116,9 +116,9 @@ def test_a_mirror_is_known_while_the_counter_runs_and_while_it_wraps(own_tree: T
     assert ("package-0-die-0",) == sensor(Running(system.root, system.tree)).record.rails
 
 
-def test_advice_fits_the_processor(own_tree: Tree) -> None:
+def test_advice_fits_the_processor(tree: Tree) -> None:
     """Loading Intel's module helps neither on Arm nor in a virtual machine."""
-    arm, virtual, real = own_tree("raspberrypi4"), own_tree("bare"), own_tree("intel-no-permission")
+    arm, virtual, real = tree("raspberrypi4"), tree("bare"), tree("intel-no-permission")
     write(virtual, "/proc/cpuinfo", "model name\t: QEMU\nflags\t\t: fpu hypervisor lahf_lm\n")
     for zone in real.glob("/sys/class/powercap/intel-rapl:*"):
         write(real, f"{zone}/name", "psys\n")
@@ -134,9 +134,9 @@ def test_advice_fits_the_processor(own_tree: Tree) -> None:
     assert f"sudo modprobe intel_rapl_msr; if that does not help: {meter}" == found[2].fix
 
 
-def test_a_wrap_within_a_window_is_counted_through(own_tree: Tree) -> None:
+def test_a_wrap_within_a_window_is_counted_through(tree: Tree) -> None:
     """The counter restarts once at 0 after 262 143.328850 J; 100 W all the time."""
-    system, time = own_tree("intel"), SyntheticTime(100.0)
+    system, time = tree("intel"), SyntheticTime(100.0)
     source: EnergySource = sensor(system)
     range_uj = int(system.read("/sys/class/powercap/intel-rapl:0/max_energy_range_uj"))
     first_uj = range_uj - 500_000_000  # five seconds before it wraps
@@ -171,8 +171,8 @@ def test_no_permission_is_told_apart_from_no_counter(tree: Tree) -> None:
     assert "no processor package under /sys/class/powercap" in absent.reason
 
 
-def test_a_counter_that_says_no_number_is_named(own_tree: Tree) -> None:
-    system = own_tree("intel")
+def test_a_counter_that_says_no_number_is_named(tree: Tree) -> None:
+    system = tree("intel")
     write(system, PACKAGE, "\n")
 
     found = rapl.probe(system)

@@ -9,7 +9,7 @@ from calexnet.devices import pmic, raspberrypi
 from calexnet.devices.base import AbsentError, slowed_down
 from calexnet.devices.pmic import PmicSensor, rail_watts
 from calexnet.devices.sampling import SensorError
-from tests.devices.conftest import Tree, write
+from tests.devices.conftest import Tree, remove, write
 
 FLAGS = "/commands/vcgencmd get_throttled"
 
@@ -33,8 +33,8 @@ def test_both_forms_of_the_listing_are_read_and_pairs_are_added_up() -> None:
         ("Raspberry Pi Zero 2 W Rev 1.0", "raspberry-pi-zero-2-w"),
     ],
 )
-def test_boards_are_told_apart(own_tree: Tree, model: str, board: str) -> None:
-    system = own_tree("raspberrypi5")
+def test_boards_are_told_apart(tree: Tree, model: str, board: str) -> None:
+    system = tree("raspberrypi5")
     write(system, "/proc/device-tree/model", model + "\0")
 
     assert board == raspberrypi.detect(system, None).describe().board
@@ -56,8 +56,8 @@ def test_the_power_chip_says_what_it_misses(tree: Tree) -> None:
     assert largest < source.read() < largest + 0.4
 
 
-def test_a_rail_that_is_no_longer_listed_is_no_reading(own_tree: Tree) -> None:
-    system = own_tree("raspberrypi5")
+def test_a_rail_that_is_no_longer_listed_is_no_reading(tree: Tree) -> None:
+    system = tree("raspberrypi5")
     source = pmic.probe(system).source
     assert isinstance(source, PmicSensor)
     write(system, "/commands/vcgencmd pmic_read_adc", "VDD_CORE_A=1A\nVDD_CORE_V=1V\n")
@@ -74,10 +74,10 @@ def test_an_older_board_has_no_currents_and_says_so(tree: Tree) -> None:
     assert "Use an external meter: --power-csv FILE" == probe.fix
 
 
-def test_without_the_firmware_s_command_the_reason_is_given(own_tree: Tree) -> None:
-    system = own_tree("raspberrypi5")
+def test_without_the_firmware_s_command_the_reason_is_given(tree: Tree) -> None:
+    system = tree("raspberrypi5")
     for path in system.glob("/commands/*"):
-        system.inside(path).unlink()
+        remove(system, path)
 
     device = raspberrypi.detect(system, None)
 
@@ -86,9 +86,9 @@ def test_without_the_firmware_s_command_the_reason_is_given(own_tree: Tree) -> N
     assert device.describe().unreadable["throttling"] == ("vcgencmd get_throttled does not answer")
 
 
-def test_flags_of_now_and_since_start_are_told_apart(own_tree: Tree) -> None:
+def test_flags_of_now_and_since_start_are_told_apart(tree: Tree) -> None:
     """0x50000: since start the voltage was low and the processor throttled; now it is not."""
-    system = own_tree("raspberrypi5")
+    system = tree("raspberrypi5")
     device = raspberrypi.detect(system, None)
     before = device.state()
 

@@ -13,24 +13,28 @@ from calexnet.errors import DeviceError
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> System:
-    """A tree with a file, a command and two refusals."""
-    for path, text in {
-        "sys/zone2/temp": "20\n",
-        "sys/zone10/temp": "no number\n",
-        "proc/device-tree/model": "A board\0",
-        "commands/tool -q": "says this\n",
-    }.items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_text(text)
+def path(tmp_path: Path) -> Path:
+    """The file of a machine with a file, a command and two refusals."""
     record = {
         "origin": "recorded",
         "board": "A board",
         "sources": ["a test"],
         "refused": {"/sys/secret": "EACCES", "/commands/other": "ETIMEDOUT"},
+        "files": {
+            "/sys/zone2/temp": "20\n",
+            "/sys/zone10/temp": "no number\n",
+            "/sys/zone10/below/temp": "1",
+            "/proc/device-tree/model": "A board\0",
+            "/commands/tool -q": "says this\n",
+        },
     }
-    (tmp_path / TREE).write_text(json.dumps(record))
-    return recorded_tree(tmp_path)
+    (tmp_path / "board.json").write_text(json.dumps(record))
+    return tmp_path / "board.json"
+
+
+@pytest.fixture
+def made(path: Path) -> System:
+    return recorded_tree(path)
 
 
 def test_a_tree_takes_the_place_of_the_machine(made: System) -> None:
@@ -40,6 +44,7 @@ def test_a_tree_takes_the_place_of_the_machine(made: System) -> None:
     assert "A board" == made.text("/proc/device-tree/model")
     assert "says this" == made.run("tool", "-q")
     assert ["/sys/zone2/temp", "/sys/zone10/temp"] == made.glob("/sys/zone*/temp")
+    assert ["/sys/zone2", "/sys/zone10"] == made.glob("/sys/zone*"), "folders too"
 
 
 def test_what_was_refused_there_is_refused_here(made: System) -> None:
@@ -51,23 +56,29 @@ def test_what_was_refused_there_is_refused_here(made: System) -> None:
         made.run("nothing")
 
 
-def test_the_variable_names_the_tree(made: System, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_names_the_record(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (Path("/"), None) == (here().root, here().tree)
 
-    monkeypatch.setenv(ROOT_VARIABLE, str(made.root))
+    monkeypatch.setenv(ROOT_VARIABLE, str(path))
 
-    assert (made.root, made.tree) == (here().root, here().tree)
+    assert recorded_tree(path).tree == here().tree
 
 
-@pytest.mark.parametrize("document", [None, "{", "[]", '{"origin": "recorded"}'])
-def test_a_folder_that_is_no_tree_is_refused(
-    document: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "document",
+    [None, "{", "[]", '{"origin": "recorded"}', '{"files": 1}', " " * 2**20 + "{}", "\0"],
+    ids=["absent", "cut", "array", "short", "wrong", "huge", "binary"],
+)
+@pytest.mark.parametrize("name", ["board.json", f"older/{TREE}"])
+def test_what_is_no_record_is_refused(
+    document: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "older").mkdir()
     if document is not None:
-        (tmp_path / TREE).write_text(document)
-    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+        (tmp_path / name).write_text(document)
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / name.partition("/")[0]))
 
-    with pytest.raises(DeviceError, match=r" is no recorded tree: got .*; expected a folder with"):
+    with pytest.raises(DeviceError, match=r" is no recorded machine: got .*; expected a file that"):
         here()
 
 
