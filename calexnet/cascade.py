@@ -27,7 +27,7 @@ from calexnet.heads.trained import TrainedHead
 from calexnet.methods.base import Task
 from calexnet.preprocessing import Preprocessing, channel_statistics
 from calexnet.recipe import BranchReport, Recipe, plan_recipe, train_branches
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.training import BackboneTraining, train_backbone
 
 #: Real calibration images kept with the cascade, to verify every export on.
@@ -166,6 +166,7 @@ def build_parts(
     recipe: Recipe,
     preprocessing: Preprocessing,
     network: nn.Module | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> tuple[FrozenBackbone, tuple[Branch, ...]]:
     """Return a frozen backbone and fresh branches that fit each other.
 
@@ -175,19 +176,20 @@ def build_parts(
         recipe: Says of what kind they are.
         preprocessing: Gives the image's shape.
         network: A network to use as it is.
+        allow: Whose own parts may be imported.
 
     Raises:
         InputError: The parts do not fit; the message says which.
     """
-    frozen = FrozenBackbone(network or backbones.build(backbone), attach)
+    frozen = FrozenBackbone(network or backbones.build(backbone, allow), attach)
     image = (preprocessing.channels, preprocessing.height, preprocessing.width)
     shapes = frozen.check(image, backbone.classes)
     if recipe.exits:
         found: list[Head] = _trained_heads(frozen, recipe.exits, shapes, backbone.classes)
     else:
-        found = [heads.build(recipe.head, shape, backbone.classes) for shape in shapes]
-    method = methods.build(recipe.method)
-    branches = method.branches(found, scores.build(recipe.score))
+        found = [heads.build(recipe.head, shape, backbone.classes, allow) for shape in shapes]
+    method = methods.build(recipe.method, allow)
+    branches = method.branches(found, scores.build(recipe.score, allow))
     return frozen, tuple(branch.eval() for branch in branches)
 
 
@@ -236,6 +238,7 @@ def train_cascade(
     cache: Path | None = None,
     scratch: Path | None = None,
     begun: Callable[[tuple[str, ...], Macs, Parameters], None] | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Cascade:
     """Train a cascade on the train and calibration parts of `data`; the test part is not read.
 
@@ -247,6 +250,7 @@ def train_cascade(
         cache: Where computed features are kept and found again; by default nowhere.
         scratch: Where they go meanwhile; the system's temporary folder by default.
         begun: Told before anything is trained: the attach points, and what stands there costs.
+        allow: Whose own parts may be imported, if the plan names some.
 
     Raises:
         InputError: The plan does not fit the data.
@@ -259,7 +263,7 @@ def train_cascade(
     parts = split.indices
     preprocessing = preprocessing_of(data, parts["train"], plan)
     trained = network is not None
-    backbone, branches = build_parts(spec, attach, recipe, preprocessing, network)
+    backbone, branches = build_parts(spec, attach, recipe, preprocessing, network, allow)
     macs = flops.count(backbone, branches, preprocessing)
     if begun is not None:
         begun(attach, macs, flops.parameters(backbone, branches))
@@ -267,8 +271,8 @@ def train_cascade(
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
     costs = macs.to_exit(own_head_only=True) / macs.plain  # as shares of the backbone's
-    recipe = replace(recipe, rule=_with_costs(recipe.rule, costs))
-    rule = rules.build(recipe.rule)
+    recipe = replace(recipe, rule=_with_costs(recipe.rule, costs, allow))
+    rule = rules.build(recipe.rule, allow)
     with tempfile.TemporaryDirectory(prefix=".features-", dir=scratch) as passing:
         train, calibration = (
             features.compute(
@@ -291,7 +295,7 @@ def train_cascade(
             optimisation=recipe.optimisation,
             costs=costs,
         )
-        made = train_branches(branches, recipe, task)
+        made = train_branches(branches, recipe, task, allow)
 
     kept = over_classes(data, parts["calibration"], _SAMPLES, split.record.seed)
     return Cascade(
@@ -314,9 +318,10 @@ def train_cascade(
     )
 
 
-def _with_costs(rule: Part, costs: NDArray[np.float64]) -> Part:
+def _with_costs(rule: Part, costs: NDArray[np.float64], allow: Allowed = BUILT_IN_ONLY) -> Part:
     """Return `rule` knowing what this cascade's exits cost, if it has a field for that."""
-    if "costs" not in schema.fields(type(rules.build(rule))) or rule.options.get("costs"):
+    known = schema.fields(type(rules.build(rule, allow)))
+    if "costs" not in known or rule.options.get("costs"):
         return rule
     return Part(rule.name, {**rule.options, "costs": [float(cost) for cost in costs]})
 

@@ -17,6 +17,7 @@ from calexnet import arrays, schema, weights
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.storage import sha256
 
 RECORD = "cascade.json"
@@ -50,16 +51,27 @@ def save(cascade: Cascade, folder: Path) -> None:
     (folder / RECORD).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
-def load(folder: Path) -> tuple[Cascade, str]:
+def load(folder: Path, allow: Allowed = BUILT_IN_ONLY) -> tuple[Cascade, str]:
     """Return the cascade in `folder`, and a hash that names it.
+
+    Args:
+        folder: What `save` wrote.
+        allow: Whose own parts may be imported, if the cascade has some.
 
     Raises:
         CheckpointError: There is none, it is of another schema, or a file was changed.
+        InputError: It names a part that may not be imported.
     """
     record, identity = _read_record(folder)
     data = {name: _verified(folder / name, record.files.get(name)) for name in _FILES}
     spec = record.cascade
-    backbone, branches = build_parts(spec.backbone, spec.attach, spec.recipe, spec.preprocessing)
+    backbone, branches = build_parts(
+        spec.backbone,
+        spec.attach,
+        spec.recipe,
+        spec.preprocessing,
+        allow=allow.but_not_from(folder),
+    )
     _fill(backbone.network, data[_BACKBONE], folder / _BACKBONE)
     _fill(nn.ModuleList(branches), data[_BRANCHES], folder / _BRANCHES)
     return Cascade(

@@ -12,7 +12,7 @@ from calexnet.errors import InputError
 from calexnet.gating import ExitTable, choose_exits
 from calexnet.methods.base import Task, exit_table
 from calexnet.methods.fitting import Optimisation
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.scores import SOFTMAX
 
 
@@ -52,6 +52,7 @@ def plan_recipe(
     setting: float | None = None,
     settings: Sequence[float] | None = None,
     optimisation: Optimisation | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Recipe:
     """Return a recipe in which everything that is not given follows from the method.
 
@@ -64,13 +65,14 @@ def plan_recipe(
         setting: The rule's default by default.
         settings: The rule's by default; `setting` is always among them.
         optimisation: See `Optimisation`.
+        allow: Whose own parts may be imported.
 
     Raises:
         InputError: A name or a switch is unknown, or exits do not go with the method.
     """
     method = method or Part("calexnet")
-    made = methods.build(method)
-    found = rules.build(rule or made.default_rule)
+    made = methods.build(method, allow)
+    found = rules.build(rule or made.default_rule, allow)
     own_exits = method.name == methods.TRAINED
     if own_exits != bool(exits):
         raise InputError(
@@ -127,18 +129,21 @@ class TrainedBranches:
     points: tuple[OperatingPoint, ...]
 
 
-def train_branches(branches: Sequence[Branch], recipe: Recipe, task: Task) -> TrainedBranches:
+def train_branches(
+    branches: Sequence[Branch], recipe: Recipe, task: Task, allow: Allowed = BUILT_IN_ONLY
+) -> TrainedBranches:
     """Train `branches` in place and find the thresholds of every operating point.
 
     Args:
         branches: Fresh ones, as the recipe's method makes them.
         recipe: Says how.
         task: Features and the rest.
+        allow: Whose own methods may be imported.
 
     Raises:
         TrainingError: A loss is not finite.
     """
-    outcome = methods.build(recipe.method).train(branches, task)
+    outcome = methods.build(recipe.method, allow).train(branches, task)
     exits, truth = exit_table(branches, task.calibration), task.calibration.truth
     points = operating_points(exits, truth, recipe.settings, classes=task.classes, rule=task.rule)
     table = task.rule.calibrate(exits, truth, task.classes, task.setting)

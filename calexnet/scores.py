@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from calexnet import registry
 from calexnet.errors import InputError
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 SOFTMAX = "softmax"
 
@@ -24,15 +25,19 @@ SCORES = {
 }
 
 
-def build(name: str) -> nn.Module | None:
+def build(name: str, allow: Allowed = BUILT_IN_ONLY) -> nn.Module | None:
     """Return the score's module, ``None`` for the softmax that every segment computes anyway.
+
+    Args:
+        name: ``softmax``, one of `SCORES`, or one's own.
+        allow: Whose own ones may be imported.
 
     Raises:
         InputError: Unknown name, or something that is no module.
     """
     if name == SOFTMAX:
         return None
-    cls = registry.find(name, {SOFTMAX: "", **SCORES}, "score")
+    cls = registry.find(name, {SOFTMAX: "", **SCORES}, "score", allow)
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise InputError(f"{name} is no score", got=repr(cls), expected="a torch.nn.Module class")
     return cls()

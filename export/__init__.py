@@ -6,11 +6,13 @@ command line.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from calexnet.export.compilers import TARGETS
 from calexnet.export.settings import OWN_CONVERTER, EngineSettings
+from calexnet.registry import Allowed
 
 if TYPE_CHECKING:
     from calexnet.manifest import Manifest
@@ -31,6 +33,7 @@ def export_run(
     data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    allow: Sequence[str] = (),
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
 
@@ -51,6 +54,7 @@ def export_run(
         engines: How to build, for targets that build engines for one GPU.
         converter: ``calexnet``, or ``litert-torch`` for target `tflite` at full precision where
             the network has operators that calexnet does not write.
+        allow: Packages or modules whose parts may be imported, if the run names some.
 
     Returns:
         The bundle's manifest.
@@ -71,6 +75,7 @@ def export_run(
         data_root=None if data_root is None else Path(data_root),
         engines=engines,
         converter=converter,
+        allow=Allowed(tuple(allow)),
     )
 
 
@@ -84,6 +89,7 @@ def export_bundle(
     calib_samples: int | None = None,
     data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
+    allow: Sequence[str] = (),
 ) -> Manifest:
     """Compile the portable graphs in the bundle `source` for one more target or precision.
 
@@ -100,6 +106,7 @@ def export_bundle(
         data_root: Likewise.
         engines: Likewise. Engines at a narrow precision are built from the bundle's ONNX graphs at
             that precision, which must be there.
+        allow: Packages or modules whose threshold rule may be imported, if the bundle names one.
 
     Returns:
         The new bundle's manifest.
@@ -118,6 +125,7 @@ def export_bundle(
         calib_samples=calib_samples,
         data_root=None if data_root is None else Path(data_root),
         engines=engines,
+        allow=Allowed(tuple(allow)),
     )
 
 
@@ -127,6 +135,7 @@ def export_if(
     *,
     precision: str = "fp32",
     run: str | Path | None = None,
+    allow: Sequence[str] = (),
 ) -> Manifest:
     """Write the cascade of the bundle `source` as one ONNX graph with nested ``If``, in it too.
 
@@ -139,6 +148,7 @@ def export_if(
         precision: Of the segments.
         run: The run that the bundle comes from, to compare with the segments on its samples; needs
             torch.
+        allow: Packages or modules whose parts may be imported, if the run names some.
 
     Returns:
         The new bundle's manifest.
@@ -148,5 +158,10 @@ def export_if(
     """
     from calexnet.export.layout import export_if as export
 
-    place = Path(out or source)
-    return export(Path(source), place, precision=precision, run=None if run is None else Path(run))
+    return export(
+        Path(source),
+        Path(out or source),
+        precision=precision,
+        run=None if run is None else Path(run),
+        allow=Allowed(tuple(allow)),
+    )

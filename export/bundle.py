@@ -38,6 +38,7 @@ from calexnet.manifest import (
 )
 from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.progress import Progress
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
@@ -57,6 +58,7 @@ def export_run(
     data_root: Path | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
     target_of(target, precision)
@@ -69,7 +71,7 @@ def export_run(
             expected="a narrow --precision, or a bundle as the source",
             fix="Leave it out: the run brings the samples that it is verified on",
         )
-    cascade, source = checkpoint.load(run)
+    cascade, source = checkpoint.load(run, allow)
     samples = None
     if precision != FULL:
         spec = cascade.spec
@@ -86,6 +88,7 @@ def export_run(
         samples=samples,
         engines=engines,
         converter=converter,
+        allow=allow.but_not_from(run),
     )
 
 
@@ -125,6 +128,7 @@ def export_cascade(
     samples: calibration.Calibration | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """Export `cascade`, which the hash `source` names, to the bundle `out`.
 
@@ -141,6 +145,7 @@ def export_cascade(
         samples: Real ones, for a precision that is not full.
         engines: How to build, for targets that build engines.
         converter: See `calexnet.export.export_run`.
+        allow: Whose own threshold rule may be imported.
     """
     earlier = _earlier(out, source, input)
     is_portable = (target, precision) == (portable.TARGET, portable.PRECISION)
@@ -170,7 +175,9 @@ def export_cascade(
                 build = _converted(cascade, stage, raw_input=input == "uint8")
                 content = with_packages(content, litert_torch.PACKAGES)
             else:
-                build = build_target(bundle, target, precision, samples, engines, reason=NOT_YET)
+                build = build_target(
+                    bundle, target, precision, samples, engines, reason=NOT_YET, allow=allow
+                )
             progress.advance(note=f"verifying {target} {precision}")
             content = _with_verified(cascade, stage, content, build)
             progress.advance()

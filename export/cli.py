@@ -64,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{kinds.SOURCES}; for a narrow precision the run's own set by default, if it has a name",
     )
     kinds.data_root(parser)
+    kinds.allow(parser)
     parser.add_argument(
         "--calib-samples",
         type=int,
@@ -115,6 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
         "calib_samples": arguments.calib_samples,
         "data_root": arguments.data_root,
         "engines": _engine_settings(arguments),
+        "allow": kinds.allowed(arguments).names,
     }
     if arguments.layout == IF:
         content = _export_if(arguments, out, options)
@@ -183,7 +185,7 @@ def _export_if(arguments: argparse.Namespace, out: Path, options: dict[str, Any]
     if _is_bundle(source):
         return export_if(source, out, precision=precision)
     export_run(source, out, target="onnxruntime", input=arguments.input or "uint8", **options)
-    return export_if(out, precision=precision, run=source)
+    return export_if(out, precision=precision, run=source, allow=options["allow"])
 
 
 def _engine_settings(arguments: argparse.Namespace) -> EngineSettings | None:

@@ -19,6 +19,7 @@ from calexnet.export.targets import UNVERIFIED, with_versions
 from calexnet.manifest import FULL, IF, MANIFEST, Compiled, Manifest, with_build
 from calexnet.parity import compare
 from calexnet.progress import Progress
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
@@ -27,7 +28,12 @@ _PARITY = 64
 
 
 def export_if(
-    source: Path, out: Path, *, precision: str = FULL, run: Path | None = None
+    source: Path,
+    out: Path,
+    *,
+    precision: str = FULL,
+    run: Path | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """See `calexnet.export.export_if`."""
     bundle = open_bundle(source)
@@ -41,7 +47,7 @@ def export_if(
         build = _nested(bundle, graphs, stage, precision)
         content = with_versions(with_build(bundle.manifest, build), build.target)
         progress.advance(note="verifying" if run else "loading")
-        build = _verified(Bundle(stage, content, sha256=""), build, run)
+        build = _verified(Bundle(stage, content, sha256=""), build, run, allow)
         content = with_build(content, verified_before(bundle.manifest, build))
         seal(stage, content)
         progress.advance()
@@ -70,7 +76,7 @@ def _nested(
     return replace(parts, layout=IF, segments=(record,), parity=None, parity_reason=UNVERIFIED)
 
 
-def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
+def _verified(bundle: Bundle, build: Compiled, run: Path | None, allow: Allowed) -> Compiled:
     """Return `build` with its parity with the segments, on the samples of `run`.
 
     Raises:
@@ -80,7 +86,7 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
     runner = load_runner(bundle, build.target, build.precision, layout=IF, threads=1)
     if run is None:
         return build
-    images, labels = _samples(bundle, run)
+    images, labels = _samples(bundle, run, allow)
     parts = load_runner(bundle, build.target, build.precision)
     parity = compare(
         side(parts, images),
@@ -93,9 +99,9 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None) -> Compiled:
     return replace(build, parity=parity, parity_reason=None)
 
 
-def _samples(bundle: Bundle, run: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _samples(bundle: Bundle, run: Path, allow: Allowed) -> tuple[NDArray[Any], NDArray[np.int64]]:
     from calexnet import checkpoint
 
-    samples = checkpoint.load(run)[0].samples
+    samples = checkpoint.load(run, allow)[0].samples
     images = bundle.manifest.preprocessing.as_input(samples.images[:_PARITY])
     return images, samples.labels[:_PARITY]

@@ -19,10 +19,18 @@ from calexnet.export.compilers import FileTarget, target_of
 from calexnet.export.parity import NOT_YET, parity_of
 from calexnet.gating import ExitTable
 from calexnet.manifest import SEGMENTS, Compiled, Manifest, with_build
+from calexnet.registry import BUILT_IN_ONLY, Allowed
+from calexnet.rules.base import Rule
 from calexnet.runtimes.loading import load_runner
 
 
-def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calibration) -> Compiled:
+def narrow_build(
+    bundle: Bundle,
+    target: str,
+    precision: str,
+    calibration: Calibration,
+    allow: Allowed = BUILT_IN_ONLY,
+) -> Compiled:
     """Write the cascade of `bundle` at `precision` into its folder; return the manifest's entry.
 
     Args:
@@ -30,7 +38,9 @@ def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calib
         target: For which.
         precision: One that the target has, not full.
         calibration: Real samples.
+        allow: Whose own threshold rule may be imported.
     """
+    rule = rules.build(bundle.manifest.rule, allow)  # before minutes of work
     images = bundle.manifest.preprocessing.as_input(calibration.images)
     build = write_narrow(bundle, target, precision, images[: calibration.record.ranged])
     runner = load_runner(
@@ -39,7 +49,7 @@ def narrow_build(bundle: Bundle, target: str, precision: str, calibration: Calib
     answers = runner.answers(images)
     build = replace(
         build,
-        operating_points=_calibrated(bundle.manifest, answers.exits, calibration),
+        operating_points=_calibrated(bundle.manifest, rule, answers.exits, calibration),
         calibration=calibration.record,
     )
     thresholds = bundle.manifest.operating_point(None, build).table()
@@ -67,11 +77,10 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
 
 
 def _calibrated(
-    content: Manifest, exits: ExitTable, calibration: Calibration
+    content: Manifest, rule: Rule, exits: ExitTable, calibration: Calibration
 ) -> tuple[OperatingPoint, ...]:
     """Return every operating point anew, from the build's own scores."""
-    rule, labels = rules.build(content.rule), calibration.labels
-    classes = len(content.classes)
+    labels, classes = calibration.labels, len(content.classes)
     return tuple(
         operating_point(
             point.name,

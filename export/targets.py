@@ -23,6 +23,7 @@ from calexnet.export.sealing import seal
 from calexnet.export.settings import EngineSettings
 from calexnet.manifest import FULL, MANIFEST, SEGMENTS, Compiled, Manifest, with_build
 from calexnet.progress import Progress
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
 from calexnet.storage import staged_folder
 
@@ -39,6 +40,7 @@ def export_bundle(
     calib_samples: int | None = None,
     data_root: Path | None = None,
     engines: EngineSettings | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """See `calexnet.export.export_bundle`."""
     target_of(target, precision)
@@ -63,7 +65,15 @@ def export_bundle(
         progress.advance(0, note="compiling")
         shutil.copytree(source, stage, dirs_exist_ok=True)
         staged = replace(bundle, folder=stage)
-        build = build_target(staged, target, precision, samples, engines, reason=UNVERIFIED)
+        build = build_target(
+            staged,
+            target,
+            precision,
+            samples,
+            engines,
+            reason=UNVERIFIED,
+            allow=allow.but_not_from(source),
+        )
         progress.advance(note="verifying" if samples else "loading")
         build = _checked(staged, build, samples)
         content = with_versions(with_build(held, build), target)
@@ -80,6 +90,7 @@ def build_target(
     engines: EngineSettings | None,
     *,
     reason: str,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Compiled:
     """Write what `target` needs into the folder of `bundle`; return the manifest's entry.
 
@@ -90,12 +101,13 @@ def build_target(
         samples: Real ones, for a precision that is not full.
         engines: How to build, for targets that build engines.
         reason: Why nothing is known of its parity yet.
+        allow: Whose own threshold rule may be imported.
     """
     if builds_engines(target):
         return build_engines(bundle, target, precision, engines, reason=reason)
     if precision == portable.PRECISION or samples is None:
         return compile_target(portable.read(bundle), bundle.folder, target, reason=reason)
-    return narrow.narrow_build(bundle, target, precision, samples)
+    return narrow.narrow_build(bundle, target, precision, samples, allow)
 
 
 def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: str) -> Compiled:

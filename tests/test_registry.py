@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 
 from calexnet import registry, schema
 from calexnet.errors import InputError
-from calexnet.registry import Part
+from calexnet.registry import Allowed, Part
 
+OWN = Allowed(("ownparts", "brokenparts", "nowhere", "", "calexnet", "sys", __name__))
 KNOWN = {"part": "calexnet.registry:Part", "text": "builtins:str"}
 
 
@@ -40,8 +42,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ownparts.py").write_text("def mine(): ...\n\nnumber = 3\n")
     (tmp_path / "brokenparts.py").write_text("import not_installed_anywhere\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != ""])
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.delitem(sys.modules, "ownparts", raising=False)
+    importlib.invalidate_caches()
 
 
 def test_a_built_in_name_stands_for_its_thing() -> None:
@@ -49,22 +52,22 @@ def test_a_built_in_name_stands_for_its_thing() -> None:
 
 
 def test_one_of_ones_own_is_found_in_the_working_folder(own: None) -> None:
-    assert "mine" == registry.find("ownparts:mine", KNOWN, "thing").__name__
+    assert "mine" == registry.find("ownparts:mine", KNOWN, "thing", OWN).__name__
 
 
 def test_the_code_of_ones_own_parts_is_known_by_its_files_hash(own: None, tmp_path: Path) -> None:
     names = ["part", "ownparts:mine", "ownparts:mine", "text"]
 
-    before = registry.code_of(names)
+    before = registry.code_of(names, OWN)
     (tmp_path / "ownparts.py").write_text("def mine(): return 4\n")
-    after = registry.code_of(names)
+    after = registry.code_of(names, OWN)
 
     assert ["ownparts:mine"] == list(before) == list(after)
     assert 64 == len(before["ownparts:mine"])
     assert before != after
     assert {} == registry.code_of(KNOWN)
     with pytest.raises(InputError, match=r"^cannot tell the code of sys:exit: got <module"):
-        registry.code_of(["sys:exit"])
+        registry.code_of(["sys:exit"], OWN)
 
 
 @pytest.mark.parametrize("name", ["prat", "", "ownparts", "ownparts.mine"])
@@ -94,12 +97,12 @@ def test_what_cannot_be_found_says_why(own: None, name: str, why: str) -> None:
         match=rf"^cannot find the thing {name}: got .*{why}.*; expected package\.module:name, "
         r"importable from here\. Check the name, or run from the folder that holds the module\.$",
     ):
-        registry.find(name, KNOWN, "thing")
+        registry.find(name, KNOWN, "thing", OWN)
 
 
 def test_a_part_is_built_with_its_options_and_defaults_for_the_rest() -> None:
     module = sys.modules[__name__]
-    built = registry.build(Part(f"{__name__}:Derived", {"names": ["a"]}), {}, "thing", object)
+    built = registry.build(Part(f"{__name__}:Derived", {"names": ["a"]}), {}, "thing", object, OWN)
 
     assert module.Derived(names=("a",)) == built
 
@@ -114,7 +117,7 @@ def test_a_part_is_built_with_its_options_and_defaults_for_the_rest() -> None:
 )
 def test_options_that_do_not_fit_are_told(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        registry.build(Part(f"{__name__}:Derived", options), {}, "thing", object)
+        registry.build(Part(f"{__name__}:Derived", options), {}, "thing", object, OWN)
 
 
 @pytest.mark.parametrize("name", ["ownparts:mine", "calexnet.gating:ExitTable"])
@@ -123,7 +126,7 @@ def test_something_else_is_refused(own: None, name: str) -> None:
         InputError,
         match=rf"^{name} is no thing: got <.*>; expected a subclass of calexnet\.registry\.Part$",
     ):
-        registry.build(Part(name), {}, "thing", Part)
+        registry.build(Part(name), {}, "thing", Part, OWN)
 
 
 def test_a_part_survives_json() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from calexnet import scores
 from calexnet.errors import InputError
+from calexnet.registry import Allowed
 from calexnet.scores import Entropy, Gap
 
 
@@ -60,9 +61,9 @@ def test_a_score_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "    def forward(self, logits):\n        return logits.amax(1)\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
 
-    score = scores.build("ownscores:Largest")
+    score = scores.build("ownscores:Largest", Allowed(("ownscores",)))
 
     assert score is not None
     assert [3.0] == score(torch.tensor([[1.0, 3.0]])).tolist()
@@ -82,4 +83,4 @@ def test_something_else_is_no_score(name: str) -> None:
     with pytest.raises(
         InputError, match=rf"^{name} is no score: got <.*>; expected a torch\.nn\.Module class$"
     ):
-        scores.build(name)
+        scores.build(name, Allowed(("calexnet",)))

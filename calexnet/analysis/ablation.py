@@ -89,7 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return effects and cells as tables, the effects as a figure."""
-    design = eight(recipes(sources.read(arguments.results)))
+    design = eight(recipes(sources.read(arguments)))
     found = summary.lost([*design.values()], arguments.savings, arguments.seed)
     losses = dict(zip(design, found, strict=True))
     seeds = sorted(set.intersection(*(set(one.recipe.seeds) for one in found)))

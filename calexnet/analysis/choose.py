@@ -61,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return all candidates, best first within a method, as a table."""
-    cells = sources.under(sources.read(arguments.results), arguments.rule)
+    cells = sources.read(arguments)
     rows = choose([_row(recipe, arguments.savings) for recipe in recipes(cells)])
     return Artefact("choose", (_table(rows, arguments.savings),))
 

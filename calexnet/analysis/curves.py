@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import rules
 from calexnet.costs import Macs
 from calexnet.gating import ExitTable, choose_exits, chosen_labels
 from calexnet.rules.base import Rule
@@ -58,8 +57,7 @@ class Curve:
 
 def curve(cell: Cell) -> Curve:
     """Return the curve of a cell over the dense settings of its own rule."""
-    rule = rules.build(cell.result.rule)
-    known, classes = cell.answers.calibration, len(cell.result.classes)
+    rule, known, classes = cell.rule, cell.answers.calibration, len(cell.result.classes)
     settings = dense_settings(rule, known.table)
     tables = [rule.calibrate(known.table, known.truth, classes, float(s)) for s in settings]
     return judged(settings, tables, cell.answers.test, cell.result.macs)
@@ -71,8 +69,7 @@ def crossfitted(cell: Cell) -> Curve:
     Thresholds from every other image are judged on the images between them, and the other way
     round, so that no image is judged by thresholds that it helped to find.
     """
-    rule = rules.build(cell.result.rule)
-    known, classes = cell.answers.calibration, len(cell.result.classes)
+    rule, known, classes = cell.rule, cell.answers.calibration, len(cell.result.classes)
     settings = dense_settings(rule, known.table)
     halves = [np.arange(first, len(known), 2) for first in (0, 1)]
     right = np.empty((len(settings), len(known)), np.bool_)

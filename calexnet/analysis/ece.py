@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the table and a reliability diagram of every exit."""
-    found = recipes(sources.read(arguments.results))
+    found = recipes(sources.read(arguments))
     rows = [row for recipe in found for row in _rows(recipe)]
     return Artefact("ece", (_table(rows),), {_CAPTION: lambda figure: _draw(figure, found)})
 

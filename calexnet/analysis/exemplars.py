@@ -80,7 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the table of exits and a contact sheet for each."""
-    cell = pick(sources.read(arguments.results), arguments.cell)
+    cell = pick(sources.read(arguments), arguments.cell)
     samples = data.load(arguments.data, arguments.data_root)
     if hash_of(samples) != cell.result.spec.data.sha256:
         raise InputError(

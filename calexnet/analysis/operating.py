@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import rules
 from calexnet.analysis.curves import dense_settings
 from calexnet.gating import choose_exits, exit_rates
 from calexnet.sweep.results import Cell
@@ -43,8 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def near(cell: Cell, saving: float) -> Taken:
     """Return what happens to the test images where calibration images save nearest to `saving`."""
-    rule = rules.build(cell.result.rule)
-    calibration, test = cell.answers.calibration, cell.answers.test
+    rule, calibration, test = cell.rule, cell.answers.calibration, cell.answers.test
     macs, classes = cell.result.macs, len(cell.result.classes)
     exits = test.table.branches + 1
     found = []

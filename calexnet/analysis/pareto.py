@@ -94,10 +94,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the frontiers as tables and a figure."""
-    found = [
-        frontier(recipe)
-        for recipe in recipes(sources.under(sources.read(arguments.results), arguments.rule))
-    ]
+    found = [frontier(recipe) for recipe in recipes(sources.read(arguments))]
     rows = [row for one in found for row in _rows(one)]
     return Artefact(
         "pareto",

@@ -69,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return promises and what was kept of them as a table and a figure."""
-    found = recipes(sources.under(sources.read(arguments.results), arguments.rule))
+    found = recipes(sources.read(arguments))
     rows = [row for recipe in found for row in _rows(recipe, arguments.saving)]
     return Artefact(
         "promises", (_table(rows),), {_CAPTION: lambda figure: _draw(figure, rows, found)}

@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the shift as a table and a figure."""
-    found = recipes(sources.read(arguments.results))
+    found = recipes(sources.read(arguments))
     rows = [row for recipe in found for row in _rows(recipe, arguments.saving)]
     caption = (
         "Divergence of the survivors' class mix from that of all test images, exit by exit, where "

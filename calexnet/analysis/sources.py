@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from calexnet import rules, schema
-from calexnet.cli.arguments import option
+from calexnet.cli import arguments as kinds
 from calexnet.registry import Part
 from calexnet.sweep import results
 from calexnet.sweep.results import Cell
@@ -23,6 +23,7 @@ OWN = "own"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the folders."""
     parser.add_argument("results", type=Path, nargs="+", help="what calexnet sweep wrote")
+    kinds.allow(parser)
 
 
 def configure_rules(parser: argparse.ArgumentParser, default: str = OWN) -> None:
@@ -37,16 +38,19 @@ def configure_rules(parser: argparse.ArgumentParser, default: str = OWN) -> None
     )
 
 
-def read(folders: Sequence[Path]) -> tuple[Cell, ...]:
-    """Return the finished cells of all folders, each once.
+def read(arguments: argparse.Namespace) -> tuple[Cell, ...]:
+    """Return the finished cells of all folders, each once, under the rules that were asked for.
 
     Raises:
         InputError: A folder has none, one is damaged, or they cannot be compared.
     """
-    found = {cell.result.fingerprint: cell for one in folders for cell in results.read(one)}
+    folders, wanted = arguments.results, getattr(arguments, "rule", (None,))
+    allow = kinds.allowed(arguments, *(rule.name for rule in wanted if rule is not None))
+    every = [cell for folder in folders for cell in results.read(folder, allow)]
+    found = {cell.result.fingerprint: cell for cell in every}
     specs = (cell.result.spec for cell in found.values())
     results.refuse_mixture(specs, ", ".join(map(str, folders)))
-    return tuple(found.values())
+    return under(tuple(found.values()), wanted)
 
 
 def parse(text: str) -> tuple[Part | None, ...]:
@@ -65,7 +69,7 @@ def parse(text: str) -> tuple[Part | None, ...]:
                 f"got {text!r}; expected a rule's name before its switches, such as "
                 "paired,pooling=0"
             )
-        found[-1] = Part(rule.name, {**rule.options, **dict([option(item)])})
+        found[-1] = Part(rule.name, {**rule.options, **dict([kinds.option(item)])})
     return tuple(found)
 
 
@@ -89,12 +93,12 @@ def _under(cell: Cell, rule: Part) -> Cell:
         result.spec,
         axes=replace(axes, margin=None, options={**kept, "rule": rule.name, **told}),
     )
-    return Cell(cell.folder, replace(result, spec=spec, rule=_complete(rule, cell)))
+    return replace(cell, result=replace(result, spec=spec, rule=_complete(rule, cell)))
 
 
 def _complete(rule: Part, cell: Cell) -> Part:
     """Return `rule` with every switch spelled out, and with the cell's costs if it needs some."""
-    options = schema.encode(rules.build(rule))
+    options = schema.encode(rules.build(rule, cell.allow))
     if "costs" in options and not options["costs"]:
         macs = cell.result.macs
         options["costs"] = (macs.to_exit(own_head_only=True) / macs.plain).tolist()

@@ -119,7 +119,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the losses and comparisons as a table and a figure."""
-    cells = sources.under(sources.read(arguments.results), arguments.rule)
+    cells = sources.read(arguments)
     found = recipes(cells)
     losses = lost(found, arguments.savings, arguments.seed)
     rows = [

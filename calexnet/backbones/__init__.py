@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import registry
 from calexnet.errors import InputError
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,8 +66,12 @@ def default_attach(name: str) -> tuple[str, ...]:
     )
 
 
-def build(spec: BackboneSpec) -> nn.Module:
+def build(spec: BackboneSpec, allow: Allowed = BUILT_IN_ONLY) -> nn.Module:
     """Return the network that `spec` describes, with fresh weights.
+
+    Args:
+        spec: Which.
+        allow: Whose own ones may be imported.
 
     Raises:
         InputError: Unknown name, a stem where there is no choice, or a builder that does not
@@ -79,7 +84,8 @@ def build(spec: BackboneSpec) -> nn.Module:
         raise InputError(
             f"{spec.name} has no choice of stem", got=spec.stem, expected=f"none, or {choosers}"
         )
-    builder = registry.find(family.builder if family else spec.name, {}, "backbone")
+    known = {name: one.builder for name, one in BUILT_IN.items()}
+    builder = registry.find(spec.name, known, "backbone", allow)
     options: dict[str, Any] = {} if spec.stem is None else {"stem": spec.stem}
     if family or "classes" in inspect.signature(builder).parameters:
         options["classes"] = spec.classes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from calexnet import data
-from calexnet.registry import option_value
+from calexnet.registry import Allowed, from_working_folder, option_value
 
 #: What ``--data`` takes, for help texts.
 SOURCES = f"{', '.join(data.NAMED)}, a folder of images, or an .npz file"
@@ -25,6 +25,30 @@ def data_root(parser: argparse.ArgumentParser, *, download: bool = False) -> Non
         parser.add_argument(
             "--download", action="store_true", help="fetch a named data set that is not there"
         )
+
+
+def allow(parser: argparse.ArgumentParser) -> None:
+    """Declare whose own parts may be imported: ``--allow``."""
+    parser.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="import one's own parts that the data name from this package or module, any number; "
+        "else only built-in ones are used",
+    )
+
+
+def allowed(arguments: argparse.Namespace, *typed: str) -> Allowed:
+    """Return what ``--allow`` allows, and the packages of parts that were `typed` themselves.
+
+    These are found in the working folder too.
+    """
+    own = [name.partition(":")[0].partition(".")[0] for name in typed if ":" in name]
+    names = (*arguments.allow, *own)
+    if names:
+        from_working_folder()
+    return Allowed(names)
 
 
 def integers(text: str) -> tuple[int, ...]:

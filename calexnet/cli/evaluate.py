@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="what calexnet train wrote")
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser)
+    kinds.allow(parser)
     parser.add_argument(
         "--classes",
         action="store_true",
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
     from calexnet import checkpoint
 
-    cascade, _ = checkpoint.load(arguments.run)
+    cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)
     samples = data.load(arguments.data, arguments.data_root)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")

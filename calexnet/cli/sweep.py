@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calexnet import data
 from calexnet.cli import arguments as kinds
-from calexnet.cli.train import configure_backbone, given, planned, tell_uncalibrated
+from calexnet.cli.train import allowed, configure_backbone, given, planned, tell_uncalibrated
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.storage import sha256, staged_file
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calexnet.cascade import CascadePlan
     from calexnet.data.dataset import Dataset
     from calexnet.data.split import Split
+    from calexnet.registry import Allowed
     from calexnet.sweep.results import FailedCell
     from calexnet.sweep.spec import CellSpec, Source
 
@@ -63,6 +64,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="for each branch")
     parser.add_argument("--lr", type=float, help="learning rate of the branches")
     parser.add_argument("--jobs", type=kinds.count, help="cells at a time; the cores by default")
+    kinds.allow(parser)
     parser.add_argument("--cache", type=Path, help="folder for features; in --out by default")
     parser.add_argument("--tidy", type=Path, help="write all cells' curves to one CSV file")
 
@@ -74,10 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
     split = divide(samples, arguments.split_seed, arguments.split)
-    plan = _plan(arguments)
+    plan, allow = _plan(arguments), allowed(arguments, *_typed(arguments))
     source = _source(arguments.data, samples)
-    weights = _weights(arguments, plan, samples, source, split)
-    wanted = specs(_grid(arguments), plan, source, split.record, weights)
+    weights = _weights(arguments, plan, samples, source, split, allow)
+    wanted = specs(_grid(arguments), plan, source, split.record, weights, allow)
     earlier = _earlier(arguments.out)
     results.refuse_mixture([*earlier, *wanted], arguments.out)
     todo = [spec for spec in wanted if not results.finished(spec, arguments.out)]
@@ -89,14 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     cache = arguments.cache or arguments.out / ".features"
     for spec in _one_a_head(todo):
-        cell.prepare(spec, samples, cache)
+        cell.prepare(spec, samples, cache, allow)
     del samples  # every worker reads its own
-    work = partial(cell.run, data_root=arguments.data_root, cache=cache)
+    work = partial(cell.run, data_root=arguments.data_root, cache=cache, allow=allow)
     jobs = arguments.jobs or engine.cores()
     failed = engine.run(todo, arguments.out, jobs, work) if todo else ()
     print(_summary(failed, len(todo)))
     if arguments.tidy is not None:
-        _write_tidy(arguments.out, arguments.tidy)
+        _write_tidy(arguments.out, arguments.tidy, allow)
     print(f"\nResults: {arguments.out}")
     return SOME_FAILED if failed else 0
 
@@ -108,6 +110,14 @@ def _plan(arguments: argparse.Namespace) -> CascadePlan:
 
     learning = given({"epochs": arguments.epochs, "lr": arguments.lr})
     return planned(arguments, plan_recipe(optimisation=Optimisation(**learning)), seed=0)
+
+
+def _typed(arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the names of parts that were typed."""
+    yield from (*arguments.methods, *arguments.heads)
+    for name, values in arguments.option:
+        if name.rpartition(".")[2] in ("rule", "score"):
+            yield from values
 
 
 def _grid(arguments: argparse.Namespace) -> Any:
@@ -130,7 +140,12 @@ def _source(name: str, samples: Dataset) -> Source:
 
 
 def _weights(
-    arguments: argparse.Namespace, plan: CascadePlan, samples: Dataset, source: Source, split: Split
+    arguments: argparse.Namespace,
+    plan: CascadePlan,
+    samples: Dataset,
+    source: Source,
+    split: Split,
+    allow: Allowed,
 ) -> Source:
     from calexnet.cli.train import trained_network
     from calexnet.sweep import backbone
@@ -142,8 +157,10 @@ def _weights(
             fix="Add --weights FILE.safetensors with those of the whole network",
         )
     if arguments.weights is None:
-        return backbone.trained(plan, samples, source.sha256, split, arguments.out)
-    trained_network(arguments, len(samples.classes))  # refuses what does not fit, before any cell
+        return backbone.trained(plan, samples, source.sha256, split, arguments.out, allow)
+    trained_network(
+        arguments, len(samples.classes), allow
+    )  # refuses what does not fit, before any cell
     return Source(str(arguments.weights), sha256(arguments.weights.read_bytes()))
 
 
@@ -172,12 +189,12 @@ def _without_margin(wanted: Sequence[CellSpec]) -> list[str]:
     return list(dict.fromkeys(named))
 
 
-def _write_tidy(folder: Path, path: Path) -> None:
+def _write_tidy(folder: Path, path: Path, allow: Allowed) -> None:
     from calexnet.analysis import artefact, pareto
     from calexnet.sweep import results
 
     with staged_file(path) as stage:
-        stage.write_text(artefact.as_csv(pareto.settings(results.read(folder))), "utf-8")
+        stage.write_text(artefact.as_csv(pareto.settings(results.read(folder, allow))), "utf-8")
 
 
 def _summary(failed: Sequence[FailedCell], count: int) -> str:

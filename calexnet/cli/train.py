@@ -11,7 +11,7 @@ from calexnet import backbones, data, heads, methods, rules
 from calexnet.cli import arguments as kinds
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
-from calexnet.registry import Part
+from calexnet.registry import Allowed, Part
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="for each branch")
     parser.add_argument("--lr", type=float, help="learning rate of the branches")
     parser.add_argument("--cache", type=Path, help="folder to keep computed features in")
+    kinds.allow(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
 
 
@@ -107,21 +108,28 @@ def run(arguments: argparse.Namespace) -> int:
 
     samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
     split = divide(samples, arguments.seed, arguments.split)
+    allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:
         cascade = train_cascade(
             samples,
             split,
-            planned(arguments, _recipe(arguments), arguments.seed),
-            network=trained_network(arguments, len(samples.classes)),
+            planned(arguments, _recipe(arguments, allow), arguments.seed),
+            network=trained_network(arguments, len(samples.classes), allow),
             cache=arguments.cache,
             scratch=stage.parent,
             begun=lambda *costs: print(f"\n{head_costs(*costs)}\n", flush=True),
+            allow=allow,
         )
         checkpoint.save(cascade, stage)
     print(_summary(cascade))
     tell_uncalibrated(cascade.spec.uncalibrated)
     print(f"\nTrained cascade: {arguments.out}")
     return 0
+
+
+def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
+    """Return whose own parts may be imported: those of the backbone and all that were `typed`."""
+    return kinds.allowed(arguments, arguments.backbone, *(name for name in typed if name))
 
 
 def tell_uncalibrated(classes: Sequence[str] | None) -> None:
@@ -153,11 +161,11 @@ def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> Cascade
     )
 
 
-def _recipe(arguments: argparse.Namespace) -> Recipe:
+def _recipe(arguments: argparse.Namespace, allow: Allowed) -> Recipe:
     from calexnet.methods.fitting import Optimisation
     from calexnet.recipe import plan_recipe
 
-    rule = methods.build(Part(arguments.method)).default_rule
+    rule = methods.build(Part(arguments.method), allow).default_rule
     if arguments.rule is not None:
         rule = Part(arguments.rule)
     if arguments.rule_option:
@@ -173,6 +181,7 @@ def _recipe(arguments: argparse.Namespace) -> Recipe:
         optimisation=Optimisation(
             seed=arguments.seed, **given({"epochs": arguments.epochs, "lr": arguments.lr})
         ),
+        allow=allow,
     )
 
 
@@ -181,7 +190,9 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def trained_network(arguments: argparse.Namespace, classes: int) -> nn.Module | None:
+def trained_network(
+    arguments: argparse.Namespace, classes: int, allow: Allowed
+) -> nn.Module | None:
     """Return the backbone with its trained weights, None to have it trained first.
 
     One's own network that already has trained exits needs no file: its builder gives the weights.
@@ -191,7 +202,7 @@ def trained_network(arguments: argparse.Namespace, classes: int) -> nn.Module | 
     if arguments.weights is None and not getattr(arguments, "exits", ()):
         return None
     spec = backbones.BackboneSpec(arguments.backbone, classes, arguments.stem)
-    network = backbones.build(spec)
+    network = backbones.build(spec, allow)
     if arguments.weights is not None:
         stripped = load_weights(network, arguments.weights)
         if stripped:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import registry
 from calexnet.errors import InputError
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 if TYPE_CHECKING:
     from calexnet.heads.base import Head
@@ -21,15 +22,23 @@ HEADS = {
 }
 
 
-def build(name: str, feature_shape: tuple[int, ...], classes: int) -> Head:
+def build(
+    name: str, feature_shape: tuple[int, ...], classes: int, allow: Allowed = BUILT_IN_ONLY
+) -> Head:
     """Return a fresh head for features of one sample's `feature_shape`.
+
+    Args:
+        name: One of `HEADS`, or one's own.
+        feature_shape: Without batch.
+        classes: How many scores it gives.
+        allow: Whose own ones may be imported.
 
     Raises:
         InputError: Unknown name, or something that is no head.
     """
     from calexnet.heads.base import Head
 
-    cls: Any = registry.find(name, HEADS, "head")
+    cls: Any = registry.find(name, HEADS, "head", allow)
     if not isinstance(cls, type) or Head not in cls.__mro__:
         raise InputError(
             f"{name} is no head", got=repr(cls), expected="a subclass of calexnet.heads.base.Head"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calexnet import registry
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 
 if TYPE_CHECKING:
     from calexnet.methods.base import Method
@@ -28,13 +28,17 @@ TRAINED = "trained"
 NATIVE = "native"
 
 
-def build(part: Part) -> Method:
+def build(part: Part, allow: Allowed = BUILT_IN_ONLY) -> Method:
     """Return the method that `part` names.
+
+    Args:
+        part: One of `METHODS`, or one's own.
+        allow: Whose own ones may be imported.
 
     Raises:
         InputError: Unknown name or option, or something that is no method.
     """
     from calexnet.methods.base import Method
 
-    method: Method = registry.build(part, METHODS, "method", Method)
+    method: Method = registry.build(part, METHODS, "method", Method, allow)
     return method

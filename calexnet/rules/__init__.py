@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from calexnet import registry
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 
 if TYPE_CHECKING:
     from calexnet.rules.base import Rule
@@ -23,13 +23,17 @@ RULES = {
 }
 
 
-def build(part: Part) -> Rule:
+def build(part: Part, allow: Allowed = BUILT_IN_ONLY) -> Rule:
     """Return the rule that `part` names.
+
+    Args:
+        part: One of `RULES`, or one's own.
+        allow: Whose own ones may be imported.
 
     Raises:
         InputError: Unknown name or option, or something that is no rule.
     """
     from calexnet.rules.base import Rule
 
-    rule: Rule = registry.build(part, RULES, "threshold rule", Rule)
+    rule: Rule = registry.build(part, RULES, "threshold rule", Rule, allow)
     return rule

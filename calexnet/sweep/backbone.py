@@ -13,6 +13,7 @@ from calexnet.backbones import BackboneSpec
 from calexnet.cascade import CascadePlan, preprocessing_of
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.storage import sha256, staged_folder
 from calexnet.sweep.spec import Source
 from calexnet.training import train_backbone
@@ -31,7 +32,12 @@ class _Record:
 
 
 def trained(
-    plan: CascadePlan, samples: Dataset, data_sha256: str, split: Split, out: Path
+    plan: CascadePlan,
+    samples: Dataset,
+    data_sha256: str,
+    split: Split,
+    out: Path,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> Source:
     """Return the plan's backbone, trained on the train part, or as an earlier run left it.
 
@@ -41,12 +47,13 @@ def trained(
         data_sha256: Its hash.
         split: Its division.
         out: The sweep's folder.
+        allow: Whose own backbone may be imported.
 
     Raises:
         TrainingError: The loss is not finite.
         StorageError: The weights could not be written.
     """
-    code = registry.code_of([plan.backbone]).values()
+    code = registry.code_of([plan.backbone], allow).values()
     what = schema.encode([data_sha256, split.record, plan.backbone, plan.stem, *code])
     told = schema.encode([plan.backbone_training, plan.mean, plan.std])
     fingerprint = schema.fingerprint([what, told])
@@ -54,7 +61,8 @@ def trained(
     if (found := _earlier(out / FOLDER, fingerprint)) is not None:
         return Source(str(path), found)
     torch.manual_seed(plan.backbone_training.seed)
-    network = backbones.build(BackboneSpec(plan.backbone, len(samples.classes), plan.stem))
+    spec = BackboneSpec(plan.backbone, len(samples.classes), plan.stem)
+    network = backbones.build(spec, allow)
     rows = split.indices["train"]
     train_backbone(
         network,

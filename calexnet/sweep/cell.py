@@ -25,6 +25,7 @@ from calexnet.errors import InputError
 from calexnet.features import Features, compute
 from calexnet.methods.base import exit_table
 from calexnet.preprocessing import Preprocessing
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.storage import sha256
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Answers, CellResult
@@ -32,7 +33,14 @@ from calexnet.sweep.spec import CellSpec, Source, hash_of, own_parts
 from calexnet.weights import load_weights
 
 
-def run(spec: CellSpec, folder: Path, *, data_root: Path | None, cache: Path) -> None:
+def run(
+    spec: CellSpec,
+    folder: Path,
+    *,
+    data_root: Path | None,
+    cache: Path,
+    allow: Allowed = BUILT_IN_ONLY,
+) -> None:
     """Train a cell and write its files into `folder`: what the engine calls.
 
     Args:
@@ -40,29 +48,33 @@ def run(spec: CellSpec, folder: Path, *, data_root: Path | None, cache: Path) ->
         folder: Where the result goes.
         data_root: Where named data sets lie on this machine.
         cache: Where features are kept, for all cells.
+        allow: Whose own parts may be imported.
     """
-    result, answers = train(spec, _samples(spec.data, data_root), cache)
+    result, answers = train(spec, _samples(spec.data, data_root), cache, allow)
     results.write(result, answers, folder)
 
 
-def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, bytes]:
+def train(
+    spec: CellSpec, samples: Dataset, cache: Path, allow: Allowed = BUILT_IN_ONLY
+) -> tuple[CellResult, bytes]:
     """Return a cell's result and its packed answers.
 
     Args:
         spec: Which.
         samples: The data set that it names.
         cache: Where features are kept.
+        allow: Whose own parts may be imported.
 
     Raises:
         InputError: Data, division, weights or code are not those of the spec.
         TrainingError: A loss is not finite.
     """
     start = time.monotonic()
-    _check_code(spec)
+    _check_code(spec, allow)
     ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
-    network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
-    cascade = train_cascade(samples, ground.split, plan, network=network, cache=cache)
+    network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights, allow)
+    cascade = train_cascade(samples, ground.split, plan, network=network, cache=cache, allow=allow)
     parts = cascade.backbone, cascade.branches, cascade.spec.preprocessing
     calibration, test = (ground.answered(parts, part) for part in ("calibration", "test"))
     answers = results.pack(Answers(calibration, test))
@@ -83,19 +95,27 @@ def train(spec: CellSpec, samples: Dataset, cache: Path) -> tuple[CellResult, by
     return result, answers
 
 
-def prepare(spec: CellSpec, samples: Dataset, cache: Path) -> None:
+def prepare(spec: CellSpec, samples: Dataset, cache: Path, allow: Allowed = BUILT_IN_ONLY) -> None:
     """Compute the features that a cell needs, before several cells would each do it.
+
+    Args:
+        spec: Of the cell.
+        samples: The data set that it names.
+        cache: Where features are kept.
+        allow: Whose own parts may be imported.
 
     Raises:
         InputError: The spec does not fit the data.
     """
     ground = _Ground(samples, _split(samples, spec.split), cache)
     plan = schema.decode(CascadePlan, spec.plan)
-    network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights)
+    network = _network(plan.backbone, plan.stem, len(samples.classes), spec.weights, allow)
     backbone_spec = BackboneSpec(plan.backbone, len(samples.classes), plan.stem)
     preprocessing = preprocessing_of(samples, ground.split.indices["train"], plan)
     attach = plan.attach or default_attach(plan.backbone)
-    backbone, branches = build_parts(backbone_spec, attach, plan.recipe, preprocessing, network)
+    backbone, branches = build_parts(
+        backbone_spec, attach, plan.recipe, preprocessing, network, allow
+    )
     for part in PARTS:
         ground.features((backbone, branches, preprocessing), part)
 
@@ -125,8 +145,8 @@ class _Ground:
         return Answered(exit_table(parts[1], found), found.truth.astype(np.int32), positions)
 
 
-def _check_code(spec: CellSpec) -> None:
-    found = own_parts(spec.plan)
+def _check_code(spec: CellSpec, allow: Allowed) -> None:
+    found = own_parts(spec.plan, allow)
     for name, recorded in spec.code.items():
         if found.get(name) != recorded:
             raise InputError(
@@ -171,7 +191,9 @@ def _samples(source: Source, root: Path | None) -> Dataset:
 
 
 @lru_cache(maxsize=1)
-def _network(backbone: str, stem: str | None, classes: int, weights: Source) -> nn.Module:
+def _network(
+    backbone: str, stem: str | None, classes: int, weights: Source, allow: Allowed
+) -> nn.Module:
     path = Path(weights.name)
     found = sha256(path.read_bytes()) if path.is_file() else "none: no such file"
     if found != weights.sha256:
@@ -180,6 +202,6 @@ def _network(backbone: str, stem: str | None, classes: int, weights: Source) -> 
             got=f"SHA-256 {found[:18]}",
             expected=weights.sha256[:12],
         )
-    network = backbones.build(BackboneSpec(backbone, classes, stem))
+    network = backbones.build(BackboneSpec(backbone, classes, stem), allow)
     load_weights(network, path)
     return network

@@ -18,7 +18,7 @@ from calexnet.cascade import CascadePlan
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.recipe import plan_recipe
-from calexnet.registry import Part, option_value
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part, option_value
 from calexnet.sweep.spec import Axes, CellSpec, Source, own_parts
 
 _RULE, _SCORE = "rule", "score"
@@ -65,7 +65,12 @@ class Grid:
 
 
 def specs(
-    grid: Grid, plan: CascadePlan, data: Source, split: SplitRecord, weights: Source
+    grid: Grid,
+    plan: CascadePlan,
+    data: Source,
+    split: SplitRecord,
+    weights: Source,
+    allow: Allowed = BUILT_IN_ONLY,
 ) -> tuple[CellSpec, ...]:
     """Return the specs of all cells, seed by seed, so that a stopped sweep compares all methods.
 
@@ -75,6 +80,7 @@ def specs(
         data: The data set.
         split: Its division.
         weights: The trained backbone.
+        allow: Whose own parts may be imported.
 
     Raises:
         InputError: A method, head, rule or option is unknown or refused.
@@ -83,9 +89,10 @@ def specs(
     for seed, method, head in product(grid.seeds, grid.methods, grid.heads):
         for options in grid.of(method):
             where = methods.NATIVE if method == methods.TRAINED else head
-            for axes in _with_margins(Axes(method, where, None, seed, options), grid, plan):
-                planned = schema.encode(_planned(axes, grid, plan))
-                found[axes.name] = CellSpec(axes, data, split, weights, planned, own_parts(planned))
+            for axes in _with_margins(Axes(method, where, None, seed, options), grid, plan, allow):
+                planned = schema.encode(_planned(axes, grid, plan, allow))
+                code = own_parts(planned, allow)
+                found[axes.name] = CellSpec(axes, data, split, weights, planned, code)
     if grid.margins and all(spec.axes.margin is None for spec in found.values()):
         raise InputError(
             "no threshold rule of this sweep has a margin to vary",
@@ -96,33 +103,34 @@ def specs(
     return tuple(found.values())
 
 
-def _with_margins(axes: Axes, grid: Grid, plan: CascadePlan) -> tuple[Axes, ...]:
+def _with_margins(axes: Axes, grid: Grid, plan: CascadePlan, allow: Allowed) -> tuple[Axes, ...]:
     """Return `axes` at each margin of the grid, or alone if its rule has no margin."""
-    rule = rules.build(_planned(axes, grid, plan).recipe.rule)
+    rule = rules.build(_planned(axes, grid, plan, allow).recipe.rule, allow)
     if not grid.margins or not rule.is_margin:
         return (axes,)
     return tuple(replace(axes, margin=margin) for margin in grid.margins)
 
 
-def _planned(axes: Axes, grid: Grid, plan: CascadePlan) -> CascadePlan:
+def _planned(axes: Axes, grid: Grid, plan: CascadePlan, allow: Allowed) -> CascadePlan:
     """Return the plan of one cell, with nothing left open."""
     not_ours = (_RULE, _SCORE)
     ours = {name: v for name, v in axes.options.items() if name.partition(".")[0] not in not_ours}
     theirs = {n.removeprefix("rule."): v for n, v in axes.options.items() if n.startswith("rule.")}
-    method = methods.build(Part(axes.method, _values(ours)))
+    method = methods.build(Part(axes.method, _values(ours)), allow)
     rule = Part(axes.options[_RULE]) if _RULE in axes.options else method.default_rule
     rule = Part(rule.name, {**rule.options, **_values(theirs)})
     score = axes.options.get(_SCORE, scores.SOFTMAX)
-    scores.build(score)  # refuses an unknown one before any cell is trained
+    scores.build(score, allow)  # refuses an unknown one before any cell is trained
     recipe = plan_recipe(
         Part(axes.method, schema.encode(method)),
         head=axes.head,
         exits=grid.exits if axes.method == methods.TRAINED else (),
         score=score,
-        rule=Part(rule.name, schema.encode(rules.build(rule))),
+        rule=Part(rule.name, schema.encode(rules.build(rule, allow))),
         setting=axes.margin,
         settings=(),
         optimisation=replace(plan.recipe.optimisation, seed=axes.seed),
+        allow=allow,
     )
     attach = plan.attach or default_attach(plan.backbone)
     return replace(plan, attach=tuple(attach), recipe=recipe)

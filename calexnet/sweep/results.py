@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import arrays, schema
+from calexnet import arrays, rules, schema
 from calexnet.costs import Macs
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
+from calexnet.rules.base import Rule
 from calexnet.storage import sha256, staged_file
 from calexnet.sweep.spec import CellSpec
 
@@ -120,10 +121,26 @@ class FailedCell:
 
 @dataclass(frozen=True)
 class Cell:
-    """A finished cell in a folder; its answers are read when they are first asked for."""
+    """A finished cell in a folder; its answers are read when they are first asked for.
+
+    Attributes:
+        folder: Where it is.
+        result: Its document.
+        allow: Whose own rules may be imported.
+    """
 
     folder: Path
     result: CellResult
+    allow: Allowed = BUILT_IN_ONLY
+
+    @cached_property
+    def rule(self) -> Rule:
+        """The threshold rule.
+
+        Raises:
+            InputError: There is none of that name, or it may not be imported.
+        """
+        return rules.build(self.result.rule, self.allow.but_not_from(self.folder))
 
     @cached_property
     def answers(self) -> Answers:
@@ -229,13 +246,17 @@ def readable(folder: Path) -> tuple[Cell, ...]:
     return tuple(found)
 
 
-def read(folder: Path) -> tuple[Cell, ...]:
+def read(folder: Path, allow: Allowed = BUILT_IN_ONLY) -> tuple[Cell, ...]:
     """Return the finished cells in `folder`, by name.
+
+    Args:
+        folder: What a sweep wrote.
+        allow: Whose own rules may be imported.
 
     Raises:
         InputError: There are none, one is damaged, or they are not of one sweep.
     """
-    cells = tuple(Cell(folder, _read(CellResult, path)) for path in _documents(folder))
+    cells = tuple(Cell(folder, _read(CellResult, path), allow) for path in _documents(folder))
     if not cells:
         raise InputError(
             f"no finished cells in {folder}",

@@ -18,6 +18,7 @@ from calexnet import registry, schema
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 #: Most file systems take 255 bytes; a stage for writing and a suffix need some of them.
 _LONGEST_NAME = 200
@@ -112,18 +113,19 @@ class CellSpec:
         )
 
 
-def own_parts(plan: Any) -> dict[str, str]:
+def own_parts(plan: Any, allow: Allowed = BUILT_IN_ONLY) -> dict[str, str]:
     """Return one's own parts that a plan names, each with the hash of its code; see `CellSpec`.
 
     Args:
         plan: As `CellSpec.plan`.
+        allow: Whose parts may be imported.
 
     Raises:
-        InputError: A part cannot be found.
+        InputError: A part cannot be found, or may not be imported.
     """
     recipe = plan["recipe"]
     parts = recipe["method"]["name"], recipe["rule"]["name"], recipe["head"], recipe["score"]
-    return registry.code_of([plan["backbone"], *parts])
+    return registry.code_of([plan["backbone"], *parts], allow)
 
 
 def number(value: float) -> str:

@@ -59,7 +59,9 @@ def fill(folder: Path, design: list[tuple[bool, ...]], gain: float) -> None:
 def test_a_factor_that_helps_is_found_and_the_others_do_nothing(tmp_path: Path) -> None:
     fill(tmp_path, DESIGN, gain=0.2)
 
-    artefact = ablation.analyse(argparse.Namespace(results=[tmp_path], savings=(0.4,), seed=0))
+    artefact = ablation.analyse(
+        argparse.Namespace(allow=(), results=[tmp_path], savings=(0.4,), seed=0)
+    )
 
     found = {row.factors: row for row in artefact.tables[0].records}
     assert 7 == len(found)
@@ -82,6 +84,6 @@ def test_a_design_that_is_not_whole_is_refused_with_the_command_that_makes_it(
     fill(tmp_path, DESIGN[1:], gain=0.0)
 
     with pytest.raises(InputError, match=r"got 0 recipes with target=distillation, soft_w") as it:
-        ablation.analyse(argparse.Namespace(results=[tmp_path], savings=(0.4,), seed=0))
+        ablation.analyse(argparse.Namespace(allow=(), results=[tmp_path], savings=(0.4,), seed=0))
 
     assert "--option target=distillation,argmax --option soft_weights=true,false" in str(it.value)

@@ -20,7 +20,7 @@ from tests.sample_cells import SKILL, answers, axes, save
 def analysed(folder: Path, **changes: Any) -> tuple[Row, ...]:
     known = {"savings": (0.3, 0.5), "rule": (None,), **changes}
     rows: tuple[Row, ...] = (
-        choose.analyse(argparse.Namespace(results=[folder], **known)).tables[0].records
+        choose.analyse(argparse.Namespace(allow=(), results=[folder], **known)).tables[0].records
     )
     return rows
 
@@ -85,7 +85,7 @@ def test_what_is_not_reached_is_shown_as_such(tmp_path: Path) -> None:
     save(axes("ztw"), answers(), tmp_path, rule=Part("threshold"))
 
     table = choose.analyse(
-        argparse.Namespace(results=[tmp_path], savings=(0.3, 0.9), rule=(None,))
+        argparse.Namespace(allow=(), results=[tmp_path], savings=(0.3, 0.9), rule=(None,))
     ).tables[0]
 
     (line,) = table.rows

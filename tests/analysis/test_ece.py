@@ -98,7 +98,7 @@ def test_the_table_has_a_row_an_exit_and_means_over_seeds(tmp_path: Path) -> Non
     for seed in (0, 1):
         save(axes(seed=seed), answers(seed), tmp_path)
 
-    artefact = ece.analyse(argparse.Namespace(results=[tmp_path]))
+    artefact = ece.analyse(argparse.Namespace(allow=(), results=[tmp_path]))
 
     rows = artefact.tables[0].records
     assert [(1, 2), (2, 2), (3, 2)] == [(row.exit, row.seeds) for row in rows]
@@ -124,7 +124,7 @@ def test_a_score_that_is_no_probability_has_no_calibration_error(tmp_path: Path)
     )
     save(axes(), Answers(answered(100, 1), strange), tmp_path)
 
-    rows = ece.analyse(argparse.Namespace(results=[tmp_path])).tables[0].records
+    rows = ece.analyse(argparse.Namespace(allow=(), results=[tmp_path])).tables[0].records
 
     assert (None, None) == (rows[0].ece, rows[0].ece_adaptive)
     assert rows[0].auroc_right is not None
@@ -135,7 +135,7 @@ def test_a_score_that_is_missing_does_not_count(tmp_path: Path) -> None:
     test.table.scores[0, 50:] = np.nan
     save(axes(), Answers(answered(100, 1), test), tmp_path)
 
-    row = ece.analyse(argparse.Namespace(results=[tmp_path])).tables[0].records[0]
+    row = ece.analyse(argparse.Namespace(allow=(), results=[tmp_path])).tables[0].records[0]
 
     known = test.table.scores[0, :50].astype(np.float64)
     assert pytest.approx(known.mean()) == row.score

@@ -40,7 +40,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def analysed(folder: Path, **changes: Any) -> artefact.Artefact:
-    known = {"results": [folder], "data": str(folder / "animals.npz"), "data_root": None}
+    known = {
+        "allow": (),
+        "results": [folder],
+        "data": str(folder / "animals.npz"),
+        "data_root": None,
+    }
     asked = {"cell": None, "saving": 0.3, "seed": 0}
     return exemplars.analyse(argparse.Namespace(**{**known, **asked, **changes}))
 

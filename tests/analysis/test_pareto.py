@@ -31,7 +31,11 @@ def test_accuracy_at_a_saving_is_the_mean_over_seeds_between_the_lowest_and_high
     found = [curves.curve(cell) for cell in results.read(folder)]
     expected = [curves.at_savings(one.saved().mean(1), one.accuracy, [0.4])[0] for one in found]
 
-    rows = pareto.analyse(argparse.Namespace(results=[folder], rule=(None,))).tables[0].records
+    rows = (
+        pareto.analyse(argparse.Namespace(allow=(), results=[folder], rule=(None,)))
+        .tables[0]
+        .records
+    )
 
     (row,) = [row for row in rows if row.saved == 0.4]
     assert 2 == row.seeds
@@ -57,7 +61,7 @@ def test_the_caption_says_how_many_seeds(tmp_path: Path, seeds: dict[str, int], 
         for seed in range(count):
             save(axes(method, seed), answers(), tmp_path, rule=Part("threshold"))
 
-    found = pareto.analyse(argparse.Namespace(results=[tmp_path], rule=(None,)))
+    found = pareto.analyse(argparse.Namespace(allow=(), results=[tmp_path], rule=(None,)))
 
     assert said in next(iter(found.figures))
 

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_promise_is_calibrations_and_what_is_kept_tests(folder: Path) -> None:
-    known = argparse.Namespace(results=[folder], rule=(None,), saving=0.5)
+    known = argparse.Namespace(allow=(), results=[folder], rule=(None,), saving=0.5)
 
     found = promises.analyse(known)
 
@@ -52,7 +52,7 @@ def test_a_promise_is_calibrations_and_what_is_kept_tests(folder: Path) -> None:
 
 
 def test_where_nobody_leaves_nothing_is_promised(folder: Path) -> None:
-    known = argparse.Namespace(results=[folder], rule=(None,), saving=0.0)
+    known = argparse.Namespace(allow=(), results=[folder], rule=(None,), saving=0.0)
 
     (row,) = promises.analyse(known).tables[0].records
 

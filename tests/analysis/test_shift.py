@@ -59,7 +59,7 @@ def test_everybody_reaches_the_first_exit_and_weights_come_from_training(tmp_pat
     for seed in (0, 1):
         save(axes(seed=seed), answers(seed), tmp_path)
 
-    artefact = shift.analyse(argparse.Namespace(results=[tmp_path], saving=0.4))
+    artefact = shift.analyse(argparse.Namespace(allow=(), results=[tmp_path], saving=0.4))
 
     first, second, last = artefact.tables[0].records
     assert (1.0, 0.0) == (first.reached, first.kl)

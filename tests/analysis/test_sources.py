@@ -39,6 +39,11 @@ def test_rules_are_read_with_the_switches_that_follow_them(
     assert tuple(expected) == sources.parse(text)
 
 
+def folders(*paths: Path) -> argparse.Namespace:
+    """Return the arguments that name result folders."""
+    return argparse.Namespace(allow=(), results=paths)
+
+
 @pytest.mark.parametrize("text", ["pooling=0", "own,pooling=0"])
 def test_a_switch_without_a_rule_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="a rule's name before its switches"):
@@ -50,7 +55,7 @@ def test_a_cell_that_lies_in_two_folders_counts_once(tmp_path: Path) -> None:
         save(axes(), answers(), tmp_path / folder)
     save(axes("ztw"), answers(), tmp_path / "b")
 
-    found = sources.read([tmp_path / "a", tmp_path / "b"])
+    found = sources.read(folders(tmp_path / "a", tmp_path / "b"))
 
     assert ["calexnet", "ztw"] == [cell.result.spec.axes.method for cell in found]
 
@@ -61,7 +66,7 @@ def test_folders_of_other_data_are_refused(tmp_path: Path) -> None:
     save(axes("ztw"), answers(), tmp_path / "b", spec=other)
 
     with pytest.raises(InputError, match=r"a, .*b would mix cells that cannot be compared"):
-        sources.read([tmp_path / "a", tmp_path / "b"])
+        sources.read(folders(tmp_path / "a", tmp_path / "b"))
 
 
 def test_under_another_rule_a_cell_is_as_if_swept_with_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ PRICE = Part("price", {"costs": (MACS.to_exit(own_head_only=True) / MACS.plain).
 
 def analysed(folder: Path, **changes: Any) -> dict[tuple[str, float], Row]:
     known = {"savings": (0.3, 0.9), "against": "calexnet", "seed": 0, "rule": (None,), **changes}
-    table = summary.analyse(argparse.Namespace(results=[folder], **known)).tables[0]
+    table = summary.analyse(argparse.Namespace(allow=(), results=[folder], **known)).tables[0]
     return {(row.recipe, row.saved): row for row in table.records}
 
 

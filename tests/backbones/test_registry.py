@@ -13,6 +13,9 @@ from calexnet.backbones import BUILT_IN, BackboneSpec, build, default_attach
 from calexnet.backbones.cifar_resnet import CifarResNet
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.errors import InputError
+from calexnet.registry import Allowed
+
+OWNERS = Allowed(("ownnets", ""))
 
 OWN = """
 from torch import nn
@@ -40,8 +43,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ownnets" / "__init__.py").touch()
     (tmp_path / "ownnets" / "tiny.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    # As when calexnet runs as a program: the working folder is not on the path by itself.
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != ""])
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     for name in ("ownnets", "ownnets.tiny"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     importlib.invalidate_caches()
@@ -66,14 +68,14 @@ def test_two_builds_share_nothing() -> None:
 @pytest.mark.parametrize(("name", "outputs"), [("sized", 5), ("fixed", 7)])
 @pytest.mark.usefixtures("own")
 def test_ones_own_builder_is_told_the_classes_if_it_asks(name: str, outputs: int) -> None:
-    network = build(BackboneSpec(f"ownnets.tiny:{name}", 5))
+    network = build(BackboneSpec(f"ownnets.tiny:{name}", 5), OWNERS)
 
     assert (2, outputs) == tuple(network(torch.zeros(2, 3, 2, 2)).shape)
 
 
 @pytest.mark.usefixtures("own")
 def test_a_class_is_a_builder_too() -> None:
-    assert "Net" == type(build(BackboneSpec("ownnets.tiny:Net", 5))).__name__
+    assert "Net" == type(build(BackboneSpec("ownnets.tiny:Net", 5), OWNERS)).__name__
 
 
 @pytest.mark.usefixtures("own")
@@ -82,7 +84,7 @@ def test_ones_own_builder_may_return_no_network() -> None:
         InputError,
         match=r"^ownnets.tiny:nothing returned no network: got str; expected a torch.nn.Module$",
     ):
-        build(BackboneSpec("ownnets.tiny:nothing", 5))
+        build(BackboneSpec("ownnets.tiny:nothing", 5), OWNERS)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_ones_own_builder_may_return_no_network() -> None:
 @pytest.mark.usefixtures("own")
 def test_a_builder_that_cannot_be_found_is_told(name: str) -> None:
     with pytest.raises(InputError, match=f"^cannot find the backbone {name}: got .*run from the"):
-        build(BackboneSpec(name, 5))
+        build(BackboneSpec(name, 5), OWNERS)
 
 
 @pytest.mark.parametrize("name", ["resnet19", "ResNet8", ""])

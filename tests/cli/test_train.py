@@ -15,6 +15,7 @@ from calexnet.backbones import BackboneSpec, build
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
+from calexnet.registry import Allowed
 from tests import image_sets
 from tests.small_cascade import is_same, save_npz, tensors
 
@@ -26,6 +27,7 @@ def tiny(classes):
     body = nn.Sequential(nn.Conv2d(8, 12, 3, 2), nn.BatchNorm2d(12), nn.ReLU())
     return nn.Sequential(stem, body, nn.AvgPool2d(3), nn.Flatten(), nn.Linear(12, classes))
 """
+OWNERS = Allowed(("tinynet",))
 OWN_BACKBONE = ["--backbone", "tinynet:tiny", "--attach", "0,1"]
 SHORT = ["--epochs", "2", "--backbone-epochs", "2"]
 
@@ -36,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_data: Dataset)
     npz.save(small_data, tmp_path / "tints.npz")
     (tmp_path / "tinynet.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.delitem(sys.modules, "tinynet", raising=False)
     importlib.invalidate_caches()
     return tmp_path
@@ -59,7 +61,7 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
     assert ["margin-0", "margin-0.1", "margin-0.3"] == points
     assert ["margin-0.1"] == [line.split()[0] for line in lines if "(default)" in line]
     assert "Trained cascade: runs/tints" == lines[-1]
-    made, _ = checkpoint.load(folder / "runs" / "tints")
+    made, _ = checkpoint.load(folder / "runs" / "tints", OWNERS)
     assert BackboneSpec("tinynet:tiny", 4) == made.spec.backbone
     assert (2, 0.1, 3) == (
         made.spec.recipe.optimisation.epochs,
@@ -74,14 +76,14 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
 
 def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
     torch.manual_seed(1)
-    network = build(BackboneSpec("tinynet:tiny", 4))
+    network = build(BackboneSpec("tinynet:tiny", 4), OWNERS)
     save_npz(folder / "weights.npz", tensors(network))
     given = ["--mean", "0.4,0.5,0.6", "--std", "0.2,0.2,0.3", "--head", "linear"]
 
     code = train(*OWN_BACKBONE, *SHORT, *given, "--weights", "weights.npz")
 
     assert 0 == code
-    made, _ = checkpoint.load(folder / "runs" / "tints")
+    made, _ = checkpoint.load(folder / "runs" / "tints", OWNERS)
     assert is_same(tensors(network), tensors(made.backbone.network))
     assert made.spec.backbone_training is None
     assert "linear" == made.spec.recipe.head
@@ -111,7 +113,7 @@ def test_the_split_and_the_data_root_are_the_ones_given(folder: Path) -> None:
     code = train("--backbone", "resnet8", *SHORT, *given)
 
     assert 0 == code
-    made, _ = checkpoint.load(folder / "runs" / "tints")
+    made, _ = checkpoint.load(folder / "runs" / "tints", OWNERS)
     assert image_sets.COARSE == made.spec.classes
     assert ("cifar100-coarse", rule) == (made.spec.split.data, made.spec.split.rule)
     assert [20, 4, 2] == [part.samples for part in made.spec.split.parts.values()]
@@ -119,12 +121,12 @@ def test_the_split_and_the_data_root_are_the_ones_given(folder: Path) -> None:
 
 def test_training_again_replaces_the_earlier_run(folder: Path) -> None:
     first = train(*OWN_BACKBONE, *SHORT)
-    identity = checkpoint.load(folder / "runs" / "tints")[1]
+    identity = checkpoint.load(folder / "runs" / "tints", OWNERS)[1]
 
     second = train(*OWN_BACKBONE, *SHORT, "--seed", "1")
 
     assert (0, 0) == (first, second)
-    assert identity != checkpoint.load(folder / "runs" / "tints")[1]
+    assert identity != checkpoint.load(folder / "runs" / "tints", OWNERS)[1]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_bad_input_is_told_and_leaves_nothing_behind(
 def test_a_loss_of_nan_is_told_and_leaves_nothing_behind(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = tensors(build(BackboneSpec("tinynet:tiny", 4)))
+    weights = tensors(build(BackboneSpec("tinynet:tiny", 4), OWNERS))
     weights["4.bias"][0] = np.nan
     save_npz(folder / "weights.npz", weights)
 
@@ -216,3 +218,14 @@ def test_a_missing_argument_is_a_usage_error(
         main(["train", *(part for pair in given.items() for part in pair)])
 
     assert f"the following arguments are required: {missing}" in capsys.readouterr().err
+
+
+def test_what_was_trained_with_ones_own_parts_is_used_again_if_they_are_allowed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == train(*OWN_BACKBONE, *SHORT)
+    words = ["evaluate", "runs/tints", "--data", "tints.npz"]
+
+    assert 2 == main(words)
+    assert "If you trust its code, add --allow tinynet" in capsys.readouterr().err
+    assert 0 == main([*words, "--allow", "tinynet"])

@@ -87,7 +87,7 @@ def test_arguments_are_passed_on(
     code = cli.main(["run", "--out", "bundle", *arguments])
 
     assert 0 == code
-    assert [(Path("run"), Path("bundle"), *asked, "calexnet")] == exported
+    assert [(Path("run"), Path("bundle"), *asked, (), "calexnet")] == exported
 
 
 @pytest.mark.parametrize(("name", "shown"), [("digits", "digits"), ("tints", "DATA")])

@@ -20,7 +20,7 @@ from calexnet.methods.base import Method, ask, exit_table, in_batches, start
 from calexnet.methods.boostnet import BoostNet
 from calexnet.methods.calexnet import CalexNet
 from calexnet.methods.ztw import ZeroTimeWaste
-from calexnet.registry import Part
+from calexnet.registry import Allowed, Part
 from calexnet.scores import Gap
 from tests.methods.tasks import CLASSES, fixed, fresh, part, task
 from tests.small_cascade import is_same, tensors
@@ -61,7 +61,7 @@ def test_options_set_the_switches() -> None:
 )
 def test_what_cannot_be_built_is_told(part: Part, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        methods.build(part)
+        methods.build(part, Allowed(("calexnet",)))
 
 
 def test_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,9 +69,9 @@ def test_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "from calexnet.methods.softmax import Softmax\n\n\nclass Mine(Softmax):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
 
-    assert "Mine" == type(methods.build(Part("ownmethods:Mine"))).__name__
+    assert "Mine" == type(methods.build(Part("ownmethods:Mine"), Allowed(("ownmethods",)))).__name__
 
 
 def test_heads_start_from_the_same_few_training_samples(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,13 @@ import pytest
 
 from calexnet import rules
 from calexnet.errors import InputError
-from calexnet.registry import Part
+from calexnet.registry import Allowed, Part
 from calexnet.rules.base import Rule
 from calexnet.rules.cpm import CpmRule
 from calexnet.rules.price import PriceRule
 from tests.rules.cases import table
+
+OWNERS = Allowed(("ownrules", "nowhere", "calexnet"))
 
 OWN = """
 from dataclasses import dataclass
@@ -52,7 +54,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The module ``ownrules`` in the working folder."""
     (tmp_path / "ownrules.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.delitem(sys.modules, "ownrules", raising=False)
 
 
@@ -102,13 +104,13 @@ def test_options_set_the_switches() -> None:
 )
 def test_what_cannot_be_built_is_told(own: None, part: Part, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        rules.build(part)
+        rules.build(part, OWNERS)
 
 
 def test_a_rule_of_ones_own(own: None) -> None:
     exits = table([[0, 1], [0, 1]], [[0.9, 0.1]])
 
-    rule: Any = rules.build(Part("ownrules:Half", {"factor": 0.25}))
+    rule: Any = rules.build(Part("ownrules:Half", {"factor": 0.25}), OWNERS)
 
     assert "half" == rule.kind
     found = rule.calibrate(exits, np.array([0, 1]), 2, 2.0)
@@ -118,4 +120,4 @@ def test_a_rule_of_ones_own(own: None) -> None:
 @pytest.mark.parametrize("name", ["ownrules:Bare", "ownrules:made", "calexnet.gating:ExitTable"])
 def test_something_else_is_no_rule(own: None, name: str) -> None:
     with pytest.raises(InputError, match=rf"^{name} is no threshold rule: got <.*; expected a "):
-        rules.build(Part(name))
+        rules.build(Part(name), OWNERS)

@@ -19,6 +19,7 @@ from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
+from calexnet.registry import Allowed
 from calexnet.storage import sha256
 from calexnet.sweep import cell, results
 from calexnet.sweep.grid import Grid, specs
@@ -143,7 +144,7 @@ def test_other_data_weights_or_divisions_than_the_specs_are_refused(
 
     edited = replace(spec, code={"pkg.heads:Mine": "0" * 64})
     with pytest.raises(InputError, match=r"the code of pkg\.heads:Mine is not that of this cell's"):
-        cell.train(edited, small_data, tmp_path)
+        cell.train(edited, small_data, tmp_path, Allowed(("pkg",)))
 
     elsewhere = replace(spec, split=replace(spec.split, seed=1))
     with pytest.raises(InputError, match=r"tints divides otherwise than this cell's spec says"):

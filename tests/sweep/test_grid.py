@@ -14,6 +14,7 @@ from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
 from calexnet.recipe import plan_recipe
+from calexnet.registry import Allowed
 from calexnet.rules.threshold import ThresholdRule
 from calexnet.storage import sha256
 from calexnet.sweep import grid
@@ -26,7 +27,7 @@ SOURCE = Source("tints.npz", "0" * 64)
 
 
 def cells(**axes: Any) -> dict[str, CellSpec]:
-    found = grid.specs(Grid(**axes), PLAN, SOURCE, SPLIT, SOURCE)
+    found = grid.specs(Grid(**axes), PLAN, SOURCE, SPLIT, SOURCE, Allowed((__name__,)))
     return {spec.axes.name: spec for spec in found}
 
 
