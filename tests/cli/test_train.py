@@ -96,7 +96,7 @@ def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
 def test_what_is_taken_off_the_names_of_weights_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    state = build(BackboneSpec("tinynet:tiny", 4)).state_dict()
+    state = build(BackboneSpec("tinynet:tiny", 4), OWNERS).state_dict()
     torch.save({"state_dict": {f"module.{name}": t for name, t in state.items()}}, "best.pth")
 
     code = train(*OWN_BACKBONE, *SHORT, "--weights", "best.pth")
