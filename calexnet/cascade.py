@@ -318,7 +318,7 @@ def train_cascade(
     )
 
 
-def _with_costs(rule: Part, costs: NDArray[np.float64], allow: Allowed = BUILT_IN_ONLY) -> Part:
+def _with_costs(rule: Part, costs: NDArray[np.float64], allow: Allowed) -> Part:
     """Return `rule` knowing what this cascade's exits cost, if it has a field for that."""
     known = schema.fields(type(rules.build(rule, allow)))
     if "costs" not in known or rule.options.get("costs"):

@@ -18,7 +18,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, over_classes
 from calexnet.errors import InputError
 from calexnet.methods.fitting import Optimisation
-from calexnet.registry import Part
+from calexnet.registry import Allowed, Part
 from calexnet.rules.price import PriceRule
 from tests.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
 
@@ -197,10 +197,11 @@ class OwnPrice(PriceRule):
 def test_a_rule_with_a_field_for_costs_is_told_them_whatever_its_name() -> None:
     costs, name = np.array([0.5, 1.0]), f"{__name__}:OwnPrice"
 
-    assert [0.5, 1.0] == cascade._with_costs(Part(name), costs).options["costs"]
+    allow = Allowed((__name__,))
+    assert [0.5, 1.0] == cascade._with_costs(Part(name), costs, allow).options["costs"]
     known = Part("price", {"costs": [1, 4]})
-    assert known == cascade._with_costs(known, costs)
-    assert Part("cpm") == cascade._with_costs(Part("cpm"), costs)
+    assert known == cascade._with_costs(known, costs, allow)
+    assert Part("cpm") == cascade._with_costs(Part("cpm"), costs, allow)
 
 
 def test_features_leave_the_scratch_folder_with_training(
