@@ -30,6 +30,12 @@ def note(spec: CellSpec, folder: Path, *, ill: str = "", how: str = "raise") -> 
     (folder / f"{spec.axes.name}.json").write_text(f"{os.getpid()} {os.environ['OMP_NUM_THREADS']}")
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers import this module, as they do the stand-in's place in an installed package."""
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])
+
+
 SPECS = [spec(axes(seed=seed)) for seed in range(5)]
 
 
