@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from calexnet.bench import statistics
 from calexnet.bench.interval import Interval
+from calexnet.bench.level import level
 from calexnet.bench.statistics import Comparison, Floats
 from calexnet.errors import MeasurementError
 
@@ -72,10 +73,9 @@ class Blocks:
         """Return a task's usual ms an image; its interval holds the machine's swings too."""
         place = self._place(name)
         usual = float(self.times[place])
-        rest, pace = self.rests[place], self.pace
+        rest = self.rests[place]
         own = statistics.widened(0.0, self._draws(place), statistics.widening(rest))
-        swings = statistics.median(pace, self.seed)
-        return statistics.exponential(statistics.in_quadrature(usual, (own, swings)))
+        return statistics.exponential(statistics.in_quadrature(usual, (own, self._swings)))
 
     def usual(self) -> dict[str, float]:
         """Return the usual ms an image of every task."""
@@ -131,6 +131,10 @@ class Blocks:
     def _draws(self, place: int) -> Floats:
         """Return how far the median of a task's blocks may be off, draw by draw."""
         return np.asarray(np.median(self.rests[place][self._rows], axis=1))
+
+    @cached_property
+    def _swings(self) -> Interval:
+        return level(self.pace, self.seed)
 
     @cached_property
     def _places(self) -> dict[str, int]:

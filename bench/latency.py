@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from calexnet.bench import statistics
 from calexnet.bench.interval import Interval
+from calexnet.bench.level import level
 from calexnet.bench.statistics import Floats
 
 #: Fewest calls that bound a percentile q from above at 99 % confidence: the least n with
@@ -70,7 +71,7 @@ def mixture(strata: Sequence[Stratum], samples: int, pace: Floats, seed: int = 0
         seed: Of the resampling.
     """
     table = _Table([one for one in strata if one.share > 0], samples, pace)
-    swings = statistics.median(pace, seed)
+    swings = level(pace, seed)
     effective = table.effective
     return Latency(
         table.count,

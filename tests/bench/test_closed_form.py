@@ -319,6 +319,9 @@ def test_break_even_at_every_batch(priced: Report) -> None:
     assert [*BATCHES] == [row.batch for row in priced.crossover]
     for row in priced.crossover:
         cost = costs[row.batch]
+        assert (rates[-1] == 1.0) == (row.reason == "nobody leaves")
+        if rates[-1] == 1.0:
+            continue
         expected = crossing(row.batch, rates, cost.cascade_ms, cost.plain_ms)
         assert (expected is None) == (row.break_even_exit_rate is None)
         assert expected is None or pytest.approx(expected, abs=1e-3) == row.break_even_exit_rate
@@ -371,7 +374,9 @@ def test_joules_break_even_where_time_does_at_the_same_power(priced: Report) -> 
         assert energy.gross is not None
         ours = energy.gross.cascade.joules / WATTS * 1e3
         expected = crossing(row.batch, rates, ours, energy.gross.plain.joules / WATTS * 1e3)
-        if max(rates) == 1.0:
+        if rates[-1] == 1.0:
+            assert (None, "nobody leaves") == (row.break_even_exit_rate, row.reason)
+        elif max(rates) == 1.0:
             assert (expected is None) == (row.break_even_exit_rate is None)
             assert expected is None or pytest.approx(expected, abs=2e-3) == row.break_even_exit_rate
 
@@ -381,6 +386,9 @@ def test_break_even_at_batch_one_is_where_the_saving_pays_for_the_heads(priced: 
     rates = rates_of(priced)
     (crossing,) = (row for row in priced.crossover if row.batch == 1)
     (cost,) = (row for row in priced.amortisation if row.batch == 1)
+    if rates[-1] == 1.0:
+        assert crossing.break_even_exit_rate is None
+        return
     mix = exit_profile(1.0, rates[:-1])
     late, early = path_ms(3, 1), sum(r * path_ms(k, 1) for k, r in enumerate(mix, start=1))
     moved = cost.cascade_ms - cost.predicted_cascade_ms
