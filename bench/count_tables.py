@@ -26,7 +26,7 @@ def count_tables(report: Report) -> tuple[Table[CountRow], ...]:
     )
     notes = (
         "Counted from the exported graphs, for one image. MACs are those of convolutions and "
-        "linear layers, heads included; all else is named beside, with the numbers it writes.",
+        "matrix products, heads included; all else is named beside, with the numbers it writes.",
         "The bytes are an upper bound to compare graphs by: every operator reads all its inputs "
         "and writes all its outputs once, nothing is fused and nothing stays in a cache. Weights "
         "are read once a call, whatever the batch. Narrow tensors count as narrow.",

@@ -59,7 +59,7 @@ def stages(macs: Macs) -> Table[StageWork]:
         Column("Up to this exit, all heads", lambda row: amount(row.to_exit)),
         Column("Up to this exit, own head", lambda row: amount(row.to_exit_own_head)),
     )
-    notes = ("Of one image. One MAC is two FLOPs. Only convolutions and linear layers count.",)
+    notes = ("Of one image. One MAC is two FLOPs. Only convolutions and matrix products count.",)
     return Table("stages", "Work stage by stage", notes, columns, _stage_work(macs))
 
 

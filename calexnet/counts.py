@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Operators that multiply and accumulate, but whose MACs are not counted.
+#: Operators that multiply and accumulate, or may hold what does. Those that are counted by now are
+#: not among the others of a graph, except in what earlier versions wrote.
 UNCOUNTED = frozenset(
-    ["Attention", "DeformConv", "Einsum", "GRU", "If", "LSTM", "Loop", "RNN", "Scan"]
+    [
+        *("Attention", "DFT", "DeformConv", "Einsum", "GRU", "If", "LSTM", "Loop"),
+        *("RNN", "STFT", "Scan", "SequenceMap"),
+    ]
 )
 
 
 @dataclass(frozen=True)
 class OperatorCount:
-    """An operator that holds no convolution or linear layer.
+    """An operator that is no convolution or matrix product.
 
     Attributes:
         name: ONNX's, after its domain and a colon where that is not ONNX's own.
@@ -38,7 +42,7 @@ class GraphCounts:
     cache. So the bytes are an upper bound that two graphs can be compared by, not a measurement.
 
     Attributes:
-        macs: Multiply-accumulates of convolutions and linear layers (x 2 = FLOPs).
+        macs: Multiply-accumulates of convolutions and matrix products (x 2 = FLOPs).
         parameters: Numbers in its constants: weights, biases, statistics; not shapes and axes, nor
             the scales and zero points of narrow tensors.
         weight_bytes: Read of these, whatever the batch.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from calexnet import checkpoint, manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cascade import Cascade
+from calexnet.costs import Macs
 from calexnet.errors import BundleError, InputError
 from calexnet.export import calibration, litert_torch, portable, segments, verify
 from calexnet.export.compilers import target_of
@@ -26,6 +28,7 @@ from calexnet.export.targets import (
     with_packages,
     with_versions,
 )
+from calexnet.export.work import counted
 from calexnet.manifest import (
     FULL,
     MANIFEST,
@@ -160,9 +163,11 @@ def export_cascade(
             content = earlier.manifest
         if translates:
             progress.advance(0, note="translating")
-            graphs = serialise(segments.build(cascade, raw_input=input == "uint8"))
+            built = segments.build(cascade, raw_input=input == "uint8")
+            graphs = serialise(built)
             progress.advance(note="counting")
-            content = _content(cascade, source, input, earlier)
+            work = counted(graphs, built.branches, cascade.macs())
+            content = _content(cascade, source, input, earlier, work.macs)
             progress.advance(note="compiling")
             build = compile_target(graphs, stage, portable.TARGET, reason=NOT_YET)
             progress.advance(note="verifying")
@@ -182,6 +187,8 @@ def export_cascade(
             content = _with_verified(cascade, stage, content, build)
             progress.advance()
         seal(stage, content)
+    if translates and (doubt := work.doubt()) is not None:
+        print(f"warning: {doubt}", file=sys.stderr)
     return content
 
 
@@ -218,7 +225,9 @@ def _earlier(out: Path, source: str, input: str) -> Bundle | None:
     return bundle
 
 
-def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | None) -> Manifest:
+def _content(
+    cascade: Cascade, source: str, input: InputForm, earlier: Bundle | None, macs: Macs
+) -> Manifest:
     """Return the manifest of the cascade, with what an earlier bundle holds compiled already."""
     spec = cascade.spec
     return Manifest(
@@ -232,7 +241,7 @@ def _content(cascade: Cascade, source: str, input: InputForm, earlier: Bundle | 
         default_operating_point=spec.default_operating_point,
         method=spec.recipe.method,
         rule=spec.recipe.rule,
-        macs=cascade.macs(),
+        macs=macs,
         split=spec.split,
         provenance=_provenance(source),
     )

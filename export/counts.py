@@ -1,13 +1,15 @@
 """Counting an ONNX graph: MACs, parameters, bytes, and every other operator by name.
 
-A convolution or linear layer counts as fvcore counts it on the PyTorch module, one fused
-multiply-add as one, whatever the precision it is written in.
+Convolutions and matrix products of every kind count, a fused multiply-add as one, whatever the
+precision they are written in; `calexnet.flops` counts torch's modules alike. What a runtime
+computes once, from constants alone, costs none. Of an ``If`` the branch that multiplies more is
+the one that counts.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -28,11 +30,13 @@ _NO_PARAMETERS = {"int64", "bool"}
 
 
 def _convolution(graph: _Graph, node: Any, weight: int) -> int:
-    return prod(graph.shape(node.input[weight])) * prod(graph.shape(node.output[0])[2:])
+    samples, _, *positions = graph.shape(node.output[0])
+    return samples * prod(graph.shape(node.input[weight])) * prod(positions)
 
 
 def _transposed(graph: _Graph, node: Any, weight: int) -> int:
-    return prod(graph.shape(node.input[weight])) * prod(graph.shape(node.input[0])[2:])
+    samples, _, *positions = graph.shape(node.input[0])
+    return samples * prod(graph.shape(node.input[weight])) * prod(positions)
 
 
 def _product(graph: _Graph, node: Any, weight: int) -> int:
@@ -40,6 +44,69 @@ def _product(graph: _Graph, node: Any, weight: int) -> int:
     turned = any(a.name == "transB" and a.i for a in node.attribute)
     shared = graph.shape(node.input[weight])
     return prod(graph.shape(node.output[0])) * shared[-1 if turned or len(shared) == 1 else -2]
+
+
+def _recurrent(graph: _Graph, node: Any, weight: int) -> int:
+    """Return the MACs of a layer over a sequence: two products a step, image and direction."""
+    steps, samples, _ = graph.shape(node.input[0])
+    if any(a.name == "layout" and a.i for a in node.attribute):
+        steps, samples = samples, steps
+    weights = (graph.shape(node.input[place]) for place in (weight, weight + 1))
+    return steps * samples * sum(map(prod, weights))
+
+
+def _attention(graph: _Graph, node: Any, weight: int) -> int:
+    """Return the MACs of ``softmax(Q K') V``: each query with each key, each score with a value."""
+    keys = graph.shape(node.input[weight])[-2]
+    if len(node.input) > 4 and node.input[4]:
+        keys += graph.shape(node.input[4])[-2]
+    return keys * (prod(graph.shape(node.input[0])) + prod(graph.shape(node.output[0])))
+
+
+def _einsum(graph: _Graph, node: Any, weight: int) -> int:
+    equation = next(a.s.decode() for a in node.attribute if a.name == "equation")
+    return contraction(equation, [graph.shape(name) for name in node.input])
+
+
+def contraction(equation: str, shapes: Sequence[Shape]) -> int:
+    """Return the MACs of an Einstein sum whose operands are taken one after the other.
+
+    Each step costs the product of the sizes of all its letters, if it sums over one that both
+    sides have; else it is a product element by element, which costs none. A letter that one side
+    alone has, and nobody after it, is summed before.
+
+    Args:
+        equation: Such as ``bij,jk->bik``; without an arrow the letters that occur once are kept.
+        shapes: Of the operands.
+    """
+    left, arrow, kept = equation.replace(" ", "").partition("->")
+    terms = [
+        _spelled(term, len(shape)) for term, shape in zip(left.split(","), shapes, strict=True)
+    ]
+    letters = [letter for term in terms for letter in term]
+    sizes: dict[str, int] = {}
+    for letter, size in zip(letters, (size for shape in shapes for size in shape), strict=True):
+        sizes[letter] = max(size, sizes.get(letter, 1))
+    dots = {letter for letter in letters if letter.isdigit()}
+    once = {letter for letter in letters if letters.count(letter) == 1}
+    wanted = set(kept.replace(".", "")) if arrow else once
+    wanted |= dots if "..." in kept or not arrow else set()
+    done, *rest = map(set, terms)
+    total = 0
+    for place, term in enumerate(rest):
+        later = wanted.union(*rest[place + 1 :])
+        summed = (done & term) - later
+        done, term = done & (later | term), term & (later | done)
+        total += prod(sizes[letter] for letter in done | term) if summed else 0
+        done = (done | term) & later
+    return total
+
+
+def _spelled(term: str, rank: int) -> list[str]:
+    """Return a letter for each axis; those of an ellipsis are numbers, counted from the last."""
+    before, ellipsis, after = term.partition("...")
+    free = rank - len(before) - len(after) if ellipsis else 0
+    return [*before, *(str(free - k) for k in range(free)), *after]
 
 
 @dataclass(frozen=True)
@@ -58,14 +125,23 @@ class Counted:
 
 
 COUNTED = {
+    "Attention": Counted(_attention),
     "Conv": Counted(_convolution),
     "ConvInteger": Counted(_convolution, data=(0, 1)),
     "QLinearConv": Counted(_convolution, 3, (0, 3, 8)),
     "ConvTranspose": Counted(_transposed),
+    "DeformConv": Counted(_convolution),
+    "Einsum": Counted(_einsum),
+    "GRU": Counted(_recurrent),
     "Gemm": Counted(_product),
+    "LSTM": Counted(_recurrent),
     "MatMul": Counted(_product),
     "MatMulInteger": Counted(_product, data=(0, 1)),
     "QLinearMatMul": Counted(_product, 3, (0, 3)),
+    "RNN": Counted(_recurrent),
+    "com.microsoft:FusedConv": Counted(_convolution),
+    "com.microsoft:FusedGemm": Counted(_product),
+    "com.microsoft:FusedMatMul": Counted(_product),
     "com.microsoft:QGemm": Counted(_product, 3, (0, 3, 6)),
 }
 
@@ -79,37 +155,66 @@ def count(data: bytes) -> GraphCounts:
         ExportError: A shape does not follow from the file, for a batch of one image.
         RuntimeUnavailableError: onnx is not installed.
     """
-    return _Graph(data).counts()
+    return _Graph(_for_one_image(data).graph).counts()
 
 
 class _Graph:
     """A graph whose tensors' shapes and dtypes are known for one image."""
 
-    def __init__(self, data: bytes) -> None:
-        model = _for_one_image(data)
-        self._nodes = list(model.graph.node)
-        self._constants = _constants(model.graph)
-        self._types = dict(_types(model.graph))
-        self._makers = {name: node for node in self._nodes for name in node.output}
+    def __init__(self, graph: Any, around: _Graph | None = None) -> None:
+        self._constants: set[str] = _constants(graph)
+        self._types: dict[str, tuple[Shape, str]] = dict(_types(graph))
+        self._fixed = set(self._constants)
+        if around is not None:
+            self._constants |= around._constants
+            self._types = around._types | self._types
+            self._fixed |= around._fixed
+        self._nodes: list[Any] = []
+        self._makers: dict[str, Any] = {}
+        for node in graph.node:  # in running order
+            self._nodes += self._straightened(node)
+            self._makers.update((name, node) for name in node.output)
+            if set(node.input) - {""} and set(node.input) <= self._fixed | {""}:
+                self._fixed.update(node.output)
         self._readers: dict[str, list[str]] = defaultdict(list)
         for node in self._nodes:
             for name in node.input:
                 self._readers[name].append(node.op_type)
 
+    def _straightened(self, node: Any) -> list[Any]:
+        """Return the node; instead of an ``If`` the nodes of its branch that multiplies more."""
+        if node.op_type != "If":
+            return [node]
+        ways = [_Graph(attribute.g, self) for attribute in node.attribute]
+        longest = max(ways, key=lambda way: way.macs())
+        self._constants |= longest._constants
+        self._types |= longest._types
+        self._fixed |= longest._fixed
+        self._makers |= longest._makers
+        return longest._nodes
+
     def shape(self, name: str) -> Shape:
         """Return the shape of a tensor."""
         return self._type(name)[0]
 
+    def macs(self) -> int:
+        """Return the multiply-accumulates."""
+        return sum(map(self._macs, self._nodes))
+
+    def _macs(self, node: Any) -> int:
+        counted = COUNTED.get(_name(node))
+        if counted is None or self._fixed.issuperset(node.output):
+            return 0
+        return counted.macs(self, node, counted.weight)
+
     def counts(self) -> GraphCounts:
         """Return all of it."""
-        macs, others, elements = 0, Counter[str](), Counter[str]()
+        others, elements = Counter[str](), Counter[str]()
         weights: dict[str, int] = {}
         weight_bytes = activation_bytes = 0
         for node in self._nodes:
             name = _name(node)
-            if name in COUNTED:
-                macs += COUNTED[name].macs(self, node, COUNTED[name].weight)
-            elif name != "Constant":
+            if name not in COUNTED and name != "Constant":
                 others[name] += 1
                 elements[name] += sum(prod(self.shape(output)) for output in node.output if output)
             for constant in self._parameters(node):
@@ -117,7 +222,7 @@ class _Graph:
             read, moved = self._bytes(node)
             weight_bytes, activation_bytes = weight_bytes + read, activation_bytes + moved
         return GraphCounts(
-            macs=macs,
+            macs=self.macs(),
             parameters=sum(weights.values()),
             weight_bytes=weight_bytes,
             activation_bytes=activation_bytes,
@@ -186,9 +291,11 @@ class _Graph:
         try:
             return self._types[name]
         except KeyError:
+            maker = self._makers.get(name)
+            source = "" if maker is None else f", which {_name(maker)} makes"
             raise ExportError(
                 "a graph cannot be counted",
-                got=f"no shape for {name}",
+                got=f"no shape for {name}{source}",
                 expected="shapes that follow from the image's, for a batch of one",
             ) from None
 
@@ -215,11 +322,18 @@ def _for_one_image(data: bytes) -> Any:
         dims = value.type.tensor_type.shape.dim
         if value.name not in constant and dims and not dims[0].HasField("dim_value"):
             dims[0].dim_value = 1
-    # What was written down holds for any batch; it is found anew.
-    del model.graph.value_info[:]
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
+    _forget_shapes(model.graph)
     return onnx.shape_inference.infer_shapes(model, data_prop=True)
+
+
+def _forget_shapes(graph: Any) -> None:
+    """Drop what was written down, which holds for any batch; it is found anew."""
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    for node in graph.node:
+        for attribute in node.attribute:
+            _forget_shapes(attribute.g)
 
 
 def _constants(graph: Any) -> set[str]:

@@ -26,10 +26,13 @@ class CascadeGraphs:
     Attributes:
         segments: One a stage with its branch and gate; the last is the tail.
         plain: The backbone alone.
+        branches: Each segment's branch alone, as an ONNX file, to be counted; none where only the
+            segments are known.
     """
 
     segments: tuple[ir.Model, ...]
     plain: ir.Model
+    branches: tuple[bytes, ...] = ()
 
 
 def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
@@ -42,7 +45,8 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     Raises:
         ExportError: torch cannot translate a part, or the graph cannot be cut.
     """
-    from calexnet.export.graphs import backbone_graph  # torch, which a bundle's graphs do without
+    # torch, which a bundle's graphs do without
+    from calexnet.export.graphs import backbone_graph, branch_graph
 
     backbone = backbone_graph(cascade)
     if raw_input:
@@ -50,19 +54,31 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     plain = _plain(ir.convenience.extract(backbone, list(backbone.inputs), ["logits"]))
     *stages, tail = cut(backbone, cascade.spec.attach, ["logits"])
     read = {k for branch in cascade.branches for k in branch.reads}
-    segments = [_segment(stage, cascade, k, hands_on=k in read) for k, stage in enumerate(stages)]
-    return CascadeGraphs((*segments, _tail(tail, len(stages) + 1)), plain)
+    branches = [branch_graph(cascade, k) for k in range(len(stages))]
+    alone = tuple(map(_file, branches))
+    segments = [
+        _segment(stage, branches[k], cascade, k, hands_on=k in read)
+        for k, stage in enumerate(stages)
+    ]
+    return CascadeGraphs((*segments, _tail(tail, len(stages) + 1)), plain, alone)
 
 
-def _segment(stage: Stage, cascade: Cascade, index: int, *, hands_on: bool) -> ir.Model:
-    from calexnet.export.graphs import branch_graph
+def _file(branch: ir.Graph) -> bytes:
+    model = ir.Model(branch, ir_version=IR_VERSION)
+    model.graph.opset_imports[""] = OPSET
+    data: bytes = ir.serde.serialize_model(model).SerializeToString()
+    return data
 
+
+def _segment(
+    stage: Stage, branch: ir.Graph, cascade: Cascade, index: int, *, hands_on: bool
+) -> ir.Model:
     graph = stage.graph
     feature = next(v for v in graph.outputs if v.name == cascade.spec.attach[index])
     carried = [value for value in graph.outputs if value.name in stage.carried]
     earlier = [_state_input(cascade, k) for k in cascade.branches[index].reads]
     graph.inputs.extend(earlier)
-    said = operators.inline(graph, branch_graph(cascade, index), [feature, *earlier], "branch")
+    said = operators.inline(graph, branch, [feature, *earlier], "branch")
     logits, own_score, state = (said.get(n) for n in ("logits", "score", state_name(index)))
     assert logits is not None
     if state is not None and hands_on:

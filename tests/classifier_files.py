@@ -51,11 +51,12 @@ def write_onnx(
     output: Output = "logits",
     extra_input: bool = False,
     flat: int | None = None,
-    product: Literal["Gemm", "Einsum"] = "Gemm",
+    foreign: bool = False,
 ) -> Path:
     """Write a classifier as an ONNX file; uint8 counts as raw, divided by 255 inside.
 
-    With `flat` the network within is made for that many images, whatever its input says.
+    With `flat` the network within is made for that many images, whatever its input says. With
+    `foreign` it holds an operator that is not ONNX's own.
     """
     image = [3, size, size] if channels_first else [size, size, 3]
     nodes, names = [], iter(f"t{index}" for index in range(20))
@@ -74,10 +75,9 @@ def write_onnx(
         value = add("Reshape", value, "flat")
     else:
         value = add("Flatten", value)
-    if product == "Gemm":
-        value = add("Gemm", value, "weight", "bias", transB=1)
-    else:
-        value = add("Add", add("Einsum", value, "weight", equation="nk,jk->nj"), "bias")
+    value = add("Gemm", value, "weight", "bias", transB=1)
+    if foreign:
+        value = add("Gelu", value, domain="com.microsoft")
     kind, shape = TensorProto.FLOAT, [batch, len(CLASSES)]
     if output == "probabilities":
         value = add("Softmax", value, axis=1)
@@ -98,7 +98,7 @@ def write_onnx(
         [helper.make_tensor_value_info(value, kind, shape)],
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
-    opsets = [helper.make_opsetid("", 17)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="other")
     checker.check_model(model)
     path.write_bytes(model.SerializeToString())

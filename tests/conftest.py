@@ -125,6 +125,12 @@ def translated(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def build(cascade: Cascade, *, raw_input: bool) -> segments.CascadeGraphs:
         names = ("segment1", "segment2", "segment3", "plain")
         *parts, plain = (ir.load(small_bundle / "onnxruntime" / f"{name}.onnx") for name in names)
-        return segments.CascadeGraphs(tuple(parts), plain)
+        branches = []
+        for part, name in zip(parts, cascade.spec.attach, strict=False):
+            model = ir.Model(
+                ir.convenience.extract(part.graph, [name], ["branch.logits"]), ir_version=10
+            )
+            branches.append(ir.serde.serialize_model(model).SerializeToString())
+        return segments.CascadeGraphs(tuple(parts), plain, tuple(branches))
 
     monkeypatch.setattr(segments, "build", build)

@@ -1,12 +1,12 @@
 """MACs of any TFLite file, from the shapes of its operators as an interpreter knows them.
 
-They count as in ONNX graphs (`calexnet.export.counts`): convolutions and linear layers, one fused
+They count as in ONNX graphs (`calexnet.export.counts`): convolutions and matrix products, one fused
 multiply-add as one.
 """
 
 from __future__ import annotations
 
-from math import prod
+from math import isqrt, prod
 from typing import Any
 
 from calexnet.runtimes.tflite.library import interpreter_module
@@ -19,11 +19,12 @@ _CONVOLUTIONS = {
     "TRANSPOSE_CONV": (1, "inputs", 2),
 }
 _LINEAR = "FULLY_CONNECTED"
+_PRODUCT = "BATCH_MATMUL"
 
 #: They multiply too, or may hold what does.
 _UNCOUNTED = frozenset(
     [
-        *("BATCH_MATMUL", "BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "CONV_3D"),
+        *("BIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_RNN", "CONV_3D"),
         *("CONV_3D_TRANSPOSE", "CUSTOM", "IF", "LSTM", "RNN", "SVDF", "WHILE"),
         *("UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"),
     ]
@@ -55,4 +56,12 @@ def _macs(operator: Any, shapes: dict[int, tuple[int, ...]]) -> int:
         return samples * prod(positions) * prod(shapes[inputs[weight]])
     if name == _LINEAR:
         return prod(shapes[operator["outputs"][0]]) * shapes[inputs[1]][-1]
+    if name == _PRODUCT:
+        out = shapes[operator["outputs"][0]]
+        return prod(out) * _shared(shapes[inputs[0]], shapes[inputs[1]], out)
     return 0
+
+
+def _shared(one: tuple[int, ...], other: tuple[int, ...], out: tuple[int, ...]) -> int:
+    """Return the axis that two matrices are multiplied over, turned or not: (m k)(k n) / (m n)."""
+    return isqrt(prod(one[-2:]) * prod(other[-2:]) // prod(out[-2:]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calexnet import schema
+from calexnet import counts, schema
 from calexnet.bench.rivals import Rival, RivalRecord, open_rival, open_rivals, short_names
 from calexnet.errors import BundleError, InputError
 from calexnet.runtimes import load
@@ -74,11 +74,17 @@ def test_the_macs_are_those_of_one_image(tmp_path: Path, batch: Any) -> None:
     assert [3 * len(CLASSES)] * 2 == [graph.record.macs, flat.record.macs]
 
 
-def test_macs_that_are_not_known_have_a_reason(tmp_path: Path) -> None:
-    other = rival_at(write_onnx(tmp_path / "small.onnx", product="Einsum")).record
+def test_macs_that_are_not_known_have_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = rival_at(write_onnx(tmp_path / "foreign.onnx", foreign=True)).record
     open_side = rival_at(write_onnx(tmp_path / "open.onnx", size="side")).record
+    monkeypatch.setattr(counts, "UNCOUNTED", frozenset(["Flatten"]))
+    other = rival_at(write_onnx(tmp_path / "small.onnx")).record
 
-    assert (None, "it holds Einsum, whose work is not counted") == (other.macs, other.macs_reason)
+    assert (None, "it holds Flatten, whose work is not counted") == (other.macs, other.macs_reason)
+    assert foreign.macs_reason
+    assert "which com.microsoft:Gelu makes" in foreign.macs_reason
     assert open_side.macs_reason
     assert open_side.macs_reason.startswith("a graph cannot be counted: got no shape for ")
 

@@ -47,6 +47,17 @@ def test_a_convolution_with_groups_counts_as_its_source_does() -> None:
     assert (4 * 3 * 3 * 4 * 4, ()) == count_macs(convert(data)) == (count(data).macs, ())
 
 
+def test_a_product_of_two_tensors_counts_as_its_source_does() -> None:
+    text = (
+        "g (float[n, 6, 5] image) => (float[n, 6, 6] y) {"
+        " t = Transpose<perm = [0, 2, 1]>(image) y = MatMul(image, t) }"
+    )
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 20]> {text}')
+    data = onnx.shape_inference.infer_shapes(model).SerializeToString()
+
+    assert (6 * 6 * 5, ()) == count_macs(convert(data)) == (count(data).macs, ())
+
+
 def test_a_file_for_a_batch_counts_for_that(tmp_path: Path) -> None:
     path = write_tflite(tmp_path / "a.tflite", batch=4)
 
