@@ -71,7 +71,18 @@ def headline(
         f"{percent(accuracy.plain)}: the cascade {change}."
     )
     unused = _unused_exit(operating_points)
-    return (*speeds, answered, *one_point_sentences(operating_points), *unused)
+    points = one_point_sentences(operating_points)
+    return (*speeds, answered, *never_early(operating_points), *points, *unused)
+
+
+def never_early(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
+    """Return which builds let no image out early at the operating point that they ship with."""
+    return tuple(
+        f"On {row.target} {row.precision} no image exits early at {row.name}: each pays for plain "
+        f"and for the heads too. Try {looser(row)}, or ship plain."
+        for row in operating_points
+        if row.default and not any(row.exit_rates[:-1])
+    )
 
 
 def slower_precisions(alternatives: Sequence[Alternative]) -> tuple[str, ...]:

@@ -37,6 +37,11 @@ class OperatingPoint:
     accuracy: float
     precisions: tuple[float | None, ...] = ()
 
+    @property
+    def early(self) -> float:
+        """Share of calibration samples that leave before the last exit."""
+        return sum(self.exit_rates[:-1])
+
     def table(self) -> Floats:
         """Return the thresholds as float32 ``(branches, classes)``, `NEVER` for ``None``."""
         rows = [[NEVER if t is None else t for t in row] for row in self.thresholds]

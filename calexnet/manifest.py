@@ -142,7 +142,7 @@ class Compiled:
         plain: The backbone alone, the cascade's rival.
         parity: Found at export, or ``None``.
         parity_reason: Why `parity` is ``None``.
-        operating_points: The manifest's, calibrated again on this build's own scores; ``None`` for
+        operating_points: The manifest's, carried over to this build's own scores; ``None`` for
             a build that follows the manifest's.
         calibration: What they were calibrated on.
         fingerprint: Of engines, which run only where they were built; ``None`` for files that run

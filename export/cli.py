@@ -240,7 +240,7 @@ def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:
 
 def _calibrated(record: CalibrationRecord) -> str:
     return (
-        f"Ranges from {record.ranged} images of {record.data}; thresholds calibrated again on this "
+        f"Ranges from {record.ranged} images of {record.data}; thresholds carried over to this "
         f"build's own scores, on {record.samples}."
     )
 

@@ -16,12 +16,13 @@ from calexnet.calibration import OperatingPoint, operating_point
 from calexnet.export import portable
 from calexnet.export.calibration import Calibration
 from calexnet.export.compilers import FileTarget, target_of
-from calexnet.export.parity import NOT_YET, parity_of
+from calexnet.export.parity import NOT_YET, REFERENCE, parity_of
 from calexnet.gating import ExitTable
 from calexnet.manifest import SEGMENTS, Compiled, Manifest, with_build
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.rules.base import Rule
 from calexnet.runtimes.loading import load_runner
+from calexnet.transfer import carried, surely_worse
 
 
 def narrow_build(
@@ -46,10 +47,12 @@ def narrow_build(
     runner = load_runner(
         replace(bundle, manifest=with_build(bundle.manifest, build)), target, precision
     )
-    answers = runner.answers(images)
+    reference = load_runner(bundle, *REFERENCE).answers(images)
     build = replace(
         build,
-        operating_points=_calibrated(bundle.manifest, rule, answers.exits, calibration),
+        operating_points=_points(
+            bundle.manifest, rule, reference.exits, runner.answers(images).exits, calibration
+        ),
         calibration=calibration.record,
     )
     thresholds = bundle.manifest.operating_point(None, build).table()
@@ -76,18 +79,22 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
     return Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
 
 
-def _calibrated(
-    content: Manifest, rule: Rule, exits: ExitTable, calibration: Calibration
+def _points(
+    content: Manifest,
+    rule: Rule,
+    reference: ExitTable,
+    found: ExitTable,
+    calibration: Calibration,
 ) -> tuple[OperatingPoint, ...]:
-    """Return every operating point anew, from the build's own scores."""
-    labels, classes = calibration.labels, len(content.classes)
-    return tuple(
-        operating_point(
-            point.name,
-            point.setting,
-            rule.calibrate(exits, labels, classes, point.setting),
-            exits,
-            labels,
-        )
-        for point in content.operating_points
-    )
+    """Return every operating point for the build's own scores.
+
+    The full-precision one is carried over; by the cascade's rule it is found anew only if, carried
+    over, leaving early surely costs this build more than it costs that one.
+    """
+    labels, points = calibration.labels, []
+    for point in content.operating_points:
+        table = carried(point.table(), reference, found)
+        if surely_worse(reference, point.table(), found, table, labels):
+            table = rule.calibrate(found, labels, len(content.classes), point.setting)
+        points.append(operating_point(point.name, point.setting, table, found, labels))
+    return tuple(points)

@@ -5,6 +5,7 @@ What an app embeds; numpy and one runtime are enough.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
+from calexnet.manifest import Compiled, Manifest
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.planning import measure
@@ -59,9 +61,13 @@ def load(
         RuntimeUnavailableError: The runtime is not installed.
         InputError: Thresholds of another shape or with NaN, or fewer than one thread;
             or `lazy` for a target or layout that cannot, or a plan of something else.
+
+    Warns:
+        UserWarning: At this operating point no calibration image left the build early.
     """
-    return load_runner(
-        open_bundle(Path(bundle)),
+    opened = open_bundle(Path(bundle))
+    runner = load_runner(
+        opened,
         target,
         precision,
         provider=provider,
@@ -72,4 +78,23 @@ def load(
         plan=plan,
         lazy=lazy,
         cache=cache,
+    )
+    if thresholds is None:
+        _warn_of_no_exits(opened.manifest, runner.compiled, operating_point)
+    return runner
+
+
+def _warn_of_no_exits(content: Manifest, build: Compiled, operating_point: str | None) -> None:
+    """Warn of a build that lets nobody out early."""
+    point = content.operating_point(operating_point, build)
+    if point.early > 0:
+        return
+    others = [other for other in content.points_of(build) if other.early > 0]
+    way_out = "plain is the better network here"
+    if others:
+        way_out = f"{others[0].name} lets {others[0].early:.0%} out early, or take plain"
+    warnings.warn(
+        f"{build.name} never exits early at {point.name}: no calibration image did, so each answer "
+        f"costs more than plain's; {way_out}",
+        stacklevel=3,
     )

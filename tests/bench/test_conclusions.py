@@ -10,6 +10,7 @@ from calexnet.bench.conclusions import (
     headline,
     layout_sentences,
     missing_int8,
+    never_early,
     one_point_sentences,
     prediction_sentences,
     slower_precisions,
@@ -134,6 +135,16 @@ def test_an_exit_is_unused_only_if_no_target_uses_it() -> None:
     accuracy = sample_report().accuracy
     assert "exit 1" in headline(AMORTISATION, CROSSOVER, (idle,), accuracy)[-1]
     assert "exit 1" not in headline(AMORTISATION, CROSSOVER, (idle, used), accuracy)[-1]
+
+
+def test_a_build_that_lets_nobody_out_is_named() -> None:
+    idle = replace(POINTS[1], default=True, precision="int8", exit_rates=(0.0, 0.0, 1.0))
+    used = replace(POINTS[1], default=True, exit_rates=(0.0, 0.001, 0.999))
+
+    (said,) = never_early((idle, used, replace(idle, default=False)))
+
+    assert said.startswith("On onnxruntime int8 no image exits early at margin-")
+    assert said in headline(AMORTISATION, CROSSOVER, (idle, used), sample_report().accuracy)
 
 
 def test_ratios_of_two_targets_do_not_mix() -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import calexnet
-from calexnet import rules
 from calexnet.bundle import open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part
@@ -18,6 +17,7 @@ from calexnet.errors import BundleError, InputError
 from calexnet.export import cli, export_bundle, export_run, narrow, onnxruntime, tflite
 from calexnet.gating import choose_exits, chosen_labels, exit_rates
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
+from calexnet.transfer import carried
 from tests.sample_bundle import sample_manifest
 from tests.small_cascade import files_of
 
@@ -78,21 +78,23 @@ def test_the_full_precision_graphs_and_thresholds_stay_as_they_are(
 
 
 @every_build
-def test_thresholds_are_calibrated_on_the_builds_own_scores(
+def test_each_operating_point_lets_out_what_the_cascades_own_does(
     small_narrow_bundle: Path, small_data: Dataset, target: str, precision: str
 ) -> None:
     held = content(small_narrow_bundle)
     found = build(small_narrow_bundle, precision, target)
     part = recorded_calibration_part(small_data, held.split)
     runner = calexnet.load(small_narrow_bundle, target=target, precision=precision)
+    full = calexnet.load(small_narrow_bundle, precision="fp32")
     exits, truth = runner.answers(small_data.images[part]).exits, small_data.labels[part]
+    reference = full.answers(small_data.images[part]).exits
 
     assert found.operating_points is not None
     assert [p.name for p in held.operating_points] == [p.name for p in found.operating_points]
-    for point in found.operating_points:
-        rule = rules.build(held.rule)
-        table = rule.calibrate(exits, truth, len(held.classes), point.setting)
+    for own, point in zip(held.operating_points, found.operating_points, strict=True):
+        table = carried(own.table(), reference, exits)
         np.testing.assert_allclose(table, point.table(), atol=2e-3)
+        assert pytest.approx(own.exit_rates, abs=0.1) == point.exit_rates
         taken = choose_exits(exits, point.table())
         assert pytest.approx(exit_rates(taken, 3).tolist(), abs=0.05) == list(point.exit_rates)
         right = (chosen_labels(exits, taken) == truth).mean()
@@ -236,7 +238,7 @@ def test_a_failure_leaves_the_bundle_as_it_was(
     def stop(*_: object) -> None:
         raise InputError("no thresholds")
 
-    monkeypatch.setattr(narrow, "_calibrated", stop)
+    monkeypatch.setattr(narrow, "_points", stop)
 
     with pytest.raises(InputError, match=r"^no thresholds$"):
         export_bundle(folder, target="onnxruntime", precision="int8", calib_data=str(small_npz))
@@ -288,7 +290,7 @@ def test_the_command_ends_with_calibration_and_parity(
     text = capsys.readouterr().out
     part = content(out).split.parts["calibration"].samples
     assert (
-        "Ranges from 16 images of tints; thresholds calibrated again on this build's own scores, "
+        "Ranges from 16 images of tints; thresholds carried over to this build's own scores, "
         f"on {part}." in text
     )
     assert f" of {part} differ from onnxruntime fp32's; right on " in text

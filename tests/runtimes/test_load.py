@@ -217,3 +217,24 @@ def test_images_of_other_sizes_are_refused_with_the_call_that_takes_them(
     for row, image in enumerate(expected):
         alone = cascade(recorded.as_input(image))
         assert (alone.labels[0], alone.exits[0]) == (found.labels[row], found.exits[row])
+
+
+def test_a_build_that_never_exits_early_is_warned_of_with_the_way_out(hand_made: Path) -> None:
+    early = next(point for point in POINTS if point.name == USUAL).exit_rates[:-1]
+
+    with pytest.warns(
+        UserWarning,
+        match=rf"^onnxruntime fp32 never exits early at {STRICT}: no calibration image did, so "
+        rf"each answer costs more than plain's; {USUAL} lets {sum(early):.0%} out early, or take",
+    ) as caught:
+        load(hand_made, operating_point=STRICT)
+    assert __file__ == caught[0].filename, "the caller's line is shown, not ours"
+
+
+@pytest.mark.parametrize("more", [{}, {"operating_point": LOOSE}, {"thresholds": TABLES[STRICT]}])
+def test_one_that_does_or_whose_user_wants_so_is_not_warned_of(
+    hand_made: Path, more: dict[str, Any], recwarn: pytest.WarningsRecorder
+) -> None:
+    load(hand_made, **more)
+
+    assert [] == list(recwarn)
