@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ from calexnet.bench.timing import Load
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.devices import choices, limits, open_device
-from calexnet.errors import MeasurementError
+from calexnet.errors import InputError, MeasurementError
 from calexnet.storage import staged_folder
 
 
@@ -60,7 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="another network to set beside: an .onnx or .tflite file, or a bundle; any number",
     )
     parser.add_argument(
-        "--tolerance", type=float, default=1.0, help="points of accuracy that may be lost"
+        "--max-drop",
+        "--tolerance",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="points of accuracy that may be lost (1)",
     )
     parser.add_argument(
         "--seconds",
@@ -69,6 +75,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="for all that is timed: fewer blocks, not more",
     )
     parser.add_argument("--blocks", type=int, default=40, help="interleaved blocks, at most")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long at most for a machine that cools down or warms up; 0 = do not",
+    )
     parser.add_argument(
         "--load",
         default="closed",
@@ -136,8 +149,9 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         provider=arguments.provider,
         operating_point=arguments.operating_point,
         rivals=tuple(arguments.rival),
-        tolerance=arguments.tolerance / 100,
+        max_drop=arguments.max_drop / 100,
         load=Load.parse(arguments.load),
+        settle_s=arguments.settle,
         memory=not arguments.no_memory,
         allow_unstable=arguments.allow_unstable,
         seed=arguments.seed,
@@ -147,6 +161,8 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         power_volts=arguments.power_volts,
         cpu_tdp_w=arguments.cpu_tdp_w,
     )
+    _refuse_unplanned(asked, plan)
+    _refuse_threads(plan)
     out: Path = arguments.out
     journal = out.with_name(f".{out.name}.journal")
     with staged_folder(out, marker=reporting.JSON) as stage, _going_on(journal):
@@ -161,6 +177,37 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     failed = gates.report(gates.check(asked, report, METRICS))
     print(f"\nReport: {out / reporting.HTML}")
     return failed if _counts(report, asked) else MeasurementError.exit_code
+
+
+def _refuse_unplanned(asked: Sequence[Gate], plan: BenchPlan) -> None:
+    """Do nothing if all that the gates look at will be measured.
+
+    Raises:
+        InputError: A gate asks for a batch or thread setting that is not.
+    """
+    for gate in asked:
+        for key, planned in (("batch", plan.batches), ("threads", plan.threads)):
+            word = gate.where.get(key, "1")
+            if key in METRICS[gate.metric].keys and word not in map(str, planned):
+                raise InputError(
+                    f"the gate {gate.text} looks at what is not measured",
+                    got=f"{key}={word}",
+                    expected=f"one of {', '.join(map(str, planned))}",
+                    fix=f"Add it to --{key}, or name another in the gate: [{key}={planned[0]}]",
+                )
+
+
+def _refuse_threads(plan: BenchPlan) -> None:
+    """Do nothing if this machine has so many cores.
+
+    Raises:
+        InputError: It has not.
+    """
+    cores = os.cpu_count() or 1
+    if max(plan.threads) > cores:
+        raise InputError(
+            "threads cannot be used", got=max(plan.threads), expected=f"at most {cores}, the cores"
+        )
 
 
 def _counts(report: Report, asked: Sequence[Gate]) -> bool:

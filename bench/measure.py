@@ -36,6 +36,7 @@ from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
 from calexnet.bench.schedule import Outlook, Schedule, schedule
+from calexnet.bench.settling import Settled, settle
 from calexnet.bench.subject import Images, Load, Subject, Timing
 from calexnet.bench.timing import Block, Method, Stopwatch, WallClock, Work, interleave
 from calexnet.bench.validity_records import Validity
@@ -160,10 +161,17 @@ class _Benchmark:
         if journal.schedule is None:
             journal.begin(planned)
         self.method = replace(self.method, blocks=planned.blocks)
+        self.settled = self._settle()
         return {
             threads: self._timing(threads, mine, planned.calls, journal, watch)
             for threads, mine in work.items()
         }
+
+    def _settle(self) -> Settled | None:
+        if self.plan.settle_s == 0:
+            return None
+        typical = self.subjects[0].typical()
+        return settle(typical, self.device, self.method.time, self.plan.settle_s)
 
     def _schedule(self, work: Mapping[int, Mapping[str, Work]]) -> Schedule:
         """Return how often everything is called, and say how long all of it takes."""
@@ -182,7 +190,7 @@ class _Benchmark:
         found = schedule(once_s, max(left - extra, left / 2), self.plan.blocks)
         outlook = Outlook(
             so_far=monotonic() - self.start_s,
-            settling=0.0,
+            settling=self.plan.settle_s,
             timing=found.seconds + extra,
             energy=sum(s.energy_s(self.device) for s in self.subjects),
             memory=self._memory_s(),
@@ -253,8 +261,8 @@ class _Benchmark:
     ) -> Report:
         first = found[0]
         blocks = timings[1].blocks
-        alternatives = compare_contenders(contenders, self.test.truth, blocks, self.plan.tolerance)
-        decided = decision.decide(alternatives, ratios(contenders, blocks), self.plan.tolerance)
+        alternatives = compare_contenders(contenders, self.test.truth, blocks, self.plan.max_drop)
+        decided = decision.decide(alternatives, ratios(contenders, blocks), self.plan.max_drop)
         energy_rows = tuple(row for one in energy for row in one.rows)
         amortisation = tuple(row for one in found for row in one.amortisation)
         crossover = tuple(row for one in found for row in one.crossover)
@@ -303,6 +311,7 @@ class _Benchmark:
             counts=count_rows(self.bundle.manifest, self.builds),
             memory=self._memory(),
             layouts=layouts,
+            settled=self.settled,
         )
 
     def _memory(self) -> tuple[MemoryRow, ...]:

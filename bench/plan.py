@@ -13,6 +13,9 @@ from calexnet.bench.timing import Load
 from calexnet.devices.power_csv import PowerCsv
 from calexnet.errors import InputError
 
+#: Most images of a call: beyond these no app goes, and a test part repeats itself.
+MOST_IMAGES = 4096
+
 
 @dataclass(frozen=True)
 class BenchPlan:
@@ -29,8 +32,9 @@ class BenchPlan:
         provider: The back end of the one target, ``None`` = its usual one.
         operating_point: ``None`` = the bundle's default.
         rivals: Other networks to set beside: files, or bundles.
-        tolerance: Share of accuracy that what is shipped may lose, 0..1.
+        max_drop: Share of accuracy that what is shipped may lose, 0..1.
         load: How calls arrive.
+        settle_s: How long to wait at most for a machine that cools down or warms up.
         memory: Measure peak memory, in processes of their own.
         allow_unstable: Keep the numbers of a run that breaks the rules.
         seed: Of the order of images and blocks.
@@ -51,8 +55,9 @@ class BenchPlan:
     provider: str | None = None
     operating_point: str | None = None
     rivals: tuple[Path, ...] = ()
-    tolerance: float = 0.01
+    max_drop: float = 0.01
     load: Load = field(default_factory=Load)
+    settle_s: float = 0.0
     memory: bool = True
     allow_unstable: bool = False
     seed: int = 0
@@ -81,9 +86,23 @@ class BenchPlan:
             )
         if not 0 < self.seconds < np.inf:
             raise InputError("seconds cannot be used", got=self.seconds, expected="over 0")
-        if not 0 <= self.tolerance <= 1:
+        if not 0 <= self.max_drop <= 1:
             raise InputError(
-                "the tolerance cannot be used", got=self.tolerance, expected="a share, 0 to 1"
+                "the accuracy that may be lost cannot be used",
+                got=f"{100 * self.max_drop:g} points",
+                expected="0 to 100 points",
+            )
+        if not 0 <= self.settle_s < np.inf:
+            raise InputError(
+                "the time to settle cannot be used",
+                got=f"{self.settle_s:g} s",
+                expected="0 s = do not wait, or more",
+            )
+        if max(self.batches) > MOST_IMAGES:
+            raise InputError(
+                "batches cannot be used",
+                got=f"{max(self.batches)} images a call",
+                expected=f"at most {MOST_IMAGES}",
             )
         if self.seed < 0:
             raise InputError("the seed cannot be used", got=self.seed, expected="at least 0")

@@ -29,6 +29,7 @@ def validity(report: Report) -> Table[Breach]:
         f"{significant(max(found.swing.values()))} times as long as the fastest; the last quarter "
         f"of the rounds {significant(max(found.drift.values(), key=lambda x: abs(x - 1)))} times "
         "as long as the first. A ratio compares within each round, so that such swings cancel out.",
+        *([] if report.settled is None else [remedies.settled(report.settled)]),
     )
     return Table("validity", "May these numbers be used?", notes, columns, found.breaches)
 

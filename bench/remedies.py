@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from calexnet.bench.figures import counted, listed, percent, significant, time_against
+from calexnet.bench.settling import Settled
 from calexnet.bench.tasks import in_words
 from calexnet.bench.validity_records import CLAIMS, Breach, Claim, Rule, Validity, fallen
 
@@ -118,6 +119,18 @@ def standing(validity: Validity) -> str:
         if left
         else (f"{lost}.")
     )
+
+
+def settled(found: Settled) -> str:
+    """Return what came of waiting for the machine."""
+    waited = f"Before that the machine was waited for, {significant(found.seconds)} s"
+    if found.pace_change is None:
+        return f"{waited}: it was slowed down all the time."
+    warmth = (
+        "" if found.warmth_change_c is None else f" and its warmth {found.warmth_change_c:.1f} C"
+    )
+    moved = f"in the last seconds its pace moved by {percent(found.pace_change)}{warmth}"
+    return f"{waited}: {moved}{'' if found.held else ', so it had not settled'}."
 
 
 def _words(same: list[Breach]) -> str:

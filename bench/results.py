@@ -12,6 +12,7 @@ from calexnet.bench.decision_records import Alternative, Decision
 from calexnet.bench.energy_records import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.memory import MemoryRow
 from calexnet.bench.rivals import RivalRecord
+from calexnet.bench.settling import Settled
 from calexnet.bench.time_records import (
     AmortisationRow,
     CrossoverRow,
@@ -182,3 +183,4 @@ class Report:
     memory: tuple[MemoryRow, ...] = ()
     layouts: tuple[LayoutRow, ...] = ()
     gathers: tuple[GatherRow, ...] = ()
+    settled: Settled | None = None

@@ -174,6 +174,10 @@ class Subject:
                     found[self.timed_as(point)] = self._walk(chosen, 1)
         return {self.prefix + name: work for name, work in found.items()}
 
+    def typical(self) -> Call:
+        """Return a call of plain on a single image."""
+        return partial(self.runner.plain, self.test.batch(0, 1))
+
     def _walk(self, run: Callable[[Array], object], batch: int) -> Work:
         return Work(lambda number: partial(run, self.test.batch(number, batch)), batch)
 

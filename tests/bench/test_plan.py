@@ -36,7 +36,10 @@ def test_the_grid_has_powers_of_two_for_survivors(
         ({"threads": (0,)}, r"^threads cannot be used: got \(0,\); expected numbers from 1 up$"),
         ({"blocks": 1}, "^blocks cannot be used: got 1; expected at least 2$"),
         ({"seconds": 0.0}, "^seconds cannot be used: got 0.0; expected over 0$"),
-        ({"tolerance": 2.0}, "^the tolerance cannot be used: got 2.0; expected a share, 0 to 1$"),
+        (
+            {"max_drop": 2.0},
+            "^the accuracy that may be lost .*: got 200 points; expected 0 to 100 p",
+        ),
         ({"seed": -1}, "^the seed cannot be used: got -1; expected at least 0$"),
         ({"energy": EnergyPlan(-1)}, "^energy windows cannot be used: got -1; expected 0 = none"),
         ({"energy": EnergyPlan(1)}, "^energy windows cannot be used: got 1; expected 0 = none, or"),
