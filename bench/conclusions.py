@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 from calexnet.bench import statistics
 from calexnet.bench.decision_records import Alternative
-from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.figures import (
     changed_between,
     counted,
@@ -21,6 +19,7 @@ from calexnet.bench.figures import (
 )
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Accuracy, BuildRecord
+from calexnet.bench.settings import Setting, by_setting, flips, subjects
 from calexnet.bench.strictness import looser
 from calexnet.bench.time_records import (
     AmortisationRow,
@@ -32,11 +31,6 @@ from calexnet.bench.time_records import (
     Verdict,
 )
 from calexnet.manifest import FULL
-
-Row = TypeVar("Row", AmortisationRow, CrossoverRow, EnergyRow, LayoutRow)
-
-#: Target, precision and threads: what stays the same along one line of a plot.
-Setting = tuple[str, str, int]
 
 #: Why no break-even rate is told.
 UNTOLD: dict[Untold, str] = {"nobody leaves": "nobody leaves early, so no mix of exits was seen"}
@@ -179,27 +173,6 @@ def _is_int8(found: Alternative | BuildRecord) -> bool:
     return found.precision.startswith("int8")
 
 
-def flips(crossover: Sequence[CrossoverRow]) -> tuple[Flip, ...]:
-    """Return where the verdict changes sides, from one clear batch size to the next clear one."""
-    found = []
-    for (target, precision, threads), rows in by_setting(crossover).items():
-        clear = sorted((r for r in rows if r.verdict != "unclear"), key=lambda row: row.batch)
-        found += [
-            Flip(
-                target=target,
-                precision=precision,
-                threads=threads,
-                from_batch=before.batch,
-                from_verdict=before.verdict,
-                to_batch=after.batch,
-                to_verdict=after.verdict,
-            )
-            for before, after in pairwise(clear)
-            if before.verdict != after.verdict
-        ]
-    return tuple(found)
-
-
 def flip_sentences(crossover: Sequence[CrossoverRow]) -> tuple[str, ...]:
     """Return, for every setting, where the verdict changes sides, or that it never does."""
     sentences: list[str] = []
@@ -217,19 +190,6 @@ def one_point_sentences(operating_points: Sequence[OperatingPointRow]) -> tuple[
         where = f"{' '.join(subject)}: " if len(subjects(operating_points)) > 1 else ""
         sentences.append(where + _one_point(rows))
     return tuple(sentences)
-
-
-def subjects(rows: Iterable[Any]) -> tuple[tuple[str, str], ...]:
-    """Return the (target, precision) pairs that `rows` are about, in their order."""
-    return tuple(dict.fromkeys((row.target, row.precision) for row in rows))
-
-
-def by_setting(rows: Iterable[Row]) -> dict[Setting, list[Row]]:
-    """Gather rows by target, precision and threads, in the order in which these first come."""
-    grouped: dict[Setting, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault((row.target, row.precision, row.threads), []).append(row)
-    return grouped
 
 
 def setting_name(rows: Iterable[Any], setting: Setting) -> str:

@@ -23,8 +23,9 @@ from calexnet.bench.conclusions import (
 )
 from calexnet.bench.figures import percent, significant
 from calexnet.bench.results import Report
+from calexnet.bench.settings import subjects_of
 from calexnet.bench.surface import Surface
-from calexnet.bench.table import Table, subjects_of
+from calexnet.bench.table import Table
 from calexnet.bench.time_records import OperatingPointRow
 
 

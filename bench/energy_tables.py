@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from calexnet.bench.conclusions import UNTOLD, by_setting, setting_name
+from calexnet.bench.conclusions import UNTOLD, setting_name
 from calexnet.bench.energy_records import (
     EnergyComparison,
     EnergyCost,
@@ -25,6 +25,7 @@ from calexnet.bench.figures import (
     significant,
 )
 from calexnet.bench.results import Report
+from calexnet.bench.settings import by_setting
 from calexnet.bench.table import SETTING, Column, Table, facts, subject_columns, with_unit
 from calexnet.bench.time_records import Verdict
 

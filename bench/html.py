@@ -25,7 +25,7 @@ from calexnet.bench import (
     tables,
     time_tables,
 )
-from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.conclusions import setting_name
 from calexnet.bench.device_tables import device
 from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.energy_tables import energy, energy_sentences
@@ -33,6 +33,7 @@ from calexnet.bench.figures import counted, significant
 from calexnet.bench.glossary import LEAD
 from calexnet.bench.remedies import broken, standing
 from calexnet.bench.results import Report
+from calexnet.bench.settings import by_setting
 from calexnet.bench.table import Table
 from calexnet.bench.verdict import headline, reasons, sentence
 

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import (
-    conclusions,
     decision,
     latency,
     results,
@@ -31,11 +30,13 @@ from calexnet.bench.energy_rows import EnergySection
 from calexnet.bench.figures import counted
 from calexnet.bench.findings import Findings, Found, latency_row
 from calexnet.bench.journal import Journal
-from calexnet.bench.memory import NETWORKS, MemoryRow, memory_rows
+from calexnet.bench.memory import memory_rows
+from calexnet.bench.memory_records import NETWORKS, MemoryRow
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
 from calexnet.bench.schedule import Outlook, Schedule, schedule
+from calexnet.bench.settings import flips
 from calexnet.bench.settling import Settled, settle
 from calexnet.bench.subject import Images, Load, Subject, Timing
 from calexnet.bench.timing import Block, Method, Stopwatch, WallClock, Work, interleave
@@ -285,7 +286,7 @@ class _Benchmark:
             rivals=tuple(rival.record for rival in self.rivals[1]),
             amortisation=amortisation,
             crossover=crossover,
-            flips=conclusions.flips(crossover),
+            flips=flips(crossover),
             latency=(
                 *(row for one in found for row in one.latency),
                 *self._rival_latency(timings),

@@ -11,53 +11,20 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from calexnet.bench.memory_records import NETWORKS, MemoryRow, Network
 from calexnet.bundle import open_bundle
 from calexnet.errors import CalexnetError
 from calexnet.gating import NEVER
 from calexnet.manifest import Compiled
 from calexnet.runtimes.loading import load_runner, runtime
 
-#: `cascade` is what ``calexnet.load`` gives an app, `plain` the backbone's own engine alone.
-Network = Literal["plain", "cascade"]
-NETWORKS: tuple[Network, ...] = ("plain", "cascade")
-
 _STATUS = Path("/proc/self/status")
 _PATIENCE_S = 300
-
-
-@dataclass(frozen=True)
-class MemoryRow:
-    """Peak memory of one process: load a network, answer one batch twice, nobody leaving early.
-
-    It holds the interpreter, numpy, the runtime's library, the bundle's files while they are
-    checked, weights as the runtime keeps them, and all tensors of the batch. It is resident host
-    memory, pages shared with other processes included; a GPU's own memory is not in it.
-
-    Attributes:
-        target: Of the bundle.
-        precision: Of the bundle.
-        network: What was loaded.
-        batch: Samples a call.
-        threads: Within an operator.
-        peak_bytes: At most; ``None`` if it is not known.
-        before_bytes: The peak so far before the bundle was opened, its runtime imported already.
-        reason: Why it is not known.
-    """
-
-    target: str
-    precision: str
-    network: Network
-    batch: int
-    threads: int
-    peak_bytes: int | None
-    before_bytes: int | None
-    reason: str | None
 
 
 def memory_rows(

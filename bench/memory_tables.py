@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calexnet.bench.figures import MISSING, significant
-from calexnet.bench.memory import MemoryRow
+from calexnet.bench.memory_records import MemoryRow
 from calexnet.bench.results import Report
 from calexnet.bench.table import SETTING, Column, Table, subject_columns
 

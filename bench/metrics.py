@@ -13,7 +13,7 @@ from calexnet.bench.energy_records import EnergyComparison, EnergyCost
 from calexnet.bench.gates import Figure, Metric, Where
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
-from calexnet.bench.table import subjects_of
+from calexnet.bench.settings import subjects_of
 
 Row = TypeVar("Row")
 

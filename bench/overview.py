@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from calexnet.bench.conclusions import Setting, by_setting, setting_name, subjects
+from calexnet.bench.conclusions import setting_name
 from calexnet.bench.figures import MISSING, significant
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
+from calexnet.bench.settings import Setting, by_setting, subjects
 from calexnet.bench.statistics import verdict
 from calexnet.bench.table import Column, Table
 from calexnet.bench.time_records import AmortisationRow, Verdict

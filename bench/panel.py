@@ -15,7 +15,7 @@ from importlib.resources import files
 
 from calexnet import schema
 from calexnet.bench import markup
-from calexnet.bench.conclusions import VERDICTS, prediction_sentences
+from calexnet.bench.conclusions import VERDICTS, prediction_sentences, setting_name
 from calexnet.bench.figures import MISSING, percent, ratio, significant
 from calexnet.bench.overview import shown
 from calexnet.bench.results import Report
@@ -92,7 +92,9 @@ def _ordered(report: Report) -> tuple[Model, ...]:
 
 
 def _choosers(found: Iterable[Model], sizes: Iterable[int]) -> str:
-    settings = "".join(f"<option>{escape(model.name)}</option>" for model in found)
+    shown = [*found]
+    names = (setting_name(shown, (one.target, one.precision, one.threads)) for one in shown)
+    settings = "".join(f"<option>{escape(name)}</option>" for name in names)
     batches = "".join(f"<option>{size}</option>" for size in sizes)
     return (
         f'<label>Where <select name="setting">{settings}</select></label>\n'

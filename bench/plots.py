@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import log2
 
-from calexnet.bench.conclusions import UNTOLD, VERDICTS, Setting, by_setting, setting_name
+from calexnet.bench.conclusions import UNTOLD, VERDICTS, setting_name
 from calexnet.bench.drawing import (
     EDGE,
     RIGHT,
@@ -27,6 +27,7 @@ from calexnet.bench.drawing import (
 )
 from calexnet.bench.figures import percent, significant
 from calexnet.bench.results import Report
+from calexnet.bench.settings import Setting, by_setting
 from calexnet.bench.time_records import AmortisationRow, CrossoverRow
 
 #: Height of a plot, and the plotting area in it.

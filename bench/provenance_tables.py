@@ -6,7 +6,8 @@ from calexnet.bench import remedies
 from calexnet.bench.figures import MISSING, percent, significant
 from calexnet.bench.glossary import GLOSSARY
 from calexnet.bench.results import Report
-from calexnet.bench.table import Column, Table, facts, subjects_of
+from calexnet.bench.settings import subjects_of
+from calexnet.bench.table import Column, Table, facts
 from calexnet.bench.validity_records import Breach
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from calexnet.bench.counts import CountRow
 from calexnet.bench.decision_records import Alternative, Decision
 from calexnet.bench.energy_records import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
-from calexnet.bench.memory import MemoryRow
-from calexnet.bench.rivals import RivalRecord
+from calexnet.bench.memory_records import MemoryRow
+from calexnet.bench.rival_records import RivalRecord
 from calexnet.bench.settling import Settled
 from calexnet.bench.time_records import (
     AmortisationRow,

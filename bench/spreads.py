@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from calexnet.bench.conclusions import subjects
 from calexnet.bench.drawing import (
     EDGE,
     RIGHT,
@@ -20,6 +19,7 @@ from calexnet.bench.drawing import (
 )
 from calexnet.bench.figures import percent, significant
 from calexnet.bench.results import Report
+from calexnet.bench.settings import subjects
 from calexnet.bench.time_records import ExitRow, LatencyRow
 
 #: Where the scale begins, where the first row does, and a row's height.

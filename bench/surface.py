@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from calexnet.bench.conclusions import Setting
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
+from calexnet.bench.settings import Setting
 from calexnet.bench.statistics import verdict
 from calexnet.bench.time_records import ForetoldRow, Verdict
 from calexnet.bench.whatif import band

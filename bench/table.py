@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from calexnet.bench.conclusions import subjects
 from calexnet.bench.figures import MISSING, significant
 from calexnet.bench.results import Report
+from calexnet.bench.settings import subjects_of
 
 Row = TypeVar("Row")
 
@@ -72,11 +72,6 @@ SETTING: tuple[Column[Any], ...] = (
     Column("Batch", lambda row: str(row.batch)),
     Column("Threads", lambda row: str(row.threads)),
 )
-
-
-def subjects_of(report: Report) -> tuple[tuple[str, str], ...]:
-    """Return the (target, precision) pairs that a report is about."""
-    return subjects([*report.amortisation, *report.operating_points])
 
 
 def subject_columns(report: Report) -> tuple[Column[Any], ...]:

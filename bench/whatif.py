@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import hypot
 
-from calexnet.bench.conclusions import by_setting, setting_name
 from calexnet.bench.energy_records import EnergyRow
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
+from calexnet.bench.settings import by_setting
 from calexnet.bench.statistics import verdict
 from calexnet.bench.time_records import AmortisationRow, Verdict
 from calexnet.costs import SegmentTimes, expected_call_ms
@@ -46,8 +46,7 @@ class Model:
     """One target, precision and thread setting.
 
     Attributes:
-        name: What tells it from the others.
-        target: Of the bundle.
+            target: Of the bundle.
         precision: Of the bundle.
         threads: Within an operator.
         exit_rates: Observed.
@@ -57,7 +56,6 @@ class Model:
         cells: Batch sizes to choose from.
     """
 
-    name: str
     target: str
     precision: str
     threads: int
@@ -110,7 +108,6 @@ def models(report: Report) -> tuple[Model, ...]:
         if rates and cells:
             found.append(
                 Model(
-                    name=setting_name(report.amortisation, (target, precision, threads)),
                     target=target,
                     precision=precision,
                     threads=threads,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet.analysis.artefact import Artefact
 from calexnet.bench import reporting, time_tables
-from calexnet.bench.conclusions import by_setting, setting_name
+from calexnet.bench.conclusions import setting_name
 from calexnet.bench.results import Report
+from calexnet.bench.settings import by_setting
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

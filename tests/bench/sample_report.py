@@ -17,7 +17,7 @@ from calexnet.bench.results import (
     Provenance,
     Report,
 )
-from calexnet.bench.rivals import RivalRecord
+from calexnet.bench.rival_records import RivalRecord
 from calexnet.bench.time_records import (
     AmortisationRow,
     CrossoverRow,

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from calexnet.bench.conclusions import (
     flip_sentences,
-    flips,
     headline,
     layout_sentences,
     missing_int8,
@@ -18,6 +17,7 @@ from calexnet.bench.conclusions import (
 from calexnet.bench.decision_records import Alternative
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import BuildRecord
+from calexnet.bench.settings import flips
 from calexnet.bench.time_records import Flip, LayoutRow
 from tests.bench.sample_report import (
     ALTERNATIVES,

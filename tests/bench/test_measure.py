@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 
 from calexnet import schema
-from calexnet.bench import conclusions, statistics, timing
+from calexnet.bench import statistics, timing
 from calexnet.bench.energy import EnergyPlan
 from calexnet.bench.interval import Interval
 from calexnet.bench.measure import measure
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
+from calexnet.bench.settings import flips
 from calexnet.bench.verdict import headline
 from calexnet.bundle import open_bundle
 from calexnet.data.dataset import Dataset
@@ -253,7 +254,7 @@ def test_the_report_says_what_was_measured_and_how(report: Report, bench_bundle:
     assert ("calexnet-bench x", PLAN.blocks, PLAN.seed) == (made.command, made.blocks, made.seed)
     assert {"calexnet", "numpy", "onnxruntime"} == set(made.versions)
     assert made.seconds > 0
-    assert conclusions.flips(report.crossover) == report.flips
+    assert flips(report.crossover) == report.flips
     assert f"{len(TEST)} images" in " ".join(headline(report))
     assert 1 == sum(sentence.startswith("Plain at int8") for sentence in headline(report))
 

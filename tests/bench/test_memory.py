@@ -11,7 +11,8 @@ import pytest
 
 from calexnet import schema
 from calexnet.bench import memory
-from calexnet.bench.memory import MemoryRow, measure_memory, memory_rows
+from calexnet.bench.memory import measure_memory, memory_rows
+from calexnet.bench.memory_records import NETWORKS, MemoryRow, Network
 from calexnet.bench.memory_tables import memory_tables
 from calexnet.bench.results import Report
 from tests.bench.sample_report import SUBJECT, sample_report
@@ -20,7 +21,7 @@ from tests.onnx_bundle import write_bundle
 MIB = 2**20
 
 
-def peak_of(folder: Path, network: memory.Network = "plain", batch: int = 1) -> int:
+def peak_of(folder: Path, network: Network = "plain", batch: int = 1) -> int:
     row = measure_memory(folder, *SUBJECT, network, batch, 1)
     assert row.reason is None
     assert row.peak_bytes is not None
@@ -46,13 +47,13 @@ def test_weights_are_in_it(tmp_path: Path) -> None:
     for name, width in (("small", 16), ("large", 2048)):
         write_bundle(tmp_path / name, width=width)
 
-    for network in memory.NETWORKS:
+    for network in NETWORKS:
         weights = peak_of(tmp_path / "large", network) - peak_of(tmp_path / "small", network)
         assert 15 * MIB < weights < 100 * MIB
 
 
-@pytest.mark.parametrize("network", memory.NETWORKS)
-def test_the_tensors_of_a_batch_are_in_it(tmp_path: Path, network: memory.Network) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_tensors_of_a_batch_are_in_it(tmp_path: Path, network: Network) -> None:
     write_bundle(tmp_path / "bundle")
     images = 200_000 * 8 * 8 * 3  # bytes
 

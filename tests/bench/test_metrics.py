@@ -13,7 +13,7 @@ from calexnet.bench import change_metrics
 from calexnet.bench.energy_records import EnergyComparison, EnergyCost
 from calexnet.bench.gates import check, parse
 from calexnet.bench.interval import Interval
-from calexnet.bench.memory import MemoryRow
+from calexnet.bench.memory_records import MemoryRow
 from calexnet.bench.metrics import METRICS
 from calexnet.bench.results import Report
 from calexnet.bench.time_records import LatencyRow

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from calexnet import counts, schema
-from calexnet.bench.rivals import Rival, RivalRecord, open_rival, open_rivals, short_names
+from calexnet.bench.rival_records import RivalRecord
+from calexnet.bench.rivals import Rival, open_rival, open_rivals, short_names
 from calexnet.errors import BundleError, InputError
 from calexnet.runtimes import load
 from calexnet.storage import sha256
