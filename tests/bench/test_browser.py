@@ -137,7 +137,7 @@ def test_the_panel_agrees_with_python_between_the_batches_of_a_coarse_grid(tmp_p
         for segment, ms in enumerate(cells)
     ]
     row = replace(AMORTISATION[0], batch=64, plain_ms=1.0)
-    report = sample_report(amortisation=(row,), segments=tuple(segments))
+    report = sample_report(amortisation=(row,), segments=tuple(segments), crossover=())
     (model,) = whatif.models(report)
     rates = (0.37, 0.21, 0.42)
     where = "#what-if?target=onnxruntime&precision=fp32&threads=1&batch=64"
