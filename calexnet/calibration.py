@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.certify import Counts, counts
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
 from calexnet.rules.base import Floats, Rule, share
 
@@ -28,6 +29,8 @@ class OperatingPoint:
         accuracy: Share of calibration samples that the cascade answers rightly.
         precisions: Of those leaving at each branch, the share answered rightly: what the
             thresholds promise. ``None`` where nobody left; empty if not recorded.
+        counts: Calibration samples on which its answers and those of plain at full precision are
+            not both right or both wrong; ``None`` if not recorded.
     """
 
     name: str
@@ -36,6 +39,7 @@ class OperatingPoint:
     exit_rates: tuple[float, ...]
     accuracy: float
     precisions: tuple[float | None, ...] = ()
+    counts: Counts | None = None
 
     @property
     def early(self) -> float:
@@ -54,10 +58,22 @@ def operating_point(
     thresholds: Floats,
     exits: ExitTable,
     truth: NDArray[np.integer],
+    reference: NDArray[np.bool_] | None = None,
 ) -> OperatingPoint:
-    """Return the named table with what it does on the samples given."""
+    """Return the named table with what it does on the samples given.
+
+    Args:
+        name: See `OperatingPoint`.
+        setting: Likewise.
+        thresholds: float32 ``(branches, classes)``.
+        exits: Answers of all exits.
+        truth: Integer ``(n,)``, the right classes.
+        reference: Which samples plain at full precision answers rightly, bool ``(n,)``; by default
+            that is the last exit.
+    """
     taken = choose_exits(exits, thresholds)
     right = chosen_labels(exits, taken) == truth
+    plain = exits.labels[-1] == truth if reference is None else reference
     leaving = [taken == branch + 1 for branch in range(exits.branches)]
     return OperatingPoint(
         name=name,
@@ -68,6 +84,7 @@ def operating_point(
         exit_rates=tuple(float(rate) for rate in exit_rates(taken, exits.branches + 1)),
         accuracy=share(right),
         precisions=tuple(share(right[left]) if left.any() else None for left in leaving),
+        counts=counts(plain, right) if len(truth) else None,
     )
 
 

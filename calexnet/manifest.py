@@ -13,6 +13,7 @@ import numpy as np
 
 from calexnet import schema
 from calexnet.calibration import OperatingPoint
+from calexnet.certify import Counts
 from calexnet.costs import Macs
 from calexnet.counts import GraphCounts
 from calexnet.data.split import SplitRecord
@@ -145,6 +146,9 @@ class Compiled:
         operating_points: The manifest's, carried over to this build's own scores; ``None`` for
             a build that follows the manifest's.
         calibration: What they were calibrated on.
+        plain_counts: Calibration samples on which its plain and plain at full precision are not
+            both right or both wrong; ``None`` if not recorded, or for a build that follows the
+            manifest's.
         fingerprint: Of engines, which run only where they were built; ``None`` for files that run
             anywhere.
     """
@@ -159,6 +163,7 @@ class Compiled:
     operating_points: tuple[OperatingPoint, ...] | None = None
     calibration: CalibrationRecord | None = None
     fingerprint: Fingerprint | None = None
+    plain_counts: Counts | None = None
 
     @property
     def name(self) -> str:
@@ -284,6 +289,17 @@ class Manifest:
         if build is None or build.operating_points is None:
             return self.operating_points
         return build.operating_points
+
+    def plain_counts_of(self, build: Compiled) -> Counts | None:
+        """Return how plain of `build` did against plain at full precision on calibration samples.
+
+        At full precision these are one network, so no sample tells them apart; ``None`` if it was
+        not recorded.
+        """
+        if build.operating_points is not None:
+            return build.plain_counts
+        known = self.operating_points[0].counts
+        return None if known is None else Counts(known.images, 0, 0)
 
     def operating_point(self, name: str | None, build: Compiled | None = None) -> OperatingPoint:
         """Return the operating point `name` of `build`, the default one for ``None``.

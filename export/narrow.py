@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import rules
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint, operating_point
+from calexnet.certify import counts
 from calexnet.export import portable
 from calexnet.export.calibration import Calibration
 from calexnet.export.compilers import FileTarget, target_of
@@ -47,13 +49,15 @@ def narrow_build(
     runner = load_runner(
         replace(bundle, manifest=with_build(bundle.manifest, build)), target, precision
     )
-    reference = load_runner(bundle, *REFERENCE).answers(images)
+    reference, answers = load_runner(bundle, *REFERENCE).answers(images), runner.answers(images)
+    right = reference.plain_labels == calibration.labels
     build = replace(
         build,
         operating_points=_points(
-            bundle.manifest, rule, reference.exits, runner.answers(images).exits, calibration
+            bundle.manifest, rule, reference.exits, answers.exits, calibration, right
         ),
         calibration=calibration.record,
+        plain_counts=counts(right, answers.plain_labels == calibration.labels),
     )
     thresholds = bundle.manifest.operating_point(None, build).table()
     parity = parity_of(bundle, runner, thresholds, calibration)
@@ -85,6 +89,7 @@ def _points(
     reference: ExitTable,
     found: ExitTable,
     calibration: Calibration,
+    right: NDArray[np.bool_],
 ) -> tuple[OperatingPoint, ...]:
     """Return every operating point for the build's own scores.
 
@@ -96,5 +101,5 @@ def _points(
         table = carried(point.table(), reference, found)
         if surely_worse(reference, point.table(), found, table, labels):
             table = rule.calibrate(found, labels, len(content.classes), point.setting)
-        points.append(operating_point(point.name, point.setting, table, found, labels))
+        points.append(operating_point(point.name, point.setting, table, found, labels, right))
     return tuple(points)

@@ -12,6 +12,7 @@ from calexnet.calibration import (
     operating_points,
     point_name,
 )
+from calexnet.certify import Counts
 from calexnet.gating import NEVER, ExitTable, choose_exits
 from calexnet.rules.base import Rule
 from calexnet.rules.budget import BudgetRule
@@ -40,9 +41,23 @@ def test_a_point_records_rates_accuracy_and_precisions_and_keeps_its_table_exact
 
     # The two answers of class 0 leave, one of them wrongly; the tail answers 1 and 1.
     third = float(np.float32(0.1 + 0.2))
-    assert OperatingPoint("mine", 0.1, ((third, None),), (0.5, 0.5), 0.5, (0.5,)) == point
+    # Plain is right but on the last; the second leaves with another answer than plain's.
+    counted = Counts(images=4, harmed=1, helped=0)
+    assert OperatingPoint("mine", 0.1, ((third, None),), (0.5, 0.5), 0.5, (0.5,), counted) == point
     assert np.float32 == point.table().dtype
     assert np.array_equal(thresholds, point.table())
+
+
+def test_a_point_is_counted_against_the_reference_that_is_given() -> None:
+    thresholds = np.full((1, 1), 0.65, np.float32)
+    reference = np.array([True, False, True, True, True])
+
+    point = operating_point("mine", 0.0, thresholds, FIVE, FIVE_TRUTH, reference)
+
+    # It answers all but the third rightly.
+    assert Counts(images=5, harmed=1, helped=1) == point.counts
+    same = operating_point("mine", 0.0, thresholds, FIVE, FIVE_TRUTH)
+    assert Counts(images=5, harmed=0, helped=0) == same.counts
 
 
 def test_each_class_has_those_who_leave_under_its_name() -> None:

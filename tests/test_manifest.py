@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from calexnet import manifest, schema
+from calexnet.certify import Counts
 from calexnet.errors import BundleError
 from calexnet.manifest import Manifest
 from tests.sample_bundle import FILES, sample_manifest
@@ -24,6 +26,30 @@ def document() -> dict[str, Any]:
 def signed(content: dict[str, Any]) -> bytes:
     """Return `content` with the hash that fits it."""
     return json.dumps({**content, "sha256": schema.fingerprint(content)}).encode()
+
+
+def test_counts_come_back_and_older_manifests_have_none() -> None:
+    counted = Counts(images=40, harmed=2, helped=1)
+    old = sample_manifest()
+    points = tuple(replace(point, counts=counted) for point in old.operating_points)
+    narrow = replace(old.compiled[1], operating_points=points, plain_counts=Counts(40, 3, 2))
+    new = replace(old, operating_points=points, compiled=(old.compiled[0], narrow))
+
+    read, _ = manifest.parse(manifest.dump(new), "here")
+
+    assert counted == read.operating_points[0].counts
+    assert [Counts(40, 0, 0), Counts(40, 3, 2)] == [
+        read.plain_counts_of(build) for build in read.compiled
+    ]
+    assert [None, None] == [old.plain_counts_of(build) for build in old.compiled[:2]]
+
+
+def test_counts_that_cannot_be_make_no_manifest() -> None:
+    content = document()
+    content["operating_points"][0]["counts"] = {"images": 4, "harmed": 3, "helped": 2}
+
+    with pytest.raises(BundleError, match="no such counts of at least one image: 3 harmed and 2"):
+        manifest.parse(signed(content), "here")
 
 
 def test_a_manifest_is_read_as_it_was_written_with_its_hash() -> None:

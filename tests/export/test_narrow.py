@@ -11,6 +11,7 @@ import pytest
 
 import calexnet
 from calexnet.bundle import open_bundle
+from calexnet.certify import Counts, counts
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part
 from calexnet.errors import BundleError, InputError
@@ -102,6 +103,26 @@ def test_each_operating_point_lets_out_what_the_cascades_own_does(
     assert np.array_equal(
         held.operating_point(None, found).table(), runner.thresholds, equal_nan=True
     )
+
+
+@every_build
+def test_every_network_is_counted_against_plain_at_full_precision(
+    small_narrow_bundle: Path, small_data: Dataset, target: str, precision: str
+) -> None:
+    held, found = content(small_narrow_bundle), build(small_narrow_bundle, precision, target)
+    part = recorded_calibration_part(small_data, held.split)
+    images, truth = small_data.images[part], small_data.labels[part]
+    plain = calexnet.load(small_narrow_bundle, precision="fp32").plain(images).labels == truth
+    runner = calexnet.load(small_narrow_bundle, target=target, precision=precision)
+
+    assert held.plain_counts_of(found) == counts(plain, runner.plain(images).labels == truth)
+    assert held.plain_counts_of(held.compiled[0]) == Counts(len(part), 0, 0)
+    for point in held.points_of(found):
+        chosen = runner.with_thresholds(point.table())
+        assert point.counts == counts(plain, chosen(images).labels == truth)
+    for point in held.operating_points:
+        chosen = calexnet.load(small_narrow_bundle, operating_point=point.name)
+        assert point.counts == counts(plain, chosen(images).labels == truth)
 
 
 def test_int8_has_other_thresholds_than_the_cascade(small_narrow_bundle: Path) -> None:
