@@ -20,6 +20,7 @@ from calexnet.bench.metrics import METRICS
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.timing import Load
+from calexnet.bundle import open_bundle
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
 from calexnet.devices import choices, limits, open_device
@@ -166,7 +167,10 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
     out: Path = arguments.out
     journal = out.with_name(f".{out.name}.journal")
     with staged_folder(out, marker=reporting.JSON) as stage, _going_on(journal):
-        samples = data.load(arguments.data, arguments.data_root)
+        content = open_bundle(arguments.bundle).manifest
+        samples = data.load_alike(
+            arguments.data, arguments.data_root, content.preprocessing, content.split
+        )
         stopwatch = GpuClock() if arguments.clock == "gpu" else None
         report = measure(
             arguments.bundle, samples, device, plan, journal=journal, stopwatch=stopwatch

@@ -127,9 +127,9 @@ def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         shutil.copytree(arguments.bundle, bundle)
-        samples = data.load(
-            arguments.data
-        )  # before minutes go by: what is wrong here is no finding
+        content = open_bundle(bundle).manifest
+        # Before minutes go by: what is wrong here is no finding.
+        samples = data.load_alike(arguments.data, None, content.preprocessing, content.split)
         images, truth = recorded_images(open_bundle(bundle), samples, everything=False)
         built = dict(_build(bundle))
         builds = tuple(_verified(open_bundle(bundle), images, truth, built))

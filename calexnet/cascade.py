@@ -362,5 +362,9 @@ def preprocessing_of(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) 
     mean, std = channel_statistics(data.images, train)
     flat = 1e-3  # of a channel without contrast, not to divide by nothing
     return Preprocessing(
-        height, width, plan.mean or mean, plan.std or tuple(max(each, flat) for each in std)
+        height,
+        width,
+        plan.mean or mean,
+        plan.std or tuple(max(each, flat) for each in std),
+        resize=data.resize,
     )

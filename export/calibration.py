@@ -56,7 +56,7 @@ def load(
         InputError: No or unknown source, images or classes that do not fit, another set than was
             recorded, or too few samples.
     """
-    samples = data.load(_source(source, split), root)
+    samples = data.load_alike(_source(source, split), root, preprocessing, split)
     samples.check_fits(preprocessing.image_shape, classes)
     part = recorded_calibration_part(samples, split)
     wanted = min(RANGED, len(part)) if ranged is None else ranged

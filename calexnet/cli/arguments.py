@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from calexnet import data
+from calexnet.data.dataset import Dataset
+from calexnet.errors import InputError
 from calexnet.registry import Allowed, from_working_folder, option_value
+from calexnet.resizing import FORMS, Resize
 
 #: What ``--data`` takes, for help texts.
 SOURCES = f"{', '.join(data.NAMED)}, a folder of images, or an .npz file"
@@ -49,6 +53,36 @@ def allowed(arguments: argparse.Namespace, *typed: str) -> Allowed:
     if names:
         from_working_folder()
     return Allowed(names)
+
+
+def reading(parser: argparse.ArgumentParser) -> None:
+    """Declare how images are read where a set is first met: ``--resize`` and ``--skip-bad``."""
+    parser.add_argument(
+        "--resize",
+        type=size,
+        metavar="SIZE",
+        help=f"bring images to size, and record it: {FORMS}; by default all "
+        "are of one size already",
+    )
+    parser.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave out image files that cannot be read, and record it",
+    )
+
+
+def size(text: str) -> Resize:
+    """Return how to bring images to size from ``224`` or ``shorter:256,crop:224``."""
+    try:
+        return Resize.parse(text)
+    except InputError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
+def tell(samples: Dataset) -> None:
+    """Say on standard error what a user should know of how a set was read."""
+    for line in samples.sentences():
+        print(line, file=sys.stderr)
 
 
 def integers(text: str) -> tuple[int, ...]:

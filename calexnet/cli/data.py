@@ -22,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", help=kinds.SOURCES)
     parser.add_argument("--out", required=True, type=Path, help="the .npz file to write")
     kinds.data_root(parser, download=True)
+    kinds.reading(parser)
     parser.add_argument("--part", choices=PARTS, help="only what the split puts there")
     parser.add_argument("--split", metavar="RULE", help="the rule given to calexnet train, if any")
     parser.add_argument("--seed", type=int, default=0, help="the one given to calexnet train")
@@ -37,13 +38,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the file and say what is in it."""
     from calexnet.data import npz
 
-    if arguments.out.suffix != ".npz":
+    if arguments.out.suffix.lower() != ".npz":
         raise InputError("cannot write a data set", got=arguments.out, expected="a name.npz")
     if arguments.split is not None and arguments.part is None:
         raise InputError(
             "a split without a part of it", fix="Add --part test, or leave out --split"
         )
-    whole = data.load(arguments.source, arguments.data_root, download=arguments.download)
+    whole = data.load(
+        arguments.source,
+        arguments.data_root,
+        download=arguments.download,
+        resize=arguments.resize,
+        skip_bad=arguments.skip_bad,
+    )
+    kinds.tell(whole)
     samples = _chosen(whole, arguments)
     npz.save(samples, arguments.out)
     height, width, channels = samples.images.shape[1:]

@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)
-    samples = data.load(arguments.data, arguments.data_root)
+    spec = cascade.spec
+    samples = data.load_alike(arguments.data, arguments.data_root, spec.preprocessing, spec.split)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     print(_by_point(cascade, *test))
     print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")

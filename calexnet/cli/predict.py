@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from calexnet import data, runtimes
 from calexnet.cli import arguments as kinds
-from calexnet.data import folder
+from calexnet.data import image
 from calexnet.errors import InputError
+from calexnet.manifest import Manifest
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import Runner
 
@@ -28,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help=f"take images from a data set instead: {kinds.SOURCES}")
     kinds.data_root(parser)
     parser.add_argument("--index", type=_positions, default=(0,), help="which of them: 42 or 1,2,3")
-    parser.add_argument("--resize", action="store_true", help="bring image files to size")
+    parser.add_argument(
+        "--resize",
+        action="store_true",
+        help="bring image files to size, where the training did not; else it is done as there",
+    )
     parser.add_argument("--target", help="runtime; the first that works here by default")
     parser.add_argument("--precision", help="the target's first by default")
     parser.add_argument("--provider", help="the runtime's back end: cpu (default), cuda, tensorrt")
@@ -46,17 +52,17 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         operating_point=arguments.operating_point,
     )
-    images = _images(arguments, runner.preprocessing)
+    images = _images(arguments, runner.bundle.manifest)
     width = max(len("image"), *(len(name) for name, _ in images))
     print(f"{'image':<{width}}  label         score   exit            time")
-    for name, image in images:
-        print(f"{name:<{width}}  {_answer(runner, image)}")
+    for name, pixels in images:
+        print(f"{name:<{width}}  {_answer(runner, pixels)}")
     return 0
 
 
-def _answer(runner: Runner, image: NDArray[np.uint8]) -> str:
+def _answer(runner: Runner, pixels: NDArray[np.uint8]) -> str:
     preprocessing = runner.preprocessing
-    batch = preprocessing.as_input(image[None])
+    batch = preprocessing.as_input(pixels[None])
     runner(batch)  # the first call pays for the runtime's own preparations
     start = time.perf_counter()
     result = runner(batch)
@@ -68,7 +74,7 @@ def _answer(runner: Runner, image: NDArray[np.uint8]) -> str:
     return f"{label:<12}  {result.scores[0]:.3f}   {where:<14}  {elapsed_ms:.3f} ms"
 
 
-def _images(arguments: argparse.Namespace, preprocessing: Preprocessing) -> list[Named]:
+def _images(arguments: argparse.Namespace, manifest: Manifest) -> list[Named]:
     if bool(arguments.images) == bool(arguments.data):
         raise InputError(
             "nothing to answer, or two kinds of it",
@@ -76,34 +82,42 @@ def _images(arguments: argparse.Namespace, preprocessing: Preprocessing) -> list
             fix="For example: calexnet predict bundles/digits --data digits --index 42",
         )
     if arguments.data:
-        return _from_data(arguments.data, arguments.data_root, arguments.index)
+        return _from_data(arguments, manifest)
+    preprocessing = manifest.preprocessing
     return [_from_file(path, preprocessing, arguments.resize) for path in arguments.images]
 
 
-def _from_data(source: str, root: Path | None, indices: tuple[int, ...]) -> list[Named]:
-    samples = data.load(source, root)
+def _from_data(arguments: argparse.Namespace, manifest: Manifest) -> list[Named]:
+    source, indices = arguments.data, arguments.index
+    preprocessing = manifest.preprocessing
+    samples = data.load_alike(source, arguments.data_root, preprocessing, manifest.split)
     for index in indices:
         if not 0 <= index < len(samples):
             raise InputError(
                 f"{source} has no such image", got=index, expected=f"0 to {len(samples) - 1}"
             )
     return [
-        (f"{source}[{i}], a {samples.classes[samples.labels[i]]}", samples.images[i])
+        (f"{source}[{i}], in truth {samples.classes[samples.labels[i]]}", samples.images[i])
         for i in indices
     ]
 
 
 def _from_file(path: Path, preprocessing: Preprocessing, resize: bool) -> Named:
     height, width, _ = preprocessing.image_shape
-    image = folder.read_image(path, (height, width) if resize else None)
-    if image.shape != preprocessing.image_shape:
+    picture = image.read(path)
+    pixels = picture.pixels
+    if picture.turned:
+        print(f"{path}: turned as its EXIF says", file=sys.stderr)
+    if resize or preprocessing.resize is not None:
+        (pixels,) = preprocessing.resized([pixels])
+    if pixels.shape != preprocessing.image_shape:
         raise InputError(
             f"{path} does not fit this cascade",
-            got=f"{image.shape[1]}x{image.shape[0]} pixels",
+            got=f"{pixels.shape[1]}x{pixels.shape[0]} pixels",
             expected=f"{width}x{height}",
             fix="Bring it to size first, or add --resize",
         )
-    return str(path), image
+    return str(path), pixels
 
 
 def _positions(text: str) -> tuple[int, ...]:

@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from calexnet.sweep.grid import specs
 
     samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
+    kinds.tell(samples)
     split = divide(samples, arguments.split_seed, arguments.split)
     plan, allow = _plan(arguments), allowed(arguments, *_typed(arguments))
     source = _source(arguments.data, samples)

@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser, download=True)
+    kinds.reading(parser)
     parser.add_argument(
         "--split",
         metavar="RULE",
@@ -106,7 +107,14 @@ def run(arguments: argparse.Namespace) -> int:
     from calexnet.cascade import train_cascade
     from calexnet.storage import staged_folder
 
-    samples = data.load(arguments.data, arguments.data_root, download=arguments.download)
+    samples = data.load(
+        arguments.data,
+        arguments.data_root,
+        download=arguments.download,
+        resize=arguments.resize,
+        skip_bad=arguments.skip_bad,
+    )
+    kinds.tell(samples)
     split = divide(samples, arguments.seed, arguments.split)
     allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:

@@ -56,7 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
             "a provider is one target's", got=repr(provider), fix="Name it by --target"
         )
     bundle = open_bundle(arguments.bundle)
-    samples = data.load(arguments.data, arguments.data_root)
+    content = bundle.manifest
+    samples = data.load_alike(
+        arguments.data, arguments.data_root, content.preprocessing, content.split
+    )
     builds = _builds(bundle, arguments.target, arguments.precision)
     reference = load_runner(bundle, *REFERENCE)
     images, truth = recorded_images(bundle, samples, arguments.all_samples)

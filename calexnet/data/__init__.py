@@ -6,8 +6,12 @@ from importlib import import_module
 from pathlib import Path
 
 from calexnet.data.dataset import Dataset
+from calexnet.data.published import known_archive, refuse_known
 from calexnet.data.root import Root
+from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
+from calexnet.preprocessing import Preprocessing
+from calexnet.resizing import Resize
 
 #: Named data sets: name -> "module:function", which takes a `Root` and gives the set.
 NAMED = {
@@ -19,13 +23,22 @@ NAMED = {
 }
 
 
-def load(source: str, root: Path | None = None, *, download: bool = False) -> Dataset:
+def load(
+    source: str,
+    root: Path | None = None,
+    *,
+    download: bool = False,
+    resize: Resize | None = None,
+    skip_bad: bool = False,
+) -> Dataset:
     """Return the data set that `source` names: one of `NAMED`, an ``.npz`` file, or a folder.
 
     Args:
         source: The name or path.
         root: Folder that named sets lie in; by default what ``CALEXNET_DATA`` names.
         download: Fetch a named set that is not there.
+        resize: Bring images to size so: all of a folder, others where their size is another.
+        skip_bad: Leave out images of a folder that cannot be read.
 
     Raises:
         InputError: There is nothing of that name, or it cannot be read.
@@ -34,7 +47,7 @@ def load(source: str, root: Path | None = None, *, download: bool = False) -> Da
     if source in NAMED:
         module, _, function = NAMED[source].partition(":")
         found: Dataset = getattr(import_module(module), function)(Root(root, download))
-        return found
+        return found.brought_to(resize)
     path = Path(source)
     try:
         is_folder, is_file = bool(source) and path.is_dir(), path.is_file()
@@ -43,14 +56,33 @@ def load(source: str, root: Path | None = None, *, download: bool = False) -> Da
     if is_folder:
         from calexnet.data import folder
 
-        return folder.load(path)
-    if path.suffix == ".npz" and is_file:
+        refuse_known(path)
+        return folder.load(path, resize, skip_bad=skip_bad)
+    if path.suffix.lower() == ".npz" and is_file:
         from calexnet.data import npz
 
-        return npz.load(path)
+        return npz.load(path).brought_to(resize)
     raise InputError(
         "unknown data set",
         got=repr(source),
         expected=f"{', '.join(NAMED)}, a folder with one sub-folder a class, or an .npz file",
-        fix="Check the spelling and that the path exists",
+        fix=known_archive(path) or "Check the spelling and that the path exists",
     )
+
+
+def load_alike(
+    source: str, root: Path | None, preprocessing: Preprocessing, split: SplitRecord
+) -> Dataset:
+    """Return the data set that `source` names, read as that of a training was.
+
+    Args:
+        source: The name or path.
+        root: Folder that named sets lie in.
+        preprocessing: Says how its images came to their size.
+        split: Says whether images were left out.
+
+    Raises:
+        InputError: As `load` does.
+        RuntimeUnavailableError: Likewise.
+    """
+    return load(source, root, resize=preprocessing.resize, skip_bad=split.has_skipped)

@@ -6,7 +6,7 @@ The layout is documented at https://www.cs.toronto.edu/~kriz/cifar.html, where t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def _from_folder(path: Path, wanted: list[str]) -> dict[str, bytes]:
 
 def _from_archive(path: Path, wanted: list[str], layout: Layout) -> dict[str, bytes]:
     names = {f"{layout.folder}/{file}" for file in wanted}
-    found = archive.members(path, names.__contains__)
+    found = archive.members(path, lambda name: str(PurePosixPath(name)) in names)
     return {name.rpartition("/")[2]: content for name, content in found}
 
 

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from calexnet.data import archive, folder
+from calexnet.data import archive, folder, image
 from calexnet.data.dataset import Dataset
 from calexnet.data.root import Archive, Root
+from calexnet.data.tree import OFFICIAL
 from calexnet.errors import InputError
 
 #: Of https://doi.org/10.7488/ds/2448; the MD5 is the one that public loaders of the set carry.
@@ -60,14 +61,14 @@ def _from_tree(tree: Path) -> Dataset:
 def _from_archive(path: Path) -> Dataset:
     pixels, keys = bytearray(), []
     for name, content in archive.members(path, _is_image):
-        image = folder.read_image(BytesIO(content), name=f"{path}/{name}")
-        if image.shape != SHAPE:
+        found = image.read(BytesIO(content), name=f"{path}/{name}").pixels
+        if found.shape != SHAPE:
             raise InputError(
-                f"{path}/{name} is of another size", got=folder.size(image), expected="32x32"
+                f"{path}/{name} is of another size", got=folder.size(found), expected="32x32"
             )
-        pixels += image.tobytes()
+        pixels += found.tobytes()
         keys.append("/".join(PurePosixPath(name).parts[-3:]))
-    parts = [folder.OFFICIAL.index(key.split("/")[0]) for key in keys]
+    parts = [OFFICIAL.index(key.split("/")[0]) for key in keys]
     order = sorted(range(len(keys)), key=lambda row: (parts[row], keys[row]))
     return Dataset(
         name="cinic10",
@@ -75,11 +76,11 @@ def _from_archive(path: Path) -> Dataset:
         labels=np.array([CLASSES.index(keys[row].split("/")[1]) for row in order], np.int64),
         classes=CLASSES,
         keys=tuple(keys[row] for row in order),
-        official=folder.OFFICIAL,
+        official=OFFICIAL,
         source=path,
     )
 
 
 def _is_image(name: str) -> bool:
     *_, part, kind, file = ("", "", *PurePosixPath(name).parts)
-    return part in folder.OFFICIAL and kind in CLASSES and file.endswith(".png")
+    return part in OFFICIAL and kind in CLASSES and file.endswith(".png")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.data.remarks import Remarks
 from calexnet.errors import InputError
+from calexnet.progress import track
+from calexnet.resizing import Resize
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,9 @@ class Dataset:
             begins with its part's name and a slash: ``test/00042``.
         source: The file or folder that it was read from, for messages about what is wrong there;
             its name if there is none.
+        resize: How its images came to their size, if that was done here.
+        skipped: Keys of images that were left out because they cannot be read.
+        remarks: What else reading it came upon.
     """
 
     name: str
@@ -36,6 +43,9 @@ class Dataset:
     keys: tuple[str, ...]
     official: tuple[str, ...] = ()
     source: Path | None = None
+    resize: Resize | None = None
+    skipped: tuple[str, ...] = ()
+    remarks: Remarks = field(default_factory=Remarks)
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.
@@ -44,7 +54,13 @@ class Dataset:
             InputError: They do not; the message names where the data set came from.
         """
         where: object = self.name if self.source is None else self.source
-        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+        if any(isinstance(array, np.ma.MaskedArray) for array in (self.images, self.labels)):
+            raise InputError(f"{where} cannot be used", got="a masked array", fix="Fill it first")
+        if (
+            self.images.dtype != np.uint8
+            or self.images.ndim != 4
+            or (len(self.images) and not self.images.size)
+        ):
             raise InputError(
                 f"the images of {where} cannot be used",
                 got=f"{self.images.dtype} {self.images.shape}",
@@ -70,6 +86,13 @@ class Dataset:
                 f"the labels of {where} are out of range",
                 got=f"labels from {low} to {high}",
                 expected=f"0 to {len(self.classes) - 1}",
+            )
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if twice:
+            raise InputError(
+                f"the classes of {where} cannot be used",
+                got=f"{twice[0]!r} twice",
+                expected="one name a class",
             )
         if len(set(self.keys)) != len(self.keys):
             raise InputError(
@@ -100,6 +123,38 @@ class Dataset:
         """Return the classes that none of the samples at `rows` has."""
         seen = set(self.labels[rows].tolist())
         return tuple(name for label, name in enumerate(self.classes) if label not in seen)
+
+    def brought_to(self, resize: Resize | None) -> Dataset:
+        """Return this set with its images brought to size; those of that size stay as they are.
+
+        Raises:
+            InputError: They came to their size in another way already.
+        """
+        if resize is None or self.resize == resize:
+            return self
+        if self.resize is not None:
+            raise InputError(
+                f"the images of {self.name} were brought to size in another way",
+                got=self.resize.words(),
+                expected=resize.words(),
+                fix="Make the set again from the images as they were",
+            )
+        if self.images.shape[1:3] == (resize.height, resize.width):
+            return self
+        images = np.empty((len(self), resize.height, resize.width, self.images.shape[3]), np.uint8)
+        for row, image in enumerate(track(self.images, f"resizing {self.name}", len(self))):
+            images[row] = resize(image)
+        return replace(self, images=images, resize=resize)
+
+    def sentences(self) -> list[str]:
+        """Return what there is to say of how this set was read, a line each."""
+        remarks = replace(
+            self.remarks,
+            skipped=self.skipped,
+            resized=None if self.resize is None else self.resize.words(),
+            empty=self.absent(np.arange(len(self))),
+        )
+        return [f"{self.name}: {line}" for line in remarks.sentences()]
 
     def check_fits(self, image_shape: tuple[int, int, int], classes: tuple[str, ...]) -> None:
         """Do nothing if a cascade for these images and classes can be asked about this set.

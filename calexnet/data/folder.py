@@ -1,99 +1,71 @@
-"""A data set as a tree of images: one sub-folder a class, all images of one size.
+"""A data set as a tree of images: one sub-folder a class.
 
 Folders of classes may lie in ``train``, ``valid`` and ``test``, which are then official parts.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.data import image, tree
 from calexnet.data.dataset import Dataset
-from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.data.remarks import Remarks, counted, some
+from calexnet.errors import InputError
+from calexnet.memory import amount, available_bytes
 from calexnet.progress import track
+from calexnet.resizing import Resize
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+#: How many damaged files are named.
+_NAMED = 20
 
-OFFICIAL = ("train", "valid", "test")
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".ppm", ".webp"}
-
-
-def load(root: Path) -> Dataset:
-    """Return the images under `root`; a sample's key is its path relative to it.
-
-    Raises:
-        InputError: No class folders, no images, or an image that is damaged or of another size;
-            the message names the file.
-        RuntimeUnavailableError: Pillow is not installed.
-    """
-    official = _official(root)
-    parts = [root / part for part in official] or [root]
-    classes = sorted({name for part in parts for name in _folders(part)})
-    files = [
-        (label, path)
-        for part in parts
-        for label, name in enumerate(classes)
-        for path in sorted((part / name).rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-    ]
-    if not files:
-        raise InputError(
-            f"no images in {root}",
-            got=f"{len(classes)} sub-folders",
-            expected=f"one sub-folder a class, with {', '.join(sorted(SUFFIXES))} files",
-        )
-    first = read_image(files[0][1])
-    images = np.empty((len(files), *first.shape), np.uint8)
-    for row, (_, path) in enumerate(track(files, f"reading {root}", len(files))):
-        image = read_image(path)
-        if image.shape != first.shape:
-            raise InputError(
-                f"{path} is of another size",
-                got=size(image),
-                expected=f"{size(first)}, like {files[0][1]}",
-                fix="Bring all images to one size first",
-            )
-        images[row] = image
-    return Dataset(
-        name=root.resolve().name,
-        images=images,
-        labels=np.array([label for label, _ in files], dtype=np.int64),
-        classes=tuple(classes),
-        keys=tuple(path.relative_to(root).as_posix() for _, path in files),
-        official=official,
-        source=root,
-    )
+#: Whose options are named.
+_WHERE = "of calexnet train or calexnet data"
 
 
-def read_image(
-    source: Path | BinaryIO, resize: tuple[int, int] | None = None, *, name: str | None = None
-) -> NDArray[np.uint8]:
-    """Return one image as uint8 ``(H, W, 3)``, brought to `resize` ``(H, W)`` if given.
+def load(root: Path, resize: Resize | None = None, *, skip_bad: bool = False) -> Dataset:
+    """Return the images under `root`.
+
+    A sample's key is its path relative to `root`, under its part's own name: ``valid/cat/1.png``
+    for ``val/cat/1.png``.
 
     Args:
-        source: A file, or the content of one.
-        resize: A size to bring it to.
-        name: Of the file, for messages; that of `source` by default.
+        root: The folder.
+        resize: Every image is brought to size so; ``None`` = they are of one size.
+        skip_bad: Leave out what cannot be read.
 
     Raises:
-        InputError: There is no such file, or it is no image.
+        InputError: The folders can be read in two ways, there are no images, or some of them are
+            damaged, of unlike sizes, or too large for the memory; the message names the files.
         RuntimeUnavailableError: Pillow is not installed.
     """
-    pillow = _pillow()
-    try:
-        with pillow.open(source) as handle:
-            image: Image = handle.convert("RGB")
-            if resize is not None:
-                image = image.resize((resize[1], resize[0]), pillow.Resampling.BILINEAR)
-            return np.asarray(image, dtype=np.uint8)
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as problem:
-        raise InputError(
-            f"cannot read {name or source} as an image", got=problem, expected="an image file"
-        ) from problem
+    found = tree.read(root)
+    reading = _Reading(root, len(found.files), resize)
+    for row, file in enumerate(track(found.files, f"reading {root}", len(found.files))):
+        reading.take(row, file)
+    reading.refuse(skip_bad=skip_bad)
+    files = [found.files[row] for row in reading.rows]
+    return Dataset(
+        name=root.resolve().name,
+        images=reading.images[: len(files)],
+        labels=np.array([file.label for file in files], dtype=np.int64),
+        classes=found.classes,
+        keys=tuple(file.key for file in files),
+        official=found.official,
+        source=root,
+        resize=resize,
+        skipped=tuple(reading.bad),
+        remarks=Remarks(
+            renamed=found.renamed,
+            left_out=found.left_out,
+            turned=reading.turned,
+            deep=reading.deep,
+        ),
+    )
 
 
 def size(image: NDArray[np.uint8]) -> str:
@@ -101,26 +73,73 @@ def size(image: NDArray[np.uint8]) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def _folders(path: Path) -> list[str]:
-    if not path.is_dir():
-        return []
-    return sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+@dataclass
+class _Reading:
+    """The images of a tree as they are read, and what is wrong with some of them."""
 
+    root: Path
+    count: int
+    resize: Resize | None
+    rows: list[int] = field(default_factory=list)
+    bad: dict[str, str] = field(default_factory=dict)
+    sizes: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    turned: int = 0
+    deep: int = 0
 
-def _official(root: Path) -> tuple[str, ...]:
-    """Return the official parts of a tree with nothing else at its top, in their usual order."""
-    found = _folders(root)
-    if set(found) <= {*OFFICIAL} and all(_folders(root / name) for name in found):
-        return tuple(part for part in OFFICIAL if part in found)
-    return ()
+    def take(self, row: int, file: tree.ImageFile) -> None:
+        try:
+            if len(self.sizes) > 1:  # they will be refused: their heads say enough
+                height, width = image.size_of(file.path)
+                self._count(f"{width}x{height}", file)
+                return
+            picture = image.read(file.path)
+        except InputError as problem:
+            self.bad[file.key] = str(problem.__cause__ and image.reason(problem.__cause__))
+            return
+        pixels = picture.pixels if self.resize is None else self.resize(picture.pixels)
+        self._count(size(pixels), file)
+        if not self.rows:
+            self._begin(pixels.shape)
+        if len(self.sizes) == 1:
+            self.images[len(self.rows)] = pixels
+            self.rows.append(row)
+            self.turned += picture.turned
+            self.deep += picture.deep
 
+    def _count(self, size: str, file: tree.ImageFile) -> None:
+        self.sizes[size] += 1
+        self.examples.setdefault(size, file.key)
 
-def _pillow() -> Any:
-    try:
-        import PIL.Image
-    except ImportError as missing:
-        raise RuntimeUnavailableError(
-            "reading image files needs Pillow, which is not installed",
-            fix="Run: pip install 'calexnet[bench]'; or give an .npz file instead",
-        ) from missing
-    return PIL.Image
+    def _begin(self, shape: tuple[int, ...]) -> None:
+        whole, free = self.count * int(np.prod(shape)), available_bytes()
+        if whole > free:
+            raise InputError(
+                f"the images of {self.root} do not fit into memory",
+                got=f"{counted(self.count)} of {shape[1]}x{shape[0]}, {amount(whole)}",
+                expected=f"at most {amount(free)}, which is free",
+                fix="Bring them to a smaller size with --resize, or give fewer",
+            )
+        self.images = np.empty((self.count, *shape), np.uint8)
+
+    def refuse(self, *, skip_bad: bool) -> None:
+        """Do nothing if what was read is a data set."""
+        if self.bad and not (skip_bad and self.sizes):
+            named = tuple(f"{key} ({why})" for key, why in self.bad.items())
+            raise InputError(
+                f"cannot read {len(self.bad)} of {counted(self.count)} in {self.root}",
+                got=some(named, _NAMED),
+                expected="image files",
+                fix=f"Replace them, or leave them out with --skip-bad, {_WHERE}",
+            )
+        if len(self.sizes) > 1:
+            most = [
+                f"{size} ({counted(count)}, {self.examples[size]})"
+                for size, count in self.sizes.most_common()
+            ]
+            raise InputError(
+                f"the images of {self.root} are of unlike sizes",
+                got=some(tuple(most), 3),
+                expected="one size",
+                fix=f"Bring them to one with --resize N or --resize shorter:N,crop:M, {_WHERE}",
+            )

@@ -1,7 +1,8 @@
 """A data set as one ``.npz`` file: ``images``, ``labels``, ``classes``, ``keys``; no pickles.
 
 ``classes`` and ``keys`` may be left out: then classes are numbered, and keys are positions. The
-set's official parts stand in ``official``, if it has any.
+set's official parts stand in ``official``, if it has any; ``resize`` says how its images came to
+their size, and ``skipped`` which were left out.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from calexnet import arrays
 from calexnet.data.dataset import Dataset
+from calexnet.data.remarks import Remarks
 from calexnet.errors import InputError
+from calexnet.resizing import Resize
 from calexnet.storage import staged_file
 
 #: Where classes have no names, labels beyond this are no labels: more than any set has.
@@ -38,7 +41,7 @@ def load(path: Path) -> Dataset:
         )
     for name, array in found.items():
         kinds = "iu" if name == "labels" else "iuU"
-        if name in ("labels", "classes", "keys", "official") and (
+        if name in ("labels", "classes", "keys", "official", "skipped") and (
             array.ndim != 1 or array.dtype.kind not in kinds
         ):
             raise InputError(
@@ -56,7 +59,19 @@ def load(path: Path) -> Dataset:
         keys=tuple(str(key) for key in keys),
         official=tuple(str(part) for part in found.get("official", ())),
         source=path,
+        resize=_resize(path, found.get("resize")),
+        skipped=tuple(str(key) for key in found.get("skipped", ())),
+        remarks=Remarks(numbered="classes" not in found),
     )
+
+
+def _resize(path: Path, words: NDArray[Any] | None) -> Resize | None:
+    if words is None:
+        return None
+    try:
+        return Resize.parse(str(words))
+    except InputError as problem:
+        raise InputError(f"the resize of {path} cannot be used: {problem}") from problem
 
 
 def _numbered(path: Path, labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -86,15 +101,19 @@ def save(data: Dataset, path: Path) -> None:
     Raises:
         StorageError: The system refused to write.
     """
+    content = {
+        "images": data.images,
+        "labels": data.labels,
+        "classes": np.array(data.classes),
+        "keys": np.array(data.keys),
+        "official": np.array(data.official, dtype=np.str_),
+    }
+    if data.resize is not None:
+        content["resize"] = np.array(data.resize.words())
+    if data.skipped:
+        content["skipped"] = np.array(data.skipped)
     with staged_file(path) as stage, stage.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            images=data.images,
-            labels=data.labels,
-            classes=np.array(data.classes),
-            keys=np.array(data.keys),
-            official=np.array(data.official, dtype=np.str_),
-        )
+        np.savez_compressed(stream, **content)  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path, wanted: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:

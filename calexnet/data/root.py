@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from calexnet.data.published import pickled
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.progress import Progress
 
@@ -67,7 +68,7 @@ class Root:
             return fetch(archive, folder)
         raise InputError(
             f"{name} is not in {folder}",
-            got=None if _exists(folder) else "no such folder",
+            got=_instead(folder),
             expected=", ".join(forms[:-1]) + f" or {forms[-1]}",
             fix=f"Add --download, or fetch {archive.url}",
         )
@@ -107,6 +108,15 @@ def fetch(archive: Archive, folder: Path) -> Path:
     finally:
         bar.close()
     return Path(path)
+
+
+def _instead(folder: Path) -> str | None:
+    """Return what is there instead and is easily taken for it."""
+    if not _exists(folder):
+        return "no such folder"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    found = next((name for name in names if pickled(name)), None)
+    return found and f"{found}, which holds pickled Python objects and is never read"
 
 
 def _exists(path: Path) -> bool:

@@ -28,11 +28,15 @@ PARTS = ("train", "calibration", "test")
 ALL = "all"
 
 #: Official parts -> the rule when none is given. Where the makers say nothing, half is to train
-#: on, and the test part is the larger rest, since its size bounds every interval.
+#: on, and the test part is the larger rest, since its size bounds every interval. Their validation
+#: part is for choosing: it calibrates; where there is no test part, half of it becomes one, for a
+#: backbone that comes trained has seen the train part.
 DEFAULTS = {
     (): "train=all[0%:50%] calibration=all[50%:70%] test=all[70%:100%]",
     ("train", "test"): "train=train[0%:90%] calibration=train[90%:100%] test=test",
     ("train", "valid", "test"): "train=train calibration=valid test=test",
+    ("train", "valid"): "train=train calibration=valid[0%:50%] test=valid[50%:100%]",
+    ("train",): "train=train[0%:50%] calibration=train[50%:70%] test=train[70%:100%]",
 }
 
 _NUMBER = r"\d+(?:\.\d+)?"

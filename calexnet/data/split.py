@@ -17,6 +17,10 @@ from calexnet.data import rule as rules
 from calexnet.data.dataset import Dataset
 from calexnet.data.rule import PARTS
 from calexnet.errors import InputError
+from calexnet.storage import sha256
+
+#: Where a record has what was left out.
+SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,19 @@ class SplitRecord:
         data: The data set's name.
         seed: Of the division.
         rule: In the grammar of `calexnet.data.rule`.
-        parts: What each part turned out to be.
+        parts: What each part turned out to be; beside them `SKIPPED`, if images were left out
+            because they cannot be read: how many, and the SHA-256 of their keys.
     """
 
     data: str
     seed: int
     rule: str
     parts: dict[str, PartRecord]
+
+    @property
+    def has_skipped(self) -> bool:
+        """Whether images were left out."""
+        return SKIPPED in self.parts
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ def divide(data: Dataset, seed: int, rule: str | None = None) -> Split:
     _refuse_empty(data, indices)
     _refuse_overlap(data, indices)
     parts = {part: _record(data, rows) for part, rows in indices.items()}
+    if data.skipped:
+        parts[SKIPPED] = _skipped(data.skipped)
     return Split(indices, SplitRecord(data.name, seed, rules.canonical(text), parts))
 
 
@@ -165,6 +177,11 @@ def _refuse_overlap(data: Dataset, indices: Mapping[str, NDArray[np.intp]]) -> N
 
 def _record(data: Dataset, rows: NDArray[np.intp]) -> PartRecord:
     return PartRecord(len(rows), _digest(data, rows))
+
+
+def _skipped(keys: Sequence[str]) -> PartRecord:
+    text = "".join(f"{key}\n" for key in sorted(keys))
+    return PartRecord(len(keys), sha256(text.encode(errors="surrogateescape")))
 
 
 def _digest(data: Dataset, members: Sequence[int] | NDArray[np.intp]) -> str:

@@ -89,7 +89,7 @@ def test_images_of_a_data_set_are_named_with_their_truth(
 
     assert 0 == main(["predict", str(bundle), "--data", str(squares), *more])
 
-    names = [f"{squares}[{i}], a {CLASSES[data.labels[i]]}" for i in indices]
+    names = [f"{squares}[{i}], in truth {CLASSES[data.labels[i]]}" for i in indices]
     images = [data.images[i] for i in indices]
     assert expected(bundle, names, images, "margin-0.05") == rows(capsys)
 

@@ -15,6 +15,7 @@ from calexnet.data import cifar10, cifar100
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
+from calexnet.resizing import Resize
 from tests import image_sets
 from tests.image_sets import COARSE, FINE, TEN, TEST, TRAIN, images, labels
 
@@ -40,6 +41,24 @@ def test_cifar10_is_read_from_its_archive_with_progress(
 
     assert_is(data.load("cifar10", tmp_path), "cifar10", TEN)
     assert [f"reading {path}, MB  0/0  0 s"] == capsys.readouterr().err.splitlines()
+
+
+def test_an_archive_whose_names_begin_with_a_dot_is_the_same(tmp_path: Path) -> None:
+    begin = f"./{cifar10.LAYOUT.folder}/"
+    files = {begin + name: content for name, content in image_sets.cifar10_files().items()}
+    image_sets.write_archive(tmp_path / cifar10.ARCHIVE.file, files)
+
+    assert_is(data.load("cifar10", tmp_path), "cifar10", TEN)
+
+
+def test_a_named_set_is_brought_to_size(tmp_path: Path) -> None:
+    image_sets.write_cifar10_archive(tmp_path)
+    way = Resize(5, 5, shorter=7)
+
+    found = data.load("cifar10", tmp_path, resize=way)
+
+    assert np.array_equal([way(image) for image in images("train")], found.images[:TRAIN])
+    assert way == found.resize
 
 
 def test_cifar10_is_read_from_the_folder_that_its_archive_unpacks_to(tmp_path: Path) -> None:

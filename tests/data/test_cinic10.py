@@ -82,9 +82,9 @@ PATH = "valid/cat/cifar10-valid-0.png"
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (SMALL, rf"{PATH} is of another size: got 16x8; expected 32x32"),
-        (b"no image", rf"^cannot read .*{PATH} as an image: got cannot identify image file"),
-        (FILES[PATH][:100], rf"^cannot read .*{PATH} as an image: got "),
+        (SMALL, r"of (another|unlike) sizes?: got .*16x8.*; expected "),
+        (b"no image", rf"^cannot read .*{PATH}.*no image.*; expected "),
+        (FILES[PATH][:100], rf"^cannot read .*{PATH}.*truncated.*; expected "),
     ],
     ids=["size", "text", "cut"],
 )

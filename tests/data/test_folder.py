@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from calexnet.data import folder
 from calexnet.data.split import divide, recorded_test_part
 from calexnet.errors import InputError, RuntimeUnavailableError
+from calexnet.resizing import Resize
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -61,85 +61,97 @@ def test_a_relative_root_keeps_its_own_name_and_the_same_keys(
     assert (folder.load(pets).keys, "pets") == (data.keys, data.name)
 
 
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1"])
-def test_every_kind_of_pixel_becomes_red_green_and_blue(tmp_path: Path, mode: str) -> None:
-    paint(tmp_path / "white.png", 255, mode=mode)
-
-    image = folder.read_image(tmp_path / "white.png")
-
-    assert np.array_equal(np.full((3, 4, 3), 255, np.uint8), image)
-
-
-def test_an_image_is_resized_to_height_and_width(tmp_path: Path) -> None:
-    paint(tmp_path / "grey.png", 100)
-
-    image = folder.read_image(tmp_path / "grey.png", resize=(6, 5))
-
-    assert np.array_equal(np.full((6, 5, 3), 100, np.uint8), image)
-
-
-def test_an_image_of_another_size_is_named_with_the_one_it_differs_from(pets: Path) -> None:
+def test_images_of_unlike_sizes_are_counted_and_the_way_out_is_said(pets: Path) -> None:
     paint(pets / "dog" / "bello.png", 0, size=(5, 3))
+    paint(pets / "dog" / "sam.png", 0, size=(3, 5))
 
     with pytest.raises(
         InputError,
-        match=r"^.*dog/bello\.png is of another size: got 5x3; expected 4x3, like "
-        r".*cat/litter/kit\.PNG\. Bring all images to one size first\.$",
+        match=r"^the images of .*pets are of unlike sizes: got 4x3 \(3 images, "
+        r"cat/litter/kit\.PNG\), 5x3 \(1 image, dog/bello\.png\), 3x5 \(1 image, dog/sam\.png\); "
+        r"expected one size\. Bring them to one with --resize N or --resize shorter:N,crop:M, "
+        r"of calexnet train or calexnet data\.$",
     ):
         folder.load(pets)
 
 
-def cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:50])
+@pytest.mark.parametrize("text", ["7", "6x9", "shorter:8,crop:5"])
+def test_images_of_unlike_sizes_are_brought_to_one(tmp_path: Path, text: str) -> None:
+    random, way = np.random.default_rng(0), Resize.parse(text)
+    images = [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in ((9, 5), (6, 11))]
+    (tmp_path / "noise").mkdir()
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "noise" / f"{number}.png")
+
+    data = folder.load(tmp_path, way)
+
+    assert np.array_equal([way(image) for image in images], data.images)
+    assert way == data.resize
+    assert [f"{tmp_path.name}: images brought to {text}"] == data.sentences()
 
 
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
+def test_all_damaged_images_are_named_at_once_or_left_out(pets: Path) -> None:
+    for number in range(25):
+        (pets / "dog" / f"bad{number:02}.png").write_bytes(b"no image")
+    (pets / "cat" / "tom.bmp").write_bytes(b"")
+
+    with pytest.raises(InputError) as problem:
+        folder.load(pets)
+    said = str(problem.value)
+    assert said.startswith(
+        f"cannot read 26 of 28 images in {pets}: got cat/tom.bmp (no image), dog/bad00.png (no i"
+    )
+    assert said.endswith(
+        "dog/bad18.png (no image), ... (26); expected image files. Replace them, or leave them "
+        "out with --skip-bad, of calexnet train or calexnet data."
+    )
+
+    data = folder.load(pets, skip_bad=True)
+
+    assert ("cat/litter/kit.PNG", "dog/rex.png") == data.keys
+    assert [30, 10] == data.images.mean((1, 2, 3)).tolist()
+    assert 26 == len(data.skipped)
+    assert "left out, for it cannot be read: cat/tom.bmp, dog/bad00.png, " in data.sentences()[1]
 
 
-def overwrite(path: Path) -> None:
-    path.write_text("not an image")
+def test_a_folder_of_damage_alone_is_refused_all_the_same(pets: Path) -> None:
+    for path in pets.rglob("*.*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+    with pytest.raises(InputError, match=r"^cannot read 3 of 3 images in "):
+        folder.load(pets, skip_bad=True)
 
 
-def make_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def cut_header(path: Path) -> None:
-    path.write_bytes(b"P6 4")
-
-
-def damage_chunk(path: Path) -> None:
-    """Make the decoder meet a chunk without a name, which it reports as a SyntaxError."""
-    whole = path.read_bytes()
-    place = whole.index(b"IDAT") - 4
-    path.write_bytes(whole[:place] + b"\0\0\0\0" + whole[place + 4 :])
-
-
-def claim_size(path: Path) -> None:
-    """Make the header claim so many pixels that the decoder fears a bomb."""
-    Image.new("RGB", (4, 3)).save(path, format="BMP")
-    whole = bytearray(path.read_bytes())
-    whole[18:26] = (40_000).to_bytes(4, "little") * 2
-    path.write_bytes(whole)
-
-
-@pytest.mark.parametrize(
-    "damage", [cut, empty, overwrite, make_folder, cut_header, damage_chunk, claim_size]
-)
-def test_a_damaged_image_is_refused_by_name(pets: Path, damage: Callable[[Path], None]) -> None:
-    damage(pets / "dog" / "rex.png")
+def test_images_that_do_not_fit_into_memory_are_refused_before_all_are_read(
+    pets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "available_bytes", lambda: 10_000)
 
     with pytest.raises(
-        InputError, match=r"^cannot read .*dog/rex\.png as an image: got .*; expected an image file"
+        InputError,
+        match=r"^the images of .*pets do not fit into memory: got 3 images of 100x50, 45 kB; "
+        r"expected at most 10 kB, which is free\. Bring them to a smaller size with --resize, or ",
     ):
-        folder.load(pets)
+        folder.load(pets, Resize(50, 100))
 
 
-def test_a_missing_image_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.png as an image: got .*No such file"):
-        folder.read_image(tmp_path / "none.png")
+def test_what_reading_came_upon_is_said(pets: Path) -> None:
+    (pets / "cat" / "a.tif").write_bytes(b"")
+    (pets / "cat" / "a.gif").write_bytes(b"")
+    (pets / "fish").mkdir()
+    (pets / "cat" / "there.png").symlink_to(pets / "dog" / "rex.png")
+    Image.fromarray(np.full((3, 4), 300, np.uint16)).save(pets / "cat" / "deep.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (3, 4)).save(pets / "cat" / "phone.jpg", exif=exif)
+
+    assert [
+        "pets: left out, for it is no image: 1 .gif, 1 .tif, 1 .txt, 1 image in no class, 1 link",
+        "pets: 1 image turned as EXIF says",
+        "pets: 1 image of 16 bits brought to 8",
+        "pets: no image of fish",
+    ] == folder.load(pets).sentences()
 
 
 @pytest.mark.parametrize("classes", [0, 2])
@@ -150,8 +162,8 @@ def test_a_folder_without_images_says_what_belongs_there(tmp_path: Path, classes
 
     with pytest.raises(
         InputError,
-        match=rf"^no images in .*: got {classes} sub-folders; expected one sub-folder a class, "
-        r"with \.bmp, \.jpeg, \.jpg, \.png, \.ppm, \.webp files$",
+        match=rf"^no images in .*: got {classes} sub-folders; left out: 1 image in no class; "
+        r"expected one sub-folder a class, with \.bmp, \.jpeg, \.jpg, \.png, \.ppm, \.webp files$",
     ):
         folder.load(tmp_path)
 
@@ -210,11 +222,16 @@ def test_folders_of_classes_in_folders_of_parts_are_official_parts(tmp_path: Pat
     assert [3, 2, 1] == data.images.mean((1, 2, 3)).tolist()
 
 
-def test_classes_that_are_called_like_parts_stay_classes(tmp_path: Path) -> None:
-    for name in ("flat/train", "flat/test", "other/train/old", "other/ship/new"):
-        paint(tmp_path / name / "a.png", 1)
+def test_folders_of_parts_may_be_called_otherwise_and_keys_do_not_tell(tmp_path: Path) -> None:
+    for part, level in (("Training", 1), ("dev", 2), ("TESTING", 3)):
+        paint(tmp_path / part / "cat" / "a.png", level)
 
-    flat, other = folder.load(tmp_path / "flat"), folder.load(tmp_path / "other")
+    data = folder.load(tmp_path)
 
-    assert (("test", "train"), ()) == (flat.classes, flat.official)
-    assert (("ship", "train"), ()) == (other.classes, other.official)
+    assert ("train", "valid", "test") == data.official
+    assert ("train/cat/a.png", "valid/cat/a.png", "test/cat/a.png") == data.keys
+    assert [1, 2, 3] == data.images.mean((1, 2, 3)).tolist()
+    assert [
+        f"{tmp_path.name}: Training is the train part, dev is the valid part, TESTING is the test "
+        "part"
+    ] == data.sentences()

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calexnet import data
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError, StorageError
+from calexnet.resizing import Resize
 
 PETS = Dataset(
     name="pets",
@@ -46,22 +48,52 @@ def test_what_is_saved_is_loaded_again_under_the_name_of_its_file(path: Path) ->
 
 def test_official_parts_are_saved_and_loaded_again(path: Path) -> None:
     keys = tuple(f"{part}/{i}" for part in ("train", "test") for i in range(3))
-    data = dataclasses.replace(PETS, keys=keys, official=("train", "test"))
+    parted = dataclasses.replace(PETS, keys=keys, official=("train", "test"))
 
-    npz.save(data, path)
+    npz.save(parted, path)
 
-    assert is_same(data, npz.load(path))
+    assert is_same(parted, npz.load(path))
     assert ("train", "test") == npz.load(path).official
+
+
+def test_how_images_came_to_size_and_what_was_left_out_is_saved(path: Path) -> None:
+    way = Resize(4, 4, shorter=6)
+    resized = dataclasses.replace(PETS, resize=way, skipped=("bad.png", "worse.png"))
+
+    npz.save(resized, path)
+
+    found = npz.load(path)
+    assert (way, ("bad.png", "worse.png")) == (found.resize, found.skipped)
+    assert (None, ()) == (PETS.resize, PETS.skipped)
+    np.savez(path, **ARRAYS, resize=np.array("big"))
+    with pytest.raises(
+        InputError, match=r"^the resize of .*pets\.npz cannot be used: cannot read t"
+    ):
+        npz.load(path)
+
+
+def test_labels_with_holes_or_not_from_0_are_said(path: Path) -> None:
+    np.savez(path, images=PETS.images, labels=np.array([1, 2, 5, 1, 2, 5]))
+
+    assert ["pets: no image of 0, 3, 4 (labels are counted from 0, without holes)"] == (
+        npz.load(path).sentences()
+    )
+
+
+def test_an_ending_in_capitals_is_the_same_ending(tmp_path: Path) -> None:
+    npz.save(PETS, tmp_path / "PETS.NPZ")
+
+    assert is_same(dataclasses.replace(PETS, name="PETS"), data.load(str(tmp_path / "PETS.NPZ")))
 
 
 def test_classes_and_keys_may_be_left_out(path: Path) -> None:
     np.savez(path, images=PETS.images, labels=PETS.labels.astype(np.uint8))
 
-    data = npz.load(path)
+    found = npz.load(path)
 
-    assert np.int64 == data.labels.dtype
-    assert ("0", "1") == data.classes
-    assert ("0", "1", "2", "3", "4", "5") == data.keys
+    assert np.int64 == found.labels.dtype
+    assert ("0", "1") == found.classes
+    assert ("0", "1", "2", "3", "4", "5") == found.keys
 
 
 @pytest.mark.parametrize("missing", ["images", "labels"])
@@ -115,6 +147,18 @@ def test_an_archive_of_nothing_says_so(path: Path) -> None:
             {"labels": PETS.labels.astype(np.uint64) + (1 << 63), "classes": np.array(["cat"])},
             r"/pets\.npz are out of range: got labels up to 9223372036854775809$",
         ),
+        (
+            {"classes": np.array(["cat", "cat"])},
+            r"^the classes of .*/pets\.npz cannot be used: got 'cat' twice; expected one name a c",
+        ),
+        (
+            {"images": PETS.images[:, :0]},
+            r"^the images of .*/pets\.npz cannot be used: got uint8 \(6",
+        ),
+        (
+            {"images": PETS.images + 0j},
+            r"^the images of .*/pets\.npz cannot be used: got complex128",
+        ),
         ({"classes": np.array("cat")}, r"^the classes of .*/pets\.npz cannot be used: got <U3"),
         ({"official": np.array(["train"])}, r"^the keys of .*/pets\.npz do not fit its official"),
     ],
@@ -131,6 +175,9 @@ def test_an_archive_of_nothing_says_so(path: Path) -> None:
         "named labels",
         "absurd labels",
         "labels beyond int64",
+        "a class twice",
+        "no pixels",
+        "complex images",
         "one class",
         "keys of no part",
     ],
@@ -195,12 +242,12 @@ def test_a_changed_byte_never_changes_an_image_and_is_explained(path: Path, flip
     for place in range(0, len(whole), 3):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
         try:
-            data = npz.load(path)
+            found = npz.load(path)
         except InputError:
             continue
         # Only names outside the arrays are without a checksum: an optional array may be lost.
-        assert np.array_equal(PETS.images, data.images)
-        assert np.array_equal(PETS.labels, data.labels)
+        assert np.array_equal(PETS.images, found.images)
+        assert np.array_equal(PETS.labels, found.labels)
 
 
 def test_saving_over_a_folder_is_refused(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_set_with_official_parts_of_no_known_kind_has_no_default() -> None:
     with pytest.raises(
         InputError,
         match=r"^no usual split for the parts of pets: got dev; expected train, test or train, "
-        r"valid, test\. Give a rule, for example: --split 'train=",
+        r"valid, test or train, valid or train\. Give a rule, for example: --split 'train=",
     ):
         default_rule(data)
     assert DEFAULTS[()] == default_rule(dataclasses.replace(data, official=()))
