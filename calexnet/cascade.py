@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import backbones, features, flops, heads, methods, rules, schema, scores
-from calexnet.backbones import BackboneSpec
+from calexnet import backbones, features, flops, heads, methods, rules, schema, scores, weights
+from calexnet.backbones import BackboneSpec, attaching, check
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
 from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord, over_classes
-from calexnet.errors import InputError, first_line
+from calexnet.errors import InputError, raised
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
 from calexnet.heads.trained import TrainedHead
@@ -51,6 +51,8 @@ class CascadeSpec:
         split: Which samples trained, calibrated and may test.
         uncalibrated: Classes without a calibration sample, which never exit early; ``None`` if it
             was not recorded.
+        plain_accuracy: Share of the calibration samples that the backbone alone answers rightly;
+            ``None`` likewise.
     """
 
     backbone: BackboneSpec
@@ -64,6 +66,7 @@ class CascadeSpec:
     default_operating_point: str
     split: SplitRecord
     uncalibrated: tuple[str, ...] | None = None
+    plain_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,54 @@ class CascadePlan:
     std: tuple[float, ...] | None = None
 
 
+@dataclass(frozen=True)
+class Beforehand:
+    """What is known of a cascade before anything is trained.
+
+    Attributes:
+        attach: Where branches are, in running order.
+        macs: Of one image.
+        parameters: Of the backbone and its branches.
+        auxiliary: How many outputs the backbone gives beside its logits while it is trained.
+    """
+
+    attach: tuple[str, ...]
+    macs: Macs
+    parameters: Parameters
+    auxiliary: int
+
+
+@dataclass(frozen=True)
+class Plain:
+    """What the backbone alone does; on calibration samples before any branch is trained.
+
+    Attributes:
+        accuracy: Share that it answers rightly.
+        samples: How many there are.
+        commonest: Share of the class that most of them have.
+    """
+
+    accuracy: float
+    samples: int
+    commonest: float
+
+    @classmethod
+    def of(cls, labels: NDArray[np.integer], truth: NDArray[np.int64]) -> Plain:
+        """Return what its `labels` come to: integer ``(n,)`` each."""
+        accuracy, commonest = (labels == truth).mean(), np.bincount(truth).max() / len(truth)
+        return cls(float(accuracy), len(truth), float(commonest))
+
+    @property
+    def is_at_chance(self) -> bool:
+        """Whether always answering the commonest class may be as good: within two deviations."""
+        deviation = (self.commonest * (1 - self.commonest) / self.samples) ** 0.5
+        return bool(self.accuracy <= self.commonest + 2 * deviation)
+
+
+#: Is told what is known before the backbone and before the branches are trained.
+Teller = Callable[[Beforehand | Plain], None]
+
+
 def build_parts(
     backbone: BackboneSpec,
     attach: Sequence[str],
@@ -218,8 +269,8 @@ def _check_logits(name: str, module: nn.Module, shape: tuple[int, ...], classes:
         with torch.no_grad():
             logits = module(torch.zeros(2, *shape))
         got = tuple(logits.shape[1:]) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    except RuntimeError as problem:
-        got = first_line(problem)
+    except Exception as problem:  # somebody's own code: it may raise anything
+        got = raised(problem)
     if got != (classes,):
         raise InputError(
             f"the exit {name} cannot be used",
@@ -237,7 +288,7 @@ def train_cascade(
     network: nn.Module | None = None,
     cache: Path | None = None,
     scratch: Path | None = None,
-    begun: Callable[[tuple[str, ...], Macs, Parameters], None] | None = None,
+    tell: Teller = lambda known: None,
     allow: Allowed = BUILT_IN_ONLY,
 ) -> Cascade:
     """Train a cascade on the train and calibration parts of `data`; the test part is not read.
@@ -249,24 +300,30 @@ def train_cascade(
         network: A trained backbone; without one, the plan's is trained first.
         cache: Where computed features are kept and found again; by default nowhere.
         scratch: Where they go meanwhile; the system's temporary folder by default.
-        begun: Told before anything is trained: the attach points, and what stands there costs.
+        tell: Is told what is known beforehand: costs before the backbone is trained, its accuracy
+            before the branches are.
         allow: Whose own parts may be imported, if the plan names some.
 
     Raises:
-        InputError: The plan does not fit the data.
+        InputError: The plan does not fit the data, or the network cannot be a cascade; found on a
+            few images before anything is trained.
         TrainingError: A loss is not finite.
     """
     recipe = plan.recipe
     torch.manual_seed(recipe.optimisation.seed)
-    attach = tuple(plan.attach or backbones.default_attach(plan.backbone))
     spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
     parts = split.indices
     preprocessing = preprocessing_of(data, parts["train"], plan)
     trained = network is not None
+    if network is None:
+        network = backbones.build(spec, allow)
+    some = over_classes(data, parts["train"], check.IMAGES, split.record.seed)
+    images = torch.from_numpy(preprocessing.normalise(data.images[some]))
+    attach = tuple(plan.attach or _own_attach(plan.backbone, network, images))
     backbone, branches = build_parts(spec, attach, recipe, preprocessing, network, allow)
+    others = _refuse_unfit(backbone, images, spec, allow, to_train=not trained)
     macs = flops.count(backbone, branches, preprocessing)
-    if begun is not None:
-        begun(attach, macs, flops.parameters(backbone, branches))
+    tell(Beforehand(attach, macs, flops.parameters(backbone, branches), others))
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
@@ -286,6 +343,8 @@ def train_cascade(
             )
             for part in ("train", "calibration")
         )
+        plain = Plain.of(calibration.logits.argmax(1), calibration.truth)
+        tell(plain)
         task = Task(
             attach=attach,
             train=train,
@@ -311,11 +370,72 @@ def train_cascade(
             default_operating_point=point_name(rule, recipe.setting),
             split=split.record,
             uncalibrated=data.absent(parts["calibration"]),
+            plain_accuracy=plain.accuracy,
         ),
         backbone=backbone,
         branches=branches,
         samples=Samples(data.images[kept], data.labels[kept]),
     )
+
+
+def _own_attach(name: str, network: nn.Module, images: torch.Tensor) -> tuple[str, ...]:
+    """Return a built-in backbone's own attach points; propose some for another.
+
+    Raises:
+        InputError: It is one's own; the message names modules that would do.
+    """
+    if name in backbones.BUILT_IN:
+        return backbones.default_attach(name)
+    places = attaching.propose(network.eval(), images)
+    if not places:
+        return backbones.default_attach(name)  # which refuses
+    shares = ", ".join(f"{place.work:.0%}" for place in places)
+    raise InputError(
+        f"no attach points for {name}",
+        expected="the names of its modules after which branches go",
+        fix=f"Add for example --attach {','.join(place.name for place in places)}: up to there "
+        f"lie {shares} of its MACs",
+    )
+
+
+def _refuse_unfit(
+    backbone: FrozenBackbone,
+    images: torch.Tensor,
+    spec: BackboneSpec,
+    allow: Allowed,
+    *,
+    to_train: bool,
+) -> int:
+    """Return how many outputs the backbone gives beside its logits while it is trained.
+
+    Raises:
+        InputError: The network cannot be a cascade, or could not be saved as one.
+    """
+    check.check(backbone, images)
+    if spec.name not in backbones.BUILT_IN:
+        check.check_capture(backbone, images)
+        _rehearse_saving(spec, backbone.network, allow)
+    if not to_train:
+        return 0
+    return check.auxiliary_outputs(backbone.network, images, spec.classes)
+
+
+def _rehearse_saving(spec: BackboneSpec, network: nn.Module, allow: Allowed) -> None:
+    """Save the network and fill another of its kind, in memory: nothing trained may be lost.
+
+    Raises:
+        InputError: It cannot be saved, or what its builder gives another time is not alike.
+    """
+    saved = weights.pack(network)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            weights.unpack(backbones.build(spec, allow), saved)
+    except Exception as problem:  # its own loading may raise anything
+        raise InputError(
+            "a trained network of this kind could not be read back",
+            got=raised(problem),
+            expected=f"a {spec.name} that builds the same tensors every time",
+        ) from problem
 
 
 def _with_costs(rule: Part, costs: NDArray[np.float64], allow: Allowed) -> Part:
@@ -358,6 +478,13 @@ def preprocessing_of(data: Dataset, train: NDArray[np.intp], plan: CascadePlan) 
                 f"the {name} does not fit the data",
                 got=f"{len(given)} numbers",
                 expected=f"{channels}, one a channel",
+            )
+        if given is not None and max(given) > 1:
+            raise InputError(
+                f"the {name} does not fit the data",
+                got=f"{max(given):g}",
+                expected="numbers in 0..1, as pixels are divided by 255 first",
+                fix=f"Divide by 255: --{name} {','.join(f'{each / 255:.5g}' for each in given)}",
             )
     mean, std = channel_statistics(data.images, train)
     flat = 1e-3  # of a channel without contrast, not to divide by nothing

@@ -6,6 +6,8 @@ line prints the message alone and leaves with the class's exit code.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from typing import ClassVar
 
 
@@ -92,7 +94,42 @@ class MeasurementError(CalexnetError, RuntimeError):
     exit_code = 3
 
 
-def first_line(problem: Exception) -> str:
+def first_line(problem: BaseException) -> str:
     """Return the first line of what another library says; its kind, if it says nothing."""
     said = str(problem).strip()
     return said.splitlines()[0] if said else repr(problem)
+
+
+def raised(problem: BaseException) -> str:
+    """Return what somebody's code raised: its kind, first line, and the line of theirs it met.
+
+    A line is theirs if it is in no installed package, nor in Python, nor here.
+    """
+    said = f"{type(problem).__name__}: {first_line(problem)}" if str(problem).strip() else ""
+    frames = [
+        frame
+        for frame, (raw, _) in zip(
+            traceback.extract_tb(problem.__traceback__),
+            traceback.walk_tb(problem.__traceback__),
+            strict=True,
+        )
+        if _is_own(raw.f_globals.get("__name__", ""), frame.filename)
+    ]
+    where = [
+        f"{frame.filename.rpartition('/')[2]}, line {frame.lineno}: {frame.line}"
+        for frame in frames
+    ]
+    return (said or type(problem).__name__) + "".join(f" ({place})" for place in where[-1:])
+
+
+def root_cause(problem: BaseException) -> BaseException:
+    """Return what an exception was raised from, at the bottom: the rest is wrapping."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return problem
+
+
+def _is_own(module: str, file: str) -> bool:
+    top = module.partition(".")[0]
+    installed = "site-packages" in file or "dist-packages" in file or file.startswith("<")
+    return not installed and top != "calexnet" and top not in sys.stdlib_module_names

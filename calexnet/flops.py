@@ -37,9 +37,8 @@ def count(
         InputError: An operator multiplies, and nobody knows how often.
     """
     image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
-    products, outputs = _run(backbone, (image,))
-    reached = [products.needed(outputs[:k]) for k in range(1, len(branches) + 2)]
-    stages = [after - before for before, after in zip([0, *reached], reached, strict=False)]
+    upto = reached(backbone, image)
+    stages = [after - before for before, after in zip([0, *upto], upto, strict=False)]
     heads = [
         macs_of(
             branch,
@@ -49,6 +48,20 @@ def count(
         for branch in branches
     ]
     return Macs(tuple(stages), tuple(heads), (0,) * len(branches))
+
+
+def reached(backbone: FrozenBackbone, image: Tensor) -> list[int]:
+    """Return the MACs up to each attach point, and those of the whole network.
+
+    Args:
+        backbone: With its attach points in running order.
+        image: float32 ``(1, C, H, W)``.
+
+    Raises:
+        InputError: An operator multiplies, and nobody knows how often.
+    """
+    products, outputs = _run(backbone, (image,))
+    return [products.needed(outputs[: k + 1]) for k in range(len(outputs))]
 
 
 def parameters(backbone: FrozenBackbone, branches: Sequence[Branch]) -> Parameters:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ def train_backbone(
     """Train `network` in place.
 
     Args:
-        network: From float32 ``(n, C, H, W)`` to logits.
+        network: From float32 ``(n, C, H, W)`` to logits, or to a tuple that they are first in.
         images: uint8 ``(n, H, W, C)``.
         truth: int64 ``(n,)``.
         preprocessing: From bytes to the network's input.
@@ -91,7 +92,7 @@ def train_backbone(
             # In even parts: batch normalisation cannot take a last batch of one image.
             for rows in np.array_split(order, steps):
                 inputs = torch.from_numpy(preprocessing.normalise(images[rows]))
-                answers = network(_shifted(inputs, plan.shift, generator))
+                answers = first_output(network(_shifted(inputs, plan.shift, generator)))
                 loss = functional.cross_entropy(answers, torch.from_numpy(truth[rows]))
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -100,6 +101,13 @@ def train_backbone(
                 total += check_loss(loss, f"the backbone's, epoch {epoch + 1}") * len(rows)
             progress.advance(note=f"loss {total / len(order):.3f}")
     network.eval()
+
+
+def first_output(said: Any) -> Any:
+    """Return the logits, if a network says more while it trains: auxiliary heads come after."""
+    while isinstance(said, (tuple, list, dict)) and said:
+        said = next(iter(said.values() if isinstance(said, dict) else said))
+    return said
 
 
 def check_loss(loss: Tensor, whose: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from calexnet import cascade, features, rules
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.calibration import operating_points
-from calexnet.cascade import Cascade
+from calexnet.cascade import Beforehand, Cascade, Plain
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, over_classes
 from calexnet.errors import InputError
@@ -243,3 +244,47 @@ def test_parts_that_fit_are_built_from_their_names() -> None:
     assert isinstance(made.backbone, FrozenBackbone)
     assert [(16, 8, 8), (64, 2, 2)] == [branch.head.feature_shape for branch in made.branches]
     assert ["LinearHead"] * 2 == [type(branch.head).__name__ for branch in made.branches]
+
+
+def test_what_is_known_is_told_before_it_is_trained(small_data: Dataset) -> None:
+    told: list[Beforehand | Plain] = []
+    made = cascade.train_cascade(small_data, divide(small_data, 0), QUICK, tell=told.append)
+
+    before, plain = told
+    assert isinstance(before, Beforehand)
+    assert isinstance(plain, Plain)
+    assert (("layer1", "layer2"), 0) == (before.attach, before.auxiliary)
+    assert (made.macs(), made.parameters()) == (before.macs, before.parameters)
+    rows = divide(small_data, 0).indices["calibration"]
+    right = made.answer(small_data.images[rows]).labels[-1] == small_data.labels[rows]
+    assert (right.mean(), len(rows)) == (plain.accuracy, plain.samples)
+    assert plain.accuracy == made.spec.plain_accuracy
+
+
+def test_chance_is_two_deviations_about_the_commonest_class() -> None:
+    truth = np.repeat(np.arange(4), 25)  # 100 samples: 25 %, deviation 4.33 points
+
+    def plain(right: int) -> Plain:
+        labels = np.where(np.arange(100) < right, truth, (truth + 1) % 4)
+        return Plain.of(labels, truth)
+
+    assert Plain(0.33, 100, 0.25) == plain(33)
+    assert [True, True, False] == [plain(right).is_at_chance for right in (0, 33, 34)]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"mean": (123.675, 116.28, 103.53)},
+            r"^the mean does not fit the data: got 123\.675; expected numbers in 0\.\.1, as pixels "
+            r"are divided by 255 first\. Divide by 255: --mean 0\.485,0\.456,0\.406\.$",
+        ),
+        ({"std": (58.395, 57.12, 57.375)}, r"^the std .* --std 0\.229,0\.224,0\.225\.$"),
+    ],
+)
+def test_statistics_in_bytes_are_refused_with_the_right_ones(
+    small_data: Dataset, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        train(small_data, dataclasses.replace(QUICK, **given))

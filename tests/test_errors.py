@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
+import re
 
 import pytest
 
@@ -22,6 +24,8 @@ from calexnet.errors import (
     StorageError,
     TrainingError,
     first_line,
+    raised,
+    root_cause,
 )
 
 #: class -> (exit code, the built-in error that it also is)
@@ -94,3 +98,51 @@ def test_every_kind_is_in_this_table_and_in_the_public_names() -> None:
 
     assert set(KINDS) == ours
     assert {kind.__name__ for kind in ours} <= set(calexnet.__all__)
+
+
+def fail(problem: BaseException) -> None:
+    raise problem
+
+
+def fault(problem: BaseException) -> BaseException:
+    with pytest.raises(type(problem)) as met:
+        fail(problem)
+    return met.value
+
+
+def test_what_somebodys_code_raised_is_told_with_their_line() -> None:
+    told = raised(fault(ValueError("expected 224\n  and more")))
+
+    assert re.fullmatch(
+        r"ValueError: expected 224 \(test_errors\.py, line \d+: raise problem\)", told
+    )
+
+
+def test_the_last_line_of_theirs_is_told_and_none_of_a_library() -> None:
+    def mine() -> None:
+        json.loads("{")
+
+    with pytest.raises(ValueError, match="Expecting") as met:
+        mine()
+
+    assert re.fullmatch(
+        r"JSONDecodeError: Expecting .* \(test_errors\.py, line \d+: json\.loads\(\"\{\"\)\)",
+        raised(met.value),
+    )
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"), [(AssertionError(), "AssertionError"), (KeyError("a"), "KeyError: 'a'")]
+)
+def test_an_exception_that_says_little_is_told_by_its_kind(
+    problem: BaseException, said: str
+) -> None:
+    assert said == raised(problem)
+
+
+def test_the_cause_at_the_bottom_is_found() -> None:
+    bottom, middle, top = ValueError("why"), RuntimeError("wrapped"), RuntimeError("step 1/3")
+    top.__cause__, middle.__cause__ = middle, bottom
+
+    assert bottom is root_cause(top)
+    assert bottom is root_cause(bottom)

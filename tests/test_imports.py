@@ -26,6 +26,8 @@ BLOCKED = [
 
 #: What needs torch (or safetensors, which come with it) to be imported.
 NEEDS_TORCH = {
+    "calexnet.backbones.attaching",
+    "calexnet.backbones.check",
     "calexnet.backbones.cifar_resnet",
     "calexnet.backbones.frozen",
     "calexnet.backbones.resnet",

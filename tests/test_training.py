@@ -15,7 +15,7 @@ from calexnet.backbones import BackboneSpec, build
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError, TrainingError
 from calexnet.preprocessing import Preprocessing
-from calexnet.training import BackboneTraining, check_loss, train_backbone
+from calexnet.training import BackboneTraining, check_loss, first_output, train_backbone
 from tests.small_cascade import is_same, tensors
 
 PREPROCESSING = Preprocessing(8, 8, (0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
@@ -149,3 +149,34 @@ def test_a_plan_that_cannot_be_followed_is_refused(switch: str, value: float) ->
         InputError, match=f"^the backbone training's {switch} cannot be used: got {value}$"
     ):
         BackboneTraining(**plan)
+
+
+class WithAuxiliary(nn.Module):
+    """A network that gives a tuple while it trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear, self.auxiliary = nn.Linear(3, 4), nn.Linear(3, 4)
+
+    def forward(self, x: Tensor) -> Any:
+        mean = x.mean((2, 3))
+        return (self.linear(mean), self.auxiliary(mean)) if self.training else self.linear(mean)
+
+
+def test_of_several_outputs_the_first_is_trained(small_data: Dataset) -> None:
+    torch.manual_seed(0)
+    network, alone = WithAuxiliary(), Recorder()
+    alone.linear.load_state_dict(network.linear.state_dict())
+    before = tensors(network.auxiliary)
+
+    fit(network, small_data, PLAN)
+    fit(alone, small_data, PLAN)
+
+    assert is_same(tensors(alone.linear), tensors(network.linear))
+    assert is_same(before, tensors(network.auxiliary))
+
+
+@pytest.mark.parametrize("said", [3, (3, 4), [3], ((3, 4), 5), {"out": 3, "aux": 4}])
+def test_the_first_output_is_found_in_whatever_holds_it(said: Any) -> None:
+    assert 3 == first_output(said)

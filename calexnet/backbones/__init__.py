@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from calexnet import registry
-from calexnet.errors import InputError
+from calexnet.errors import CalexnetError, InputError, raised
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def build(spec: BackboneSpec, allow: Allowed = BUILT_IN_ONLY) -> nn.Module:
         allow: Whose own ones may be imported.
 
     Raises:
-        InputError: Unknown name, a stem where there is no choice, or a builder that does not
-            return a network.
+        InputError: Unknown name, a stem where there is no choice, or a builder that raises, asks
+            for more than the number of classes, or does not return a network.
     """
     _refuse_unknown(spec.name)
     family = BUILT_IN.get(spec.name)
@@ -87,9 +88,54 @@ def build(spec: BackboneSpec, allow: Allowed = BUILT_IN_ONLY) -> nn.Module:
     known = {name: one.builder for name, one in BUILT_IN.items()}
     builder = registry.find(spec.name, known, "backbone", allow)
     options: dict[str, Any] = {} if spec.stem is None else {"stem": spec.stem}
-    if family or "classes" in inspect.signature(builder).parameters:
-        options["classes"] = spec.classes
-    return _checked(builder(**options), spec.name)
+    if (argument := _class_argument(builder, spec.name)) is not None:
+        options[argument] = spec.classes
+    try:
+        return _checked(builder(**options), spec.name)
+    except CalexnetError:
+        raise
+    except Exception as problem:  # somebody's own code: it may raise anything
+        raise InputError(
+            f"{spec.name} cannot build the network",
+            got=raised(problem),
+            expected=f"a network for {spec.classes} classes",
+        ) from problem
+
+
+#: What builders call the number of classes: here, in torchvision and in timm.
+_CLASS_ARGUMENTS = ("classes", "num_classes")
+
+
+def _class_argument(builder: Callable[..., object], name: str) -> str | None:
+    """Return what `builder` calls the number of classes, ``None`` if it does not ask.
+
+    Raises:
+        InputError: It asks for something else.
+    """
+    parameters = inspect.signature(builder).parameters
+    for argument in _CLASS_ARGUMENTS:
+        if argument in parameters:
+            break
+    else:
+        kinds = {p.kind for p in parameters.values()}
+        # **options are handed on to the network; *args with them are nn.Module's own.
+        hands_on = (
+            inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds
+        )
+        argument = "num_classes" if hands_on else ""
+    needed = [
+        p.name
+        for p in parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    if set(needed) - {argument}:
+        raise InputError(
+            f"{name} cannot be called",
+            got=f"a builder that asks for {', '.join(needed)}",
+            expected=f"one that asks for {' or '.join(_CLASS_ARGUMENTS)}, or for nothing",
+            fix="Give its other arguments defaults",
+        )
+    return argument or None
 
 
 def _refuse_unknown(name: str) -> None:

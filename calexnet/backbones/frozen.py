@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
+import torch.fx
 from torch import Tensor, nn
 
-from calexnet.errors import InputError, first_line
+from calexnet.errors import CalexnetError, InputError, raised
 
 #: Names that the segments' own tensors have.
 RESERVED = {"image", "threshold", "label", "score", "exit", "probabilities", "logits"}
@@ -30,6 +31,7 @@ class FrozenBackbone(nn.Module):
 
     def __init__(self, network: nn.Module, attach: Sequence[str]) -> None:
         super().__init__()
+        _refuse_captured(network)
         modules = dict(network.named_modules())
         for name in attach:
             if not name or name not in modules or name in RESERVED:
@@ -67,6 +69,14 @@ class FrozenBackbone(nn.Module):
                 handle = module.register_forward_hook(_keeper(seen, name))
                 hooks.callback(handle.remove)
             logits = self.network(images)
+        for name in self.attach:
+            if name not in seen:
+                raise InputError(
+                    "an attach point is never reached",
+                    got=repr(name),
+                    expected="a module that runs in every forward pass",
+                    fix=_unheard(self.network),
+                )
         return (*(seen[name] for name in self.attach), logits)
 
     def check(self, image_shape: tuple[int, int, int], classes: int) -> list[tuple[int, ...]]:
@@ -80,21 +90,7 @@ class FrozenBackbone(nn.Module):
             InputError: Images that the network cannot take, a feature that is no tensor with a
                 leading batch axis, attach points that are never reached, or other logits.
         """
-        with torch.no_grad():
-            try:
-                *features, logits = self(torch.zeros(2, *image_shape))
-            except KeyError as never:
-                raise InputError(
-                    "an attach point is never reached",
-                    got=never,
-                    expected="a module that runs in every forward pass",
-                ) from never
-            except RuntimeError as problem:
-                raise InputError(
-                    "the backbone does not fit the data",
-                    got=first_line(problem),
-                    expected=f"a network for images {image_shape}, channels first",
-                ) from problem
+        *features, logits = self.answer(torch.zeros(2, *image_shape))
         for name, feature in zip(self.attach, features, strict=True):
             if not isinstance(feature, Tensor) or feature.ndim not in (2, 4) or len(feature) != 2:
                 raise InputError(
@@ -103,13 +99,98 @@ class FrozenBackbone(nn.Module):
                     expected="features (n, C, H, W) or (n, C)",
                 )
         if not isinstance(logits, Tensor) or tuple(logits.shape) != (2, classes):
-            found = tuple(logits.shape)[1:] if isinstance(logits, Tensor) else type(logits)
-            raise InputError(
-                "the backbone does not fit the data",
-                got=f"{found[0]} logits" if isinstance(found, tuple) and len(found) == 1 else found,
-                expected=f"{classes}, one a class",
-            )
+            raise _no_logits(logits, classes)
         return [tuple(feature.shape[1:]) for feature in features]
+
+    def answer(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return what calling it gives, without gradients.
+
+        Args:
+            images: float32 ``(n, C, H, W)``, normalised.
+
+        Raises:
+            InputError: The network raised something; the message says what and where.
+        """
+        found: tuple[Tensor, ...] = asked(self, images)
+        return found
+
+
+def asked(network: nn.Module, images: Tensor) -> Any:
+    """Return what `network` says of float32 images ``(n, C, H, W)``, without gradients.
+
+    Raises:
+        InputError: It raised something; the message says what and where.
+    """
+    try:
+        with torch.no_grad():
+            return network(images)
+    except CalexnetError:
+        raise
+    except Exception as problem:  # somebody's own code: it may raise anything
+        raise InputError(
+            "the backbone does not fit the data",
+            got=raised(problem),
+            expected=f"a network for images {tuple(images.shape[1:])}, channels first",
+        ) from problem
+
+
+def _no_logits(said: object, classes: int) -> InputError:
+    """Return why what a network gives for two images is not the logits of `classes`."""
+    what, expected = "the backbone does not fit the data", f"logits (n, {classes})"
+    if isinstance(said, (tuple, list)):
+        return InputError(
+            what,
+            got=f"a {type(said).__name__} of {len(said)} from forward",
+            expected=expected,
+            fix="Return the last logits alone; modules that are trained exits already are named by "
+            "--method trained --exits",
+        )
+    if not isinstance(said, Tensor):
+        return InputError(
+            what,
+            got=f"a {type(said).__name__} from forward",
+            expected=expected,
+            fix="Return the logits alone",
+        )
+    shape = tuple(said.shape)
+    if classes == 2 and shape in ((2,), (2, 1)):
+        return InputError(
+            what,
+            got="one number an image, as a sigmoid takes it",
+            expected="two logits",
+            fix="Let forward make two of its number z, before any sigmoid, with: z = z.flatten(); "
+            "return torch.stack([torch.zeros_like(z), z], 1)",
+        )
+    got = f"{shape[1]} logits" if len(shape) == 2 else f"a tensor {shape} for two images"
+    return InputError(what, got=got, expected=f"{classes}, one a class")
+
+
+#: What wraps or replaces a network so that its modules have other names, or none: by module.
+_CAPTURES = ("torch.jit", "torch.export", "torch._dynamo", "torch.nn.parallel")
+
+
+def _refuse_captured(network: nn.Module) -> None:
+    """Refuse what was made of a network.
+
+    Raises:
+        InputError: It is scripted, traced, compiled, exported or spread over devices.
+    """
+    for kind in type(network).__mro__:
+        for capture in _CAPTURES:
+            if kind.__module__.startswith(capture):
+                raise InputError(
+                    "branches cannot be attached to this network",
+                    got=f"a {kind.__name__} of {capture}, whose modules cannot be listened to",
+                    expected="the torch.nn.Module that it was made of",
+                    fix="Return that from the builder",
+                )
+
+
+def _unheard(network: nn.Module) -> str | None:
+    """Return what to do about modules that are there and do not run, if it can be told."""
+    if isinstance(network, torch.fx.GraphModule):
+        return "A traced graph runs its innermost modules alone: return the network itself"
+    return None
 
 
 def _keeper(seen: dict[str, Tensor], name: str) -> Any:

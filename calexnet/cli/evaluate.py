@@ -13,7 +13,7 @@ from calexnet import data
 from calexnet.calibration import OperatingPoint, class_hits, operating_point
 from calexnet.cli import arguments as kinds
 from calexnet.cli.head_costs import head_costs
-from calexnet.cli.train import tell_uncalibrated
+from calexnet.cli.train import tell_chance, tell_uncalibrated
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
@@ -50,6 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
     from calexnet import checkpoint
+    from calexnet.cascade import Plain
 
     cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)
@@ -57,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     samples = data.load_alike(arguments.data, arguments.data_root, spec.preprocessing, spec.split)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     print(_by_point(cascade, *test))
+    tell_chance(Plain.of(test[0].labels[-1], test[1]))
     print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
@@ -97,14 +99,16 @@ def _by_point(cascade: Cascade, table: ExitTable, truth: NDArray[np.int64]) -> s
     lines = [
         f"{len(truth)} test images, plain {plain:.2%}",
         "",
-        "operating point   accuracy   change  MACs saved  leave  precision promised -> kept",
+        "operating point   accuracy     plain   change  MACs saved  leave  "
+        "precision promised -> kept",
     ]
     for point in cascade.spec.operating_points:
         kept = operating_point(point.name, point.setting, point.table(), table, truth)
         saved = 1.0 - macs.expected(kept.exit_rates) / macs.plain
         default = "  (default)" * (point.name == cascade.spec.default_operating_point)
         lines.append(
-            f"{point.name:<16}  {kept.accuracy:8.2%}  {100 * (kept.accuracy - plain):+7.2f}"
+            f"{point.name:<16}  {kept.accuracy:8.2%}  {plain:8.2%}"
+            f"  {100 * (kept.accuracy - plain):+7.2f}"
             f"  {saved:10.1%}  {1.0 - kept.exit_rates[-1]:5.0%}  {_promises(point, kept)}{default}"
         )
     lines.append("(change in points; one precision a branch, of the images that leave there)")

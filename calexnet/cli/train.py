@@ -16,7 +16,7 @@ from calexnet.registry import Allowed, Part
 if TYPE_CHECKING:
     from torch import nn
 
-    from calexnet.cascade import Cascade, CascadePlan
+    from calexnet.cascade import Beforehand, Cascade, CascadePlan, Plain
     from calexnet.recipe import Recipe
 
 HELP = "Train branches on a frozen backbone; one without weights is trained first."
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
             network=trained_network(arguments, len(samples.classes), allow),
             cache=arguments.cache,
             scratch=stage.parent,
-            begun=lambda *costs: print(f"\n{head_costs(*costs)}\n", flush=True),
+            tell=_tell,
             allow=allow,
         )
         checkpoint.save(cascade, stage)
@@ -138,6 +138,46 @@ def run(arguments: argparse.Namespace) -> int:
 def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
     """Return whose own parts may be imported: those of the backbone and all that were `typed`."""
     return kinds.allowed(arguments, arguments.backbone, *(name for name in typed if name))
+
+
+def _tell(known: Beforehand | Plain) -> None:
+    """Say what is known before the backbone, and before the branches, are trained."""
+    from calexnet.cascade import Plain
+
+    if isinstance(known, Plain):
+        right = f"{known.accuracy:.1%} of the {known.samples} calibration images"
+        print(f"Plain answers {right} rightly.", flush=True)
+        tell_chance(known)
+    else:
+        print(f"\n{_beforehand(known)}\n", flush=True)
+
+
+def _beforehand(known: Beforehand) -> str:
+    lines = [head_costs(known.attach, known.macs, known.parameters)]
+    if known.auxiliary:
+        outputs = known.auxiliary + 1
+        lines.append(
+            f"In training mode the backbone gives {outputs} outputs; the first is trained."
+        )
+    for name, spent in zip(known.attach, known.macs.to_exit(), strict=False):
+        if spent >= known.macs.plain:
+            lines.append(
+                f"WARNING: leaving at {name} costs {spent / known.macs.plain:.0%} of plain, so "
+                "nothing is saved there.\nAttach earlier, or choose --head linear."
+            )
+    return "\n".join(lines)
+
+
+def tell_chance(known: Plain) -> None:
+    """Warn if the backbone alone is no better than chance."""
+    if known.is_at_chance:
+        print(
+            f"\nWARNING: plain answers {known.accuracy:.1%} rightly, no better than chance: "
+            f"{known.commonest:.1%} have the commonest class.\n--mean and --std are those of the "
+            "backbone's training, in 0..1; its classes are in the order of the data's;\nweights "
+            "are given with --weights, or trained long enough with --backbone-epochs.",
+            flush=True,
+        )
 
 
 def tell_uncalibrated(classes: Sequence[str] | None) -> None:
@@ -227,10 +267,12 @@ def _summary(cascade: Cascade) -> str:
             f"{report.attach:<16}  {report.calibration_accuracy:8.1%}  {worth:>17}"
             f"  {report.reached:10}  {report.left:10}"
         )
-    lines += ["", "operating point   accuracy  share leaving at each exit"]
+    lines += ["", "operating point   accuracy     plain  share leaving at each exit"]
+    alone = cascade.spec.plain_accuracy
+    plain = f"{'-':>8}" if alone is None else f"{alone:8.1%}"
     for point in cascade.spec.operating_points:
         rates = "  ".join(f"{rate:6.1%}" for rate in point.exit_rates)
         default = "  (default)" * (point.name == cascade.spec.default_operating_point)
-        lines.append(f"{point.name:<16}  {point.accuracy:8.1%}  {rates}{default}")
+        lines.append(f"{point.name:<16}  {point.accuracy:8.1%}  {plain}  {rates}{default}")
     lines.append("(all on the calibration part; calexnet-bench measures on the test part)")
     return "\n".join(lines)

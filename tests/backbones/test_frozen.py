@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from calexnet.backbones import BackboneSpec, build
@@ -139,15 +140,115 @@ def test_another_number_of_logits_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [lambda logits: (logits, logits), lambda logits: {"logits": logits}],
-    ids=["a tuple", "a dictionary"],
+    ("answer", "message"),
+    [
+        (
+            lambda logits: [logits, logits],
+            r"got a list of 2 from forward; expected logits \(n, 2\)\. Return the last logits "
+            r"alone; modules that are trained exits already are named by --method trained --exi",
+        ),
+        (lambda logits: (logits, logits), r"got a tuple of 2 from forward; .* --method trained"),
+        (lambda logits: {"logits": logits}, r"got a dict from forward; .*Return the logits alone"),
+        (lambda logits: logits[:, :, None], r"got a tensor \(2, 2, 1\) for two images; expected 2"),
+    ],
 )
-def test_a_network_that_answers_with_no_tensor_is_told(answer: Any) -> None:
-    with pytest.raises(
-        InputError, match=r"^the backbone does not fit the data: got .*(tuple|dict)"
-    ):
+def test_a_network_that_answers_with_no_logits_is_told(answer: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"^the backbone does not fit the data: {message}"):
         FrozenBackbone(Odd(answer), ("conv",)).check((3, 8, 8), 2)
+
+
+@pytest.mark.parametrize("one", [lambda z: z[:, :1], lambda z: z[:, 0]], ids=["(n, 1)", "(n,)"])
+def test_one_number_for_two_classes_is_told_with_the_line_that_makes_two(one: Any) -> None:
+    def advised(logits: Tensor) -> Tensor:
+        z = one(logits)
+        z = z.flatten()
+        return torch.stack([torch.zeros_like(z), z], 1)
+
+    with pytest.raises(InputError) as refused:
+        FrozenBackbone(Odd(one), ("conv",)).check((3, 8, 8), 2)
+
+    assert "got one number an image, as a sigmoid takes it; expected two logits" in str(
+        refused.value
+    )
+    assert "return torch.stack([torch.zeros_like(z), z], 1)" in str(refused.value)
+    torch.manual_seed(0)
+    backbone, images = FrozenBackbone(Odd(advised), ("conv",)), torch.randn(4, 3, 8, 8)
+    assert [(4, 6, 6)] == backbone.check((3, 8, 8), 2)
+    two = torch.softmax(backbone(images)[1], 1)
+    z = backbone.network.scores(backbone.network.conv(images).mean((2, 3)))  # type: ignore[operator]
+    assert torch.allclose(torch.sigmoid(one(z).flatten()), two[:, 1])
+
+
+def traced(network: nn.Module) -> Any:
+    return torch.jit.trace(network, torch.zeros(2, 3, 8, 8))  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (torch.jit.script, "RecursiveScriptModule of torch.jit"),
+        (traced, "TracedModule of torch.jit"),
+        (torch.compile, "OptimizedModule of torch._dynamo"),
+        (nn.DataParallel, "DataParallel of torch.nn.parallel"),
+        (
+            lambda net: torch.export.export(net, (torch.zeros(2, 3, 8, 8),)).module(),
+            "_StatefulGraphModule of torch.export",
+        ),
+    ],
+    ids=["scripted", "traced", "compiled", "parallel", "exported"],
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_is_made_of_a_network_is_told_apart_from_it(make: Any, kind: str) -> None:
+    network = build(BackboneSpec("resnet8", 4)).eval()
+
+    with pytest.raises(
+        InputError,
+        match=rf"^branches cannot be attached to this network: got a \w*{kind}, whose modules canno"
+        r"t be listened to; expected the torch\.nn\.Module .*\. Return that from the builder\.$",
+    ):
+        FrozenBackbone(make(network), ("layer1",))
+
+
+def test_a_symbolic_trace_is_told_that_it_runs_its_innermost_modules_alone() -> None:
+    traced = torch.fx.symbolic_trace(build(BackboneSpec("resnet8", 4)))
+
+    assert [(16, 8, 8)] == FrozenBackbone(traced, ("layer1.0.bn2",)).check((3, 8, 8), 4)
+    with pytest.raises(
+        InputError, match=r"never reached: got 'layer1'.* return the network itself"
+    ):
+        FrozenBackbone(traced, ("layer1",)).check((3, 8, 8), 4)
+
+
+class Refusing(nn.Module):
+    """Raises whatever it is told to."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (ValueError("expected 224 x 224\nand more"), "ValueError: expected 224 x 224"),
+        (AssertionError(), "AssertionError"),
+        (KeyError("conv"), "KeyError: 'conv'"),
+        (TypeError("forward() takes 3"), r"TypeError: forward\(\) takes 3"),
+    ],
+)
+def test_whatever_forward_raises_is_one_message_with_the_line(
+    problem: Exception, said: str
+) -> None:
+    with pytest.raises(
+        InputError,
+        match=rf"^the backbone does not fit the data: got {said} \(test_frozen\.py, line \d+: "
+        r"raise self\.problem\); expected a network for images \(3, 8, 8\), channels first$",
+    ):
+        FrozenBackbone(Refusing(problem), ("conv",)).check((3, 8, 8), 2)
 
 
 @pytest.mark.parametrize("image", [(1, 8, 8), (3, 2, 2)], ids=["grey", "too small"])

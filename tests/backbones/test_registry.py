@@ -23,6 +23,18 @@ from torch import nn
 def sized(classes):
     return nn.Sequential(nn.Flatten(), nn.Linear(12, classes))
 
+def torchvision(*, weights=None, progress=True, num_classes=1000):
+    return sized(num_classes)
+
+def timm(pretrained=False, **options):
+    return sized(**{"classes": options["num_classes"]})
+
+def fails(classes):
+    raise KeyError(f"no weights for {classes} classes")
+
+def asks(width, classes, depth=3):
+    return sized(classes)
+
 def fixed():
     return nn.Sequential(nn.Flatten(), nn.Linear(12, 7))
 
@@ -65,12 +77,34 @@ def test_two_builds_share_nothing() -> None:
     assert not {id(p) for p in first.parameters()} & {id(p) for p in second.parameters()}
 
 
-@pytest.mark.parametrize(("name", "outputs"), [("sized", 5), ("fixed", 7)])
+@pytest.mark.parametrize(
+    ("name", "outputs"), [("sized", 5), ("fixed", 7), ("torchvision", 5), ("timm", 5)]
+)
 @pytest.mark.usefixtures("own")
 def test_ones_own_builder_is_told_the_classes_if_it_asks(name: str, outputs: int) -> None:
     network = build(BackboneSpec(f"ownnets.tiny:{name}", 5), OWNERS)
 
     assert (2, outputs) == tuple(network(torch.zeros(2, 3, 2, 2)).shape)
+
+
+@pytest.mark.usefixtures("own")
+def test_what_a_builder_raises_is_one_message_with_the_line() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^ownnets\.tiny:fails cannot build the network: got KeyError: 'no weights for 5 "
+        r"classes' \(tiny\.py, line \d+: raise KeyError.*\); expected a network for 5 classes$",
+    ):
+        build(BackboneSpec("ownnets.tiny:fails", 5))
+
+
+@pytest.mark.usefixtures("own")
+def test_a_builder_that_asks_for_more_is_told() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^ownnets\.tiny:asks cannot be called: got a builder that asks for width, classes; "
+        r"expected one that asks for classes or num_classes, or for nothing\. Give its other",
+    ):
+        build(BackboneSpec("ownnets.tiny:asks", 5))
 
 
 @pytest.mark.usefixtures("own")

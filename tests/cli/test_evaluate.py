@@ -38,8 +38,10 @@ def test_each_operating_point_is_judged_on_the_test_part(
         macs = cascade.macs()
         rates = exit_rates(exits, table.branches + 1)
         saved = 1 - macs.expected(list(rates)) / macs.plain
-        assert [f"{right.mean():.2%}", f"{100 * (right.mean() - plain):+.2f}"] == line.split()[1:3]
-        assert [f"{saved:.1%}", f"{1 - rates[-1]:.0%}"] == line.split()[3:5]
+        beside = [right.mean(), plain]
+        assert [f"{one:.2%}" for one in beside] == line.split()[1:3]
+        assert f"{100 * (right.mean() - plain):+.2f}" == line.split()[3]
+        assert [f"{saved:.1%}", f"{1 - rates[-1]:.0%}"] == line.split()[4:6]
         left = exits == 1
         kept = f"{right[left].mean():.1%}" if left.any() else "-"
         assert kept == line.split("->")[1].split()[0]
