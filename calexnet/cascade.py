@@ -14,7 +14,7 @@ from torch import nn
 
 from calexnet import backbones, features, flops, heads, methods, rules, schema, scores, weights
 from calexnet.backbones import BackboneSpec, attaching, check
-from calexnet.backbones.frozen import FrozenBackbone
+from calexnet.backbones.frozen import FrozenBackbone, handed
 from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
 from calexnet.costs import Macs, Parameters
@@ -102,7 +102,7 @@ class Cascade:
             images: As the files have them.
             double: Ask in float64, which the parts must have been converted to.
         """
-        inputs = torch.from_numpy(self.spec.preprocessing.normalise(images))
+        inputs = handed(self.backbone.network, self.spec.preprocessing.normalise(images))
         inputs = inputs.double() if double else inputs
         with torch.inference_mode():
             *maps, logits = self.backbone(inputs)
@@ -318,7 +318,7 @@ def train_cascade(
     if network is None:
         network = backbones.build(spec, allow)
     some = over_classes(data, parts["train"], check.IMAGES, split.record.seed)
-    images = torch.from_numpy(preprocessing.normalise(data.images[some]))
+    images = handed(network, preprocessing.normalise(data.images[some]))
     attach = tuple(plan.attach or _own_attach(plan.backbone, network, images))
     backbone, branches = build_parts(spec, attach, recipe, preprocessing, network, allow)
     others = _refuse_unfit(backbone, images, spec, allow, to_train=not trained)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calexnet import schema
-from calexnet.backbones.frozen import FrozenBackbone
+from calexnet.backbones.frozen import FrozenBackbone, handed
 from calexnet.data.dataset import Dataset
 from calexnet.heads.base import Head
 from calexnet.preprocessing import Preprocessing
@@ -125,7 +125,7 @@ def _pass(
 ) -> list[NDArray[np.float32]]:
     """Return the logits and each branch's reduced features of a batch of images."""
     with torch.inference_mode():
-        *features, logits = backbone(torch.from_numpy(preprocessing.normalise(images)))
+        *features, logits = backbone(handed(backbone.network, preprocessing.normalise(images)))
         reduced = [head.reduce(found) for head, found in zip(heads, features, strict=True)]
     return [found.numpy() for found in (logits, *reduced)]
 

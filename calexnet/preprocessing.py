@@ -85,13 +85,9 @@ class Preprocessing:
         return _DTYPES[self.input]
 
     def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return float32 ``(n, C, H, W)``, C-contiguous, for uint8 ``(n, H, W, C)``.
-
-        Contiguous, as images come from every loader: networks that flatten a map with ``view``
-        take no other.
-        """
+        """Return float32 ``(n, C, H, W)`` for uint8 ``(n, H, W, C)``."""
         scale, shift = self.scale_and_shift()
-        channels_first = images.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+        channels_first = images.transpose(0, 3, 1, 2).astype(np.float32)
         return np.asarray(channels_first * scale + shift, dtype=np.float32)
 
     def resized(self, images: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calexnet.backbones.frozen import handed
 from calexnet.errors import InputError, TrainingError
 from calexnet.preprocessing import Preprocessing
 from calexnet.progress import Progress
@@ -91,7 +92,7 @@ def train_backbone(
             total = 0.0
             # In even parts: batch normalisation cannot take a last batch of one image.
             for rows in np.array_split(order, steps):
-                inputs = torch.from_numpy(preprocessing.normalise(images[rows]))
+                inputs = handed(network, preprocessing.normalise(images[rows]))
                 answers = first_output(network(_shifted(inputs, plan.shift, generator)))
                 loss = functional.cross_entropy(answers, torch.from_numpy(truth[rows]))
                 optimiser.zero_grad(set_to_none=True)

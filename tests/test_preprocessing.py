@@ -216,12 +216,3 @@ def test_the_statistics_of_one_grey_level_are_that_level_without_spread() -> Non
     images = np.full((2, 4, 4, 1), 51, np.uint8)
 
     assert ((0.2,), (0.0,)) == channel_statistics(images, np.array([0, 1]))
-
-
-def test_normalised_images_are_contiguous_so_that_a_map_can_be_viewed() -> None:
-    images = np.zeros((2, 4, 6, 3), np.uint8)
-
-    found = Preprocessing(4, 6, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)).normalise(images)
-
-    assert found.flags.c_contiguous
-    assert (2, 3, 4, 6) == found.shape

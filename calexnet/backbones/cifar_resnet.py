@@ -46,6 +46,8 @@ class BasicBlock(nn.Module):
 class CifarResNet(nn.Module):
     """Three stages of 16, 32 and 64 channels; 6 x `blocks` + 2 weighted layers."""
 
+    any_strides = True
+
     def __init__(self, blocks: int, classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, padding=1, bias=False)

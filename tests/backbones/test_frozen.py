@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.fx
 from torch import Tensor, nn
 
 from calexnet.backbones import BackboneSpec, build
-from calexnet.backbones.frozen import RESERVED, FrozenBackbone
+from calexnet.backbones.frozen import RESERVED, FrozenBackbone, handed
 from calexnet.errors import InputError
 from tests.small_cascade import is_same, tensors
 
@@ -255,3 +256,13 @@ def test_whatever_forward_raises_is_one_message_with_the_line(
 def test_images_that_the_network_cannot_take_are_told(image: tuple[int, int, int]) -> None:
     with pytest.raises(InputError, match=r"^the backbone does not fit the data: got "):
         FrozenBackbone(Odd(), ("conv",)).check(image, 2)
+
+
+def test_images_are_handed_channels_first_unless_a_network_takes_any_strides() -> None:
+    images = np.random.default_rng(0).random((2, 4, 6, 3), np.float32).transpose(0, 3, 1, 2)
+
+    first, last = (handed(net, images) for net in (Odd(), build(BackboneSpec("resnet8", 4))))
+
+    assert [True, False] == [first.is_contiguous(), last.is_contiguous()]
+    assert np.array_equal(images, first.numpy())
+    assert np.array_equal(images, last.numpy())

@@ -104,8 +104,8 @@ def test_its_exits_become_a_cascade_as_they_are(folder: Path, small_data: Datase
         ),
         (
             [*EXITS[:3], "last,exit2", *EXITS[4:]],
-            "the exit last cannot be used: got mat1 and mat2 shapes cannot be multiplied "
-            "(2x512 and 128x4); expected (4,), one logit a class",
+            "the exit last cannot be used: got RuntimeError: mat1 and mat2 shapes cannot be "
+            "multiplied (2x512 and 128x4); expected (4,), one logit a class",
         ),
     ],
 )
