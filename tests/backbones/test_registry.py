@@ -94,7 +94,7 @@ def test_what_a_builder_raises_is_one_message_with_the_line() -> None:
         match=r"^ownnets\.tiny:fails cannot build the network: got KeyError: 'no weights for 5 "
         r"classes' \(tiny\.py, line \d+: raise KeyError.*\); expected a network for 5 classes$",
     ):
-        build(BackboneSpec("ownnets.tiny:fails", 5))
+        build(BackboneSpec("ownnets.tiny:fails", 5), OWNERS)
 
 
 @pytest.mark.usefixtures("own")
@@ -104,7 +104,7 @@ def test_a_builder_that_asks_for_more_is_told() -> None:
         match=r"^ownnets\.tiny:asks cannot be called: got a builder that asks for width, classes; "
         r"expected one that asks for classes or num_classes, or for nothing\. Give its other",
     ):
-        build(BackboneSpec("ownnets.tiny:asks", 5))
+        build(BackboneSpec("ownnets.tiny:asks", 5), OWNERS)
 
 
 @pytest.mark.usefixtures("own")

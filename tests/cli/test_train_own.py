@@ -13,7 +13,10 @@ from calexnet.backbones import BackboneSpec, build
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
+from calexnet.registry import Allowed
 from tests.small_cascade import save_npz, tensors
+
+OWNERS = Allowed(("ownnet",))
 
 #: Every class is a network of its own trait.
 NETWORKS = """
@@ -126,7 +129,7 @@ def test_a_network_of_an_odd_kind_is_trained_and_comes_back(
 ) -> None:
     assert 0 == train(name)
 
-    made, _ = checkpoint.load(Path("run"))
+    made, _ = checkpoint.load(Path("run"), OWNERS)
     assert 4 == made.probabilities(small_data.images[:3]).shape[2]
     said = capsys.readouterr().out
     assert ("in training mode the backbone gives 2 outputs" in said.lower()) == (
@@ -167,7 +170,7 @@ def test_without_attach_points_good_ones_are_proposed(capsys: pytest.CaptureFixt
 def test_plain_is_told_before_and_beside_every_point(capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 == train("Net")
 
-    made, _ = checkpoint.load(Path("run"))
+    made, _ = checkpoint.load(Path("run"), OWNERS)
     assert made.spec.plain_accuracy is not None
     said = capsys.readouterr().out
     right = f"{made.spec.plain_accuracy:.1%}"
@@ -177,7 +180,7 @@ def test_plain_is_told_before_and_beside_every_point(capsys: pytest.CaptureFixtu
 
 
 def test_a_backbone_at_chance_is_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
-    save_npz(Path("w.npz"), tensors(build(BackboneSpec("ownnet:Chance", 4))))
+    save_npz(Path("w.npz"), tensors(build(BackboneSpec("ownnet:Chance", 4), OWNERS)))
 
     assert 0 == train("Chance", "--attach", "one", "--weights", "w.npz")
 
