@@ -111,7 +111,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_data: Dataset)
     npz.save(small_data, tmp_path / "tints.npz")
     (tmp_path / "ownnet.py").write_text(NETWORKS)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
     monkeypatch.delitem(sys.modules, "ownnet", raising=False)
     importlib.invalidate_caches()
     return tmp_path
