@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from calexnet import manifest
 from calexnet.errors import BundleError
 from calexnet.manifest import COPY_AGAIN, MANIFEST, SEGMENTS, Compiled, FileRecord, Manifest
-from calexnet.storage import file_sha256, sha256
+from calexnet.storage import file_sha256, recover, sha256
 
 #: Bytes that take about as long to hash as it takes to have threads.
 _WORTH_A_THREAD = 8 * 2**20
@@ -84,6 +84,7 @@ def open_bundle(folder: Path) -> Bundle:
         BundleError: It is no bundle, is damaged or altered, holds a file that the manifest does not
             list, or lists a path that leaves the folder.
     """
+    recover(folder)
     path = folder / MANIFEST
     if not path.is_file():
         raise BundleError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from calexnet.methods.base import Task
 from calexnet.preprocessing import Preprocessing, channel_statistics
 from calexnet.recipe import BranchReport, Recipe, plan_recipe, train_branches
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
+from calexnet.scratch import scratch_folder
 from calexnet.training import BackboneTraining, train_backbone
 
 #: Real calibration images kept with the cascade, to verify every export on.
@@ -330,7 +330,7 @@ def train_cascade(
     costs = macs.to_exit(own_head_only=True) / macs.plain  # as shares of the backbone's
     recipe = replace(recipe, rule=_with_costs(recipe.rule, costs, allow))
     rule = rules.build(recipe.rule, allow)
-    with tempfile.TemporaryDirectory(prefix=".features-", dir=scratch) as passing:
+    with scratch_folder(".features-", scratch) as passing:
         train, calibration = (
             features.compute(
                 backbone,
@@ -338,7 +338,7 @@ def train_cascade(
                 data,
                 parts[part],
                 preprocessing,
-                cache or Path(passing),
+                cache or passing,
                 part,
             )
             for part in ("train", "calibration")

@@ -18,7 +18,7 @@ from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
 from calexnet.registry import BUILT_IN_ONLY, Allowed
-from calexnet.storage import sha256
+from calexnet.storage import recover, sha256
 
 RECORD = "cascade.json"
 SCHEMA = 2
@@ -83,6 +83,7 @@ _FILES = (_BACKBONE, _BRANCHES, _SAMPLES)
 
 
 def _read_record(folder: Path) -> tuple[_Record, str]:
+    recover(folder)
     path = folder / RECORD
     if not path.is_file():
         raise _no_cascade(folder)

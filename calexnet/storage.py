@@ -1,7 +1,8 @@
 """Results that appear on disk whole or not at all.
 
 Everything is written beside its destination and put in place in one step, so that a full disk, a
-kill or a Ctrl-C leaves what was there before.
+kill or a Ctrl-C leaves what was there before. So does a power cut: what was written is on the disk
+before its name is, and that before anything earlier is removed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from calexnet.errors import StorageError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+
+#: What a file system says that has no way to write through, or no locks.
+_UNABLE = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EBADF}
 
 #: Bytes; they stay in the processor's cache from when they are read to when they are hashed.
 _HASHED_AT_ONCE = 256 * 2**10
@@ -73,21 +77,28 @@ def staged_folder(destination: Path, *, marker: str) -> Iterator[Path]:
     """
     with explained(destination):
         destination = Path(os.path.realpath(destination))  # a link stays, what it names is replaced
+        recover(destination)
         _refuse_foreign(destination, marker)
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(destination.parent)
         _remove_abandoned(destination)
         stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
         stage.mkdir()
         try:
             yield stage
+            _write_through_all(stage)
             _put_in_place(stage, destination)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def staged_file(destination: Path) -> Iterator[Path]:
+def staged_file(destination: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a path to write to, which replaces the file `destination` when the block ends well.
+
+    Args:
+        destination: The file to make or replace.
+        durable: Wait until it is on the disk. What is checked by a hash whenever it is read, and
+            made anew if need be, can do without.
 
     Raises:
         StorageError: The system refused to write, or `destination` is a folder.
@@ -97,14 +108,106 @@ def staged_file(destination: Path) -> Iterator[Path]:
             raise StorageError(
                 "cannot write the file", got=f"{destination}, a folder", expected="a file name"
             )
-        destination.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(destination.parent)
         _remove_abandoned(destination)
         stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
         try:
             yield stage
+            if durable:
+                write_through(stage)
             stage.replace(destination)
+            if durable:
+                write_through(destination.parent)
         finally:
             stage.unlink(missing_ok=True)
+
+
+def copy_folder(source: Path, destination: Path) -> None:
+    """Copy all files below `source` into the folder `destination`.
+
+    Stops at the first refusal of the system and passes it on; `shutil.copytree` goes on, and its
+    error forgets which refusal it was.
+
+    Raises:
+        OSError: The system refused to read or to write.
+    """
+    for path in sorted(source.rglob("*")):
+        place = destination / path.relative_to(source)
+        if path.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(path, place)
+
+
+def recover(destination: Path) -> None:
+    """Put the earlier result back, if a process was killed between moving it away and the new one.
+
+    That takes a file system that cannot swap two folders in one step; elsewhere nothing is to do.
+    """
+    try:
+        if destination.exists() or not _aside(destination, "replaced"):
+            return
+    except (OSError, ValueError):  # no place where anything could be
+        return
+    with locked(destination.parent):  # a live process may be between its two renames just now
+        for old in _aside(destination, "replaced"):
+            if not destination.exists():
+                old.rename(destination)
+                write_through(destination.parent)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[bool]:
+    """Hold a lock on `folder` while the block runs; yield whether the file system has locks."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            held = True
+        except OSError as refusal:
+            if refusal.errno not in _UNABLE:
+                raise
+            held = False
+        yield held
+    finally:
+        os.close(handle)
+
+
+def write_through(path: Path) -> None:
+    """Wait until a file's bytes, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: They could not be written.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as refusal:
+        if refusal.errno not in _UNABLE:
+            raise
+    finally:
+        os.close(handle)
+
+
+def _write_through_all(folder: Path) -> None:
+    """Write every file below `folder` through, then the folders, the innermost first."""
+    found = [path for path in sorted(folder.rglob("*")) if not path.is_symlink()]
+    for path in found:
+        if path.is_file():
+            write_through(path)
+    for path in (*reversed(found), folder):
+        if path.is_dir():
+            write_through(path)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `folder` and those above it that are missing; their names are on the disk then."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        write_through(path.parent)
 
 
 def _refuse_foreign(destination: Path, marker: str) -> None:
@@ -138,8 +241,8 @@ def explained(destination: Path) -> Iterator[None]:
 
 
 def _remove_abandoned(destination: Path) -> None:
-    """Remove the stages that killed processes left behind."""
-    for stage in destination.parent.glob(f".{glob.escape(destination.name)}.*.partial"):
+    """Remove the stages, and the results already replaced, that killed processes left behind."""
+    for stage in (*_aside(destination, "partial"), *_aside(destination, "replaced")):
         owner = stage.name.split(".")[-2]
         # Our own id: in a container every process has the same one.
         if owner.isdigit() and (int(owner) == os.getpid() or not _is_running(int(owner))):
@@ -147,6 +250,11 @@ def _remove_abandoned(destination: Path) -> None:
                 shutil.rmtree(stage, ignore_errors=True)
             else:
                 stage.unlink(missing_ok=True)
+
+
+def _aside(destination: Path, kind: str) -> list[Path]:
+    """Return what processes have put beside `destination`, by the oldest name first."""
+    return sorted(destination.parent.glob(f".{glob.escape(destination.name)}.*.{kind}"))
 
 
 def _is_running(pid: int) -> bool:
@@ -162,15 +270,20 @@ def _is_running(pid: int) -> bool:
 def _put_in_place(stage: Path, destination: Path) -> None:
     if not destination.exists():
         stage.rename(destination)
-    elif not _exchange(stage, destination):
+        write_through(destination.parent)
+    elif _exchange(stage, destination):
+        write_through(destination.parent)  # before the old one, now the stage, is removed
+    else:
         # No atomic exchange here: the old folder survives beside the new one until both are named.
         old = destination.parent / f".{destination.name}.{os.getpid()}.replaced"
-        destination.rename(old)
-        try:
-            stage.rename(destination)
-        except BaseException:
-            old.rename(destination)
-            raise
+        with locked(destination.parent):
+            destination.rename(old)
+            try:
+                stage.rename(destination)
+            except BaseException:
+                old.rename(destination)
+                raise
+        write_through(destination.parent)
         shutil.rmtree(old, ignore_errors=True)
 
 

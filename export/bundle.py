@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -43,7 +42,7 @@ from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.progress import Progress
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
-from calexnet.storage import staged_folder
+from calexnet.storage import copy_folder, staged_folder
 
 #: What makes the portable graphs.
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
@@ -159,7 +158,7 @@ def export_cascade(
         staged_folder(out, marker=MANIFEST) as stage,
     ):
         if earlier is not None:
-            shutil.copytree(out, stage, dirs_exist_ok=True)
+            copy_folder(out, stage)
             content = earlier.manifest
         if translates:
             progress.advance(0, note="translating")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from calexnet.parity import compare
 from calexnet.progress import Progress
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
-from calexnet.storage import staged_folder
+from calexnet.storage import copy_folder, staged_folder
 
 #: Real samples to compare with segments on: every exit of each is asked by itself.
 _PARITY = 64
@@ -43,7 +42,7 @@ def export_if(
         staged_folder(out, marker=MANIFEST) as stage,
     ):
         progress.advance(0, note="nesting")
-        shutil.copytree(source, stage, dirs_exist_ok=True)
+        copy_folder(source, stage)
         build = _nested(bundle, graphs, stage, precision)
         content = with_versions(with_build(bundle.manifest, build), build.target)
         progress.advance(note="verifying" if run else "loading")

@@ -5,7 +5,6 @@ Nothing here needs torch or onnx; a target imports what it needs itself.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib import metadata
@@ -25,7 +24,7 @@ from calexnet.manifest import FULL, MANIFEST, SEGMENTS, Compiled, Manifest, with
 from calexnet.progress import Progress
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
-from calexnet.storage import staged_folder
+from calexnet.storage import copy_folder, staged_folder
 
 UNVERIFIED = "compiled from a bundle, and no real images were given to verify on"
 
@@ -63,7 +62,7 @@ def export_bundle(
         )
     with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
         progress.advance(0, note="compiling")
-        shutil.copytree(source, stage, dirs_exist_ok=True)
+        copy_folder(source, stage)
         staged = replace(bundle, folder=stage)
         build = build_target(
             staged,

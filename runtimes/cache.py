@@ -79,10 +79,10 @@ class GraphCache:
         with _WRITING:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             # The digest comes last and a reader wants both: half of a pair is as good as none.
-            with staged_file(content) as stage:
+            with staged_file(content, durable=False) as stage:
                 make(stage)
                 found = file_sha256(stage)
-            with staged_file(digest) as stage:
+            with staged_file(digest, durable=False) as stage:
                 stage.write_text(found)
             self._trim()
 

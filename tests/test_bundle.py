@@ -251,3 +251,15 @@ def test_a_build_that_is_not_there_is_refused_with_what_is_and_how_to_add_it(
         rf"Add it with: calexnet-export {folder} --target {wanted}\.$",
     ):
         open_bundle(folder).compiled(target, precision)
+
+
+def test_a_bundle_that_a_killed_export_had_moved_away_is_opened_in_its_place(
+    tmp_path: Path,
+) -> None:
+    """An app must start after a power cut, on a file system that cannot swap folders."""
+    write_bundle(tmp_path / "board", sample_manifest())
+    (tmp_path / "board").rename(tmp_path / ".board.123.replaced")
+
+    open_bundle(tmp_path / "board")
+
+    assert ["board"] == [path.name for path in tmp_path.iterdir()]

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,14 @@ import pytest
 
 from calexnet import storage
 from calexnet.errors import StorageError
-from calexnet.storage import file_sha256, sha256, staged_file, staged_folder
+from calexnet.storage import (
+    copy_folder,
+    file_sha256,
+    recover,
+    sha256,
+    staged_file,
+    staged_folder,
+)
 
 MARKER = "result.json"
 
@@ -299,6 +307,179 @@ def test_a_stage_left_under_our_own_id_is_no_obstacle(tmp_path: Path, write: Wri
     write(tmp_path / "out", "new")
 
     assert ["out"] == [path.name for path in tmp_path.iterdir()]
+
+
+def left_between_the_renames(destination: Path, pid: int) -> None:
+    """Leave what a process killed there leaves: the old result moved away, the new one not in."""
+    write_result(destination, "old")
+    destination.rename(destination.parent / f".{destination.name}.{pid}.replaced")
+    (destination.parent / f".{destination.name}.{pid}.partial").mkdir()
+
+
+def test_a_result_that_was_moved_away_comes_back_when_it_is_looked_for(
+    tmp_path: Path, dead_pid: int
+) -> None:
+    left_between_the_renames(tmp_path / "out", dead_pid)
+
+    recover(tmp_path / "out")
+
+    assert result("old").items() <= tree(tmp_path).items()
+    assert not list(tmp_path.glob("*.replaced"))
+
+
+def test_the_next_result_recovers_the_old_one_first_and_leaves_nothing_beside(
+    tmp_path: Path, dead_pid: int
+) -> None:
+    left_between_the_renames(tmp_path / "out", dead_pid)
+
+    with contextlib.suppress(ValueError), staged_folder(tmp_path / "out", marker=MARKER):
+        raise ValueError
+
+    assert result("old") == tree(tmp_path)
+
+
+def test_nothing_is_put_back_over_a_result_that_is_there(tmp_path: Path, dead_pid: int) -> None:
+    left_between_the_renames(tmp_path / "out", dead_pid)
+    (tmp_path / "out").mkdir()
+
+    recover(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+    write_result(tmp_path / "out", "new")
+    assert result("new") == tree(tmp_path)
+
+
+def test_looking_for_what_is_nowhere_changes_nothing(tmp_path: Path) -> None:
+    recover(tmp_path / "no" / "such")
+
+    assert {} == tree(tmp_path)
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from calexnet import storage
+if sys.argv[2] == "no exchange":
+    storage._exchange = lambda one, other: False
+with storage.staged_folder(Path(sys.argv[1]) / "deep" / "out", marker="marker") as stage:
+    (stage / "inner").mkdir()
+    (stage / "inner" / "part.bin").write_text("part")
+    (stage / "marker").write_text("whole")
+with storage.staged_file(Path(sys.argv[1]) / "one.npz") as stage:
+    stage.write_text("whole")
+"""
+
+
+def traced(folder: Path, how: str) -> list[str]:
+    """Return what was written through, renamed and removed, in order, with paths cut short."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("needs strace")
+    calls = "trace=fsync,rename,renameat,renameat2,unlinkat,rmdir"
+    command = [strace, "-f", "-y", "-e", calls, sys.executable, "-c", WRITES, str(folder), how]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "Operation not permitted" in done.stderr and "ptrace" in done.stderr:
+        pytest.skip("needs strace, which may not trace here")
+    assert 0 == done.returncode, done.stderr
+    lines = [line for line in done.stderr.splitlines() if str(folder) in line]
+    short = re.compile(r"\.(out|one\.npz)\.\d+\.")
+    return [short.sub(r"\1.", line.replace(str(folder), "")) for line in lines]
+
+
+def at(lines: list[str], *words: str) -> int:
+    """Return where the first call with all these words is."""
+    return next(k for k, line in enumerate(lines) if all(word in line for word in words))
+
+
+@pytest.mark.parametrize("how", ["exchange", "no exchange"])
+def test_bytes_then_names_then_the_new_place_are_on_the_disk_before_the_old_is_removed(
+    tmp_path: Path, how: str
+) -> None:
+    """A power cut at any moment leaves the old result or the new one."""
+    traced(tmp_path, how)
+
+    lines = traced(tmp_path, how)
+
+    files = [at(lines, "fsync", f"out.partial/{name}>") for name in ("inner/part.bin", "marker")]
+    inner, stage = (at(lines, "fsync", f"out.partial{end}>") for end in ("/inner", ""))
+    place = at(lines, "rename", '/out.partial"', '/deep/out"')
+    parent = place + at(lines[place:], "fsync", "</deep>")
+    removed = at(lines, "unlinkat")
+    assert max(files) < inner < stage < place < parent < removed
+
+    written = at(lines, "fsync", "one.npz.partial>")
+    renamed = at(lines, "rename", "one.npz.partial")
+    assert written < renamed < renamed + at(lines[renamed:], "fsync", "<>")
+
+
+def test_the_name_of_a_new_folder_above_is_on_the_disk_too(tmp_path: Path) -> None:
+    lines = traced(tmp_path, "exchange")
+
+    assert at(lines, "fsync", "<>") < at(lines, "rename", "/deep/out")
+
+
+def test_a_file_system_that_cannot_write_through_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_result(tmp_path / "out", "new")
+
+    assert result("new") == tree(tmp_path)
+
+
+def test_what_could_not_be_written_through_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_result(tmp_path / "out", "old")
+
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(StorageError, match=r"got Input/output error"):
+        write_result(tmp_path / "out", "new")
+
+    assert result("old") == tree(tmp_path)
+
+
+def test_what_is_made_anew_if_need_be_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "fsync")
+
+    with staged_file(tmp_path / "kept", durable=False) as stage:
+        stage.write_text("new")
+
+    assert {"kept": "new"} == tree(tmp_path)
+
+
+def test_a_folder_is_copied_with_all_that_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    (tmp_path / "a" / "one").write_text("1")
+    (tmp_path / "a" / "b" / "c" / "two").write_text("2")
+    (tmp_path / "copy").mkdir()
+
+    copy_folder(tmp_path / "a", tmp_path / "copy")
+
+    assert tree(tmp_path / "a") == tree(tmp_path / "copy")
+
+
+def test_a_disk_that_fills_up_while_a_folder_is_copied_is_explained(small_disk: Path) -> None:
+    """`shutil.copytree` ends in an error without a number, which nobody explains."""
+    (small_disk / "one").mkdir()
+    for name in ("a", "b"):
+        (small_disk / "one" / name).write_bytes(b"x" * 20_000)
+
+    with (
+        pytest.raises(StorageError, match="got No space left on device"),
+        staged_folder(small_disk / "two", marker=MARKER) as stage,
+    ):
+        copy_folder(small_disk / "one", stage)
+
+    assert {"one", "one/a", "one/b"} == set(tree(small_disk))
 
 
 def test_swapping_what_is_missing_says_no(tmp_path: Path) -> None:
