@@ -9,10 +9,12 @@ cannot see, the code that a network runs, is told by a few images that are compu
 from __future__ import annotations
 
 import hashlib
-import inspect
 import math
 import mmap
 import os
+import shutil
+import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -27,12 +29,20 @@ from torch import Tensor
 from calexnet import schema
 from calexnet.backbones.frozen import FrozenBackbone, handed
 from calexnet.data.dataset import Dataset
+from calexnet.errors import StorageError
 from calexnet.heads.base import Head
+from calexnet.memory import amount
 from calexnet.preprocessing import Preprocessing
 from calexnet.progress import Progress
 from calexnet.storage import staged_file
 
 BATCH = 128
+
+#: Side of the largest images that come so many at a time; of larger ones fewer, about as much work.
+_SIDE = 64
+
+#: What takes longer, or more room, is said beforehand.
+_LONG_S, _LARGE = 60.0, 10**9
 
 #: Places in a part.
 _Places = NDArray[np.intp] | slice
@@ -103,7 +113,8 @@ def compute(
 
     there = all(_is_whole(path, shape) for path, shape in wanted.items())
     if not (there and _is_current(wanted, len(rows), pass_over)):
-        _fill(wanted, len(rows), pass_over, label)
+        batch = max(1, min(BATCH, BATCH * _SIDE**2 // (preprocessing.height * preprocessing.width)))
+        _fill(wanted, len(rows), pass_over, label, batch)
     answers, *found = (np.load(path, mmap_mode="r") for path in [next(iter(wanted)), *paths])
     return Features(tuple(found), np.array(answers), data.labels[rows])
 
@@ -135,22 +146,63 @@ _PassOver = Callable[[_Places], list[NDArray[np.float32]]]
 
 
 def _fill(
-    wanted: dict[Path, tuple[int, ...]], count: int, pass_over: _PassOver, label: str
+    wanted: dict[Path, tuple[int, ...]],
+    count: int,
+    pass_over: _PassOver,
+    label: str,
+    batch: int,
 ) -> None:
     """Run the backbone once over all `count` images; every file appears whole or not at all."""
     for path in wanted:
         path.parent.mkdir(parents=True, exist_ok=True)
+    needed = _needed(wanted, label)
+    began = time.monotonic()
     with ExitStack() as stages:
         streams = [
             _begun(stages.enter_context(stages.enter_context(staged_file(path)).open("wb")), shape)
             for path, shape in wanted.items()
         ]
         with Progress(f"features of the {label} part", count) as progress:
-            for start in range(0, count, BATCH):
-                some = slice(start, min(start + BATCH, count))
+            for start in range(0, count, batch):
+                some = slice(start, min(start + batch, count))
                 for stream, found in zip(streams, pass_over(some), strict=True):
                     stream.write(np.ascontiguousarray(found).data)
+                if start == 0:
+                    whole_s = (time.monotonic() - began) / some.stop * count
+                    _foretell(label, count, whole_s, needed, next(iter(wanted)).parent)
                 progress.advance(some.stop - some.start)
+
+
+def _needed(wanted: dict[Path, tuple[int, ...]], label: str) -> int:
+    """Return how many bytes the files will take.
+
+    Raises:
+        StorageError: There is no room for them.
+    """
+    sizes = {path: 4 * math.prod(shape) for path, shape in wanted.items()}
+    folder = next(iter(sizes)).parent
+    earlier = sum(path.stat().st_size for path in sizes if path.exists())
+    needed, free = sum(sizes.values()), shutil.disk_usage(folder).free + earlier
+    if needed > free:
+        largest = max(sizes, key=sizes.__getitem__).name.removeprefix(f"{label}-")
+        raise StorageError(
+            f"the features of the {label} part do not fit on the disk",
+            got=f"{amount(needed)}, most of it {largest.rpartition('-')[0]}",
+            expected=f"at most {amount(free)}, which is free in {folder}",
+            fix="Name another place with --cache DIR, or take smaller images, fewer of them, "
+            "branches further back, or --head linear, which keeps least",
+        )
+    return needed
+
+
+def _foretell(label: str, count: int, whole_s: float, needed: int, folder: Path) -> None:
+    """Say what all will take, going by the first batch, if that is much."""
+    if whole_s > _LONG_S or needed > _LARGE:
+        print(
+            f"features of the {label} part: {count} images, about {whole_s / 60:.0f} min, "
+            f"{amount(needed)} in {folder}",
+            file=sys.stderr,
+        )
 
 
 def _is_current(paths: Iterable[Path], count: int, pass_over: _PassOver) -> bool:
@@ -185,10 +237,16 @@ def _source(
 
 
 def _reduction(head: Head, source: str) -> str:
-    """Return `source` together with the code that reduces, the user's own included."""
-    owner = next(cls for cls in type(head).__mro__ if "reduce" in vars(cls))
-    code = f"{owner.__module__}.{owner.__qualname__}\n{inspect.getsource(vars(owner)['reduce'])}"
-    return hashlib.sha256(f"{source}\n{code}".encode()).hexdigest()[:16]
+    """Return `source` together with what the head makes of features like these.
+
+    So heads that keep the same find each other's files, and a user's own that changes does not.
+    """
+    random = np.random.default_rng(0).standard_normal((2, *head.feature_shape), np.float32)
+    with torch.inference_mode():
+        reduced = head.reduce(torch.from_numpy(random)).contiguous().numpy()
+    digest = hashlib.sha256(f"{source}\n{reduced.shape[1:]}".encode())
+    digest.update(reduced.data)
+    return digest.hexdigest()[:16]
 
 
 def _is_whole(path: Path, shape: tuple[int, ...]) -> bool:

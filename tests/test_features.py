@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,12 @@ from calexnet import features
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.data.dataset import Dataset
+from calexnet.errors import StorageError
 from calexnet.features import Features
+from calexnet.heads.base import Head
 from calexnet.heads.linear import LinearHead
 from calexnet.heads.prototype import PrototypeHead
+from calexnet.heads.strided import StridedHead
 from calexnet.preprocessing import Preprocessing
 
 COUNT = 11
@@ -32,7 +37,7 @@ class Setting:
     """A backbone whose passes are counted, two heads, and images that all differ."""
 
     backbone: FrozenBackbone
-    heads: tuple[PrototypeHead, LinearHead]
+    heads: tuple[Head, LinearHead]
     images: NDArray[np.uint8]
     truth: NDArray[np.int64]
     passes: list[int] = field(default_factory=list)
@@ -235,6 +240,82 @@ def test_a_damaged_file_is_computed_again(setting: Setting, tmp_path: Path) -> N
     again = setting.compute(tmp_path)
 
     assert np.array_equal(whole, again.reduced[1])
+
+
+def test_heads_that_keep_the_same_share_their_features(setting: Setting, tmp_path: Path) -> None:
+    setting.compute(tmp_path)
+    files = {path.name for path in tmp_path.iterdir()}
+    passes = len(setting.passes)
+
+    setting.heads = (StridedHead((16, 16, 16), 4), LinearHead((32, 8, 8), 4))
+    setting.compute(tmp_path)
+
+    assert files == {path.name for path in tmp_path.iterdir()}
+    assert passes + 1 == len(setting.passes)  # the probes
+
+
+def test_a_head_that_keeps_something_else_does_not_find_others_features(
+    setting: Setting, tmp_path: Path
+) -> None:
+    class Loudest(LinearHead):
+        def reduce(self, features: torch.Tensor) -> torch.Tensor:
+            return features.amax((2, 3))
+
+    setting.compute(tmp_path)
+    setting.heads = (setting.heads[0], Loudest((32, 8, 8), 4))
+
+    part = setting.compute(tmp_path)
+
+    assert 4 == len(list(tmp_path.iterdir()))
+    inputs = torch.from_numpy(PREPROCESSING.normalise(setting.images))
+    with torch.inference_mode():
+        *_, late, _ = setting.backbone(inputs)
+    np.testing.assert_allclose(part.reduced[1], late.amax((2, 3)), atol=1e-5)
+
+
+def test_large_images_come_fewer_at_a_time(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_SIDE", 12)  # of images of 16: 4 * 144 / 256
+
+    setting.compute(tmp_path)
+
+    assert [2, 2, 2, 2, 2, 1] == setting.passes
+
+
+def test_features_that_do_not_fit_on_the_disk_are_refused_before_the_first_pass(
+    setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage._replace(free=20_000))
+
+    # 4 bytes of 11 images: 16 x 8 x 8, 32 and 4 numbers.
+    with pytest.raises(
+        StorageError,
+        match=r"^the features of the train part do not fit on the disk: got 46\.6 kB, most of it "
+        rf"conv1; expected at most 20 kB, which is free in {tmp_path}\. Name another place with "
+        r"--cache DIR, or take smaller images, fewer of them, branches further back, or --head ",
+    ):
+        setting.compute(tmp_path)
+    assert [] == setting.passes
+
+
+def test_what_takes_long_is_foretold_after_the_first_batch(
+    setting: Setting,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    setting.compute(tmp_path / "short")
+    assert "about" not in capsys.readouterr().err
+    clock = iter(range(0, 10**6, 48))
+    monkeypatch.setattr(features, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    setting.compute(tmp_path / "long")
+
+    # 48 s for the first 4 of 11.
+    said = f"features of the train part: 11 images, about 2 min, 46.6 kB in {tmp_path / 'long'}"
+    assert said == capsys.readouterr().err.splitlines()[0]
 
 
 def test_a_full_disk_is_met_before_the_first_pass(

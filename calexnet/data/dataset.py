@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.data.remarks import Remarks
+from calexnet.data.remarks import Remarks, counted
 from calexnet.errors import InputError
+from calexnet.memory import amount, available_bytes
 from calexnet.progress import track
 from calexnet.resizing import Resize
 
@@ -141,7 +143,8 @@ class Dataset:
             )
         if self.images.shape[1:3] == (resize.height, resize.width):
             return self
-        images = np.empty((len(self), resize.height, resize.width, self.images.shape[3]), np.uint8)
+        shape = resize.height, resize.width, self.images.shape[3]
+        images = room(len(self), shape, self.name)
         for row, image in enumerate(track(self.images, f"resizing {self.name}", len(self))):
             images[row] = resize(image)
         return replace(self, images=images, resize=resize)
@@ -174,6 +177,23 @@ class Dataset:
                 got=_few(self.classes),
                 expected=_few(classes),
             )
+
+
+def room(count: int, shape: tuple[int, ...], where: object) -> NDArray[np.uint8]:
+    """Return uint8 ``(count, *shape)`` for the images of a set that is read from `where`.
+
+    Raises:
+        InputError: That is more memory than is free.
+    """
+    whole, free = count * math.prod(shape), available_bytes()
+    if whole > free:
+        raise InputError(
+            f"the images of {where} do not fit into memory",
+            got=f"{counted(count)} of {shape[1]}x{shape[0]}, {amount(whole)}",
+            expected=f"at most {amount(free)}, which is free",
+            fix="Bring them to a smaller size with --resize, or give fewer",
+        )
+    return np.empty((count, *shape), np.uint8)
 
 
 def _few(names: Sequence[str]) -> str:

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.data import image, tree
-from calexnet.data.dataset import Dataset
+from calexnet.data.dataset import Dataset, room
 from calexnet.data.remarks import Remarks, counted, some
 from calexnet.errors import InputError
-from calexnet.memory import amount, available_bytes
 from calexnet.progress import track
 from calexnet.resizing import Resize
 
@@ -100,7 +99,7 @@ class _Reading:
         pixels = picture.pixels if self.resize is None else self.resize(picture.pixels)
         self._count(size(pixels), file)
         if not self.rows:
-            self._begin(pixels.shape)
+            self.images = room(self.count, pixels.shape, self.root)
         if len(self.sizes) == 1:
             self.images[len(self.rows)] = pixels
             self.rows.append(row)
@@ -110,17 +109,6 @@ class _Reading:
     def _count(self, size: str, file: tree.ImageFile) -> None:
         self.sizes[size] += 1
         self.examples.setdefault(size, file.key)
-
-    def _begin(self, shape: tuple[int, ...]) -> None:
-        whole, free = self.count * int(np.prod(shape)), available_bytes()
-        if whole > free:
-            raise InputError(
-                f"the images of {self.root} do not fit into memory",
-                got=f"{counted(self.count)} of {shape[1]}x{shape[0]}, {amount(whole)}",
-                expected=f"at most {amount(free)}, which is free",
-                fix="Bring them to a smaller size with --resize, or give fewer",
-            )
-        self.images = np.empty((self.count, *shape), np.uint8)
 
     def refuse(self, *, skip_bad: bool) -> None:
         """Do nothing if what was read is a data set."""

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from calexnet import data
-from calexnet.data import npz
+from calexnet.data import dataset, npz
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
+from calexnet.resizing import Resize
 
 IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
 LABELS = np.array([0, 1])
@@ -148,3 +149,46 @@ def test_an_unknown_source_is_refused_with_what_is_accepted(
         r"Check the spelling and that the path exists\.$",
     ):
         data.load(source)
+
+
+def test_another_size_is_taken_once_and_in_one_way() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 3), dtype=np.uint8)
+    way = Resize(3, 2)
+
+    found = pets(images=images).brought_to(way)
+
+    assert np.array_equal([way(image) for image in images], found.images)
+    assert found is found.brought_to(way) is found.brought_to(None)
+    same = pets(images=images)
+    assert same is same.brought_to(Resize(4, 4, shorter=6))  # of that size already
+    with pytest.raises(
+        InputError,
+        match=r"^the images of pets were brought to size in another way: got 2x3; expected 4\.",
+    ):
+        found.brought_to(Resize(4, 4))
+
+
+def test_a_set_that_would_not_fit_into_memory_is_not_resized(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dataset, "available_bytes", lambda: 1000)
+
+    with pytest.raises(
+        InputError, match=r"^the images of pets do not fit into memory: got 2 images"
+    ):
+        pets().brought_to(Resize(224, 224))
+
+
+def test_masks_and_images_without_pixels_and_class_names_twice_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"^pets cannot be used: got a masked array\. Fill it first"
+    ):
+        pets(images=np.ma.masked_equal(IMAGES, 0))
+    with pytest.raises(
+        InputError, match=r"^the images of pets cannot be used: got uint8 \(2, 0, 0,"
+    ):
+        pets(images=IMAGES[:, :0, :0])
+    with pytest.raises(
+        InputError, match=r"^the classes of pets cannot be used: got 'cat' twice; ex"
+    ):
+        pets(classes=("cat", "dog", "cat"))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calexnet.data import folder
+from calexnet.data import dataset, folder
 from calexnet.data.split import divide, recorded_test_part
 from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.resizing import Resize
@@ -126,7 +126,7 @@ def test_a_folder_of_damage_alone_is_refused_all_the_same(pets: Path) -> None:
 def test_images_that_do_not_fit_into_memory_are_refused_before_all_are_read(
     pets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "available_bytes", lambda: 10_000)
+    monkeypatch.setattr(dataset, "available_bytes", lambda: 10_000)
 
     with pytest.raises(
         InputError,
