@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import portable
+from calexnet.export.onnxruntime import with_counts
 from calexnet.export.parity import refuse_beyond_rounding, side, verified_before
 from calexnet.export.sealing import seal
 from calexnet.export.targets import UNVERIFIED, with_versions
@@ -72,6 +73,7 @@ def _nested(
     record = portable.write_graph(
         stage, path, graph.data, graph.name, graph.inputs, graph.outputs, buckets=(1,)
     )
+    record = with_counts(record, graph.data)
     return replace(parts, layout=IF, segments=(record,), parity=None, parity_reason=UNVERIFIED)
 
 

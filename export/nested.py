@@ -12,6 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from calexnet.export import operators
+from calexnet.export.dialect import BATCH
 from calexnet.export.portable import PortableGraph, PortableGraphs
 from calexnet.export.segments import finished
 from calexnet.export.serialise import portable
@@ -115,7 +116,14 @@ def _typed(values: list[ir.Value], prefix: str, like: Sequence[ir.Value]) -> lis
 
 
 def _fix_batch(graph: ir.Graph) -> None:
-    """Say that the batch is one image."""
+    """Say that the batch is one image; shapes with more folded into it follow from the others."""
     for value in ir.convenience.create_value_mapping(graph).values():
         if value.shape is not None:
-            value.shape = ir.Shape([d if isinstance(d, int) else 1 for d in value.shape])
+            value.shape = _of_one(value.shape)
+
+
+def _of_one(shape: ir.Shape) -> ir.Shape | None:
+    """Return a shape for one image, ``None`` where other axes depend on the batch too."""
+    dims = [d if isinstance(d, int) else d.value for d in shape]
+    sizes = [1 if d == BATCH else d for d in dims]
+    return ir.Shape(sizes) if all(isinstance(d, int) for d in sizes) else None

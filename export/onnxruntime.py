@@ -26,6 +26,11 @@ class OnnxRuntime(FileTarget):
 
 def _written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:
     record = write_graph(bundle, path, graph.data, graph.name, graph.inputs, graph.outputs)
+    return with_counts(record, graph.data)
+
+
+def with_counts(record: GraphRecord, data: bytes) -> GraphRecord:
+    """Return the record of an ONNX file with what that holds, if it can be counted."""
     with contextlib.suppress(ExportError):  # it runs all the same
-        record = replace(record, counts=count(graph.data))
+        record = replace(record, counts=count(data))
     return record
