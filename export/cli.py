@@ -19,6 +19,9 @@ from calexnet.export.precisions import PRECISIONS
 from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
 from calexnet.manifest import FULL, IF, MANIFEST, SEGMENTS, CalibrationRecord, Fingerprint, Manifest
 
+#: Fewer images to find ranges on are remarked upon.
+_FEW = 32
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
@@ -92,12 +95,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="what earlier builds measured: read if it is there, then written",
     )
     arguments = parser.parse_args(argv)
-    if arguments.out is None and arguments.emit is None and not _is_bundle(arguments.source):
+    needs_out = arguments.out is None and arguments.emit is None
+    if needs_out and arguments.source.exists() and not _is_bundle(arguments.source):
         parser.error("the following arguments are required: --out")
     return outcome.run("calexnet-export", lambda: _run(arguments))
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.out is None and arguments.emit is None and not arguments.source.exists():
+        raise InputError(
+            "no such run or bundle",
+            got=arguments.source,
+            expected="the folder that calexnet train or calexnet-export wrote",
+        )
     if arguments.emit is not None:
         return _emit(arguments)
     arguments.target = arguments.target or "onnxruntime"
@@ -239,10 +249,16 @@ def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:
 
 
 def _calibrated(record: CalibrationRecord) -> str:
-    return (
+    told = (
         f"Ranges from {record.ranged} images of {record.data}; thresholds carried over to this "
         f"build's own scores, on {record.samples}."
     )
+    if record.ranged < _FEW:
+        told += (
+            f"\nSo few images hardly show the ranges: on {_FEW} or more a narrow build is usually "
+            "nearer to the full one. See --calib-samples."
+        )
+    return told
 
 
 if __name__ == "__main__":

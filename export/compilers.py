@@ -37,6 +37,14 @@ class Target(ABC):
 class FileTarget(Target):
     """A target whose files run on any machine."""
 
+    def check(self, graphs: PortableGraphs) -> None:
+        """Do nothing if the target can have these, before minutes of work at a narrow precision.
+
+        Raises:
+            ExportError: It cannot have one of them.
+            RuntimeUnavailableError: One of `packages` is missing.
+        """
+
     @abstractmethod
     def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
         """Write every graph into `folder` of `bundle`; return their records, plain last.

@@ -6,6 +6,7 @@ What comes out is what any other kind of backbone would have to give: one graph 
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import logging
 import warnings
@@ -19,9 +20,13 @@ from torch import nn
 from calexnet.errors import ExportError, first_line
 from calexnet.export.dialect import BATCH, OPSET, state_name
 from calexnet.export.pooling import pool_globally
+from calexnet.export.strided import drop_strided_copies
 
 if TYPE_CHECKING:
     from calexnet.cascade import Cascade
+
+#: Where the exporter notes the modules that a node comes from, outermost first, then itself.
+_SCOPES = "pkg.torch.onnx.name_scopes"
 
 
 def backbone_graph(cascade: Cascade) -> ir.Graph:
@@ -84,8 +89,20 @@ def _graph(
             value.name = f"{value.name}.inner"
     for value, name in zip(graph.outputs, outputs, strict=True):
         value.name = name
+    _name_by_layer(graph)
+    drop_strided_copies(graph)
     pool_globally(graph)
     return graph
+
+
+def _name_by_layer(graph: ir.Graph) -> None:
+    """Name every node after the module that it comes from, so that whoever refuses it can say."""
+    for node in graph:
+        noted = node.metadata_props.get(_SCOPES)
+        if noted is not None:
+            _, *modules, _ = ast.literal_eval(noted)
+            layer = modules[-1].removeprefix("network.") if modules else ""
+            node.name = f"{layer}/{node.op_type}" if layer else node.op_type
 
 
 @contextlib.contextmanager

@@ -71,6 +71,7 @@ BUILDS_GRAPHS = {
     "calexnet.export.precisions.trunk",
     "calexnet.export.segments",
     "calexnet.export.serialise",
+    "calexnet.export.strided",
 } | {
     f"calexnet.export.tflite.{name}"
     for name in (

@@ -23,16 +23,23 @@ class Tflite(FileTarget):
     packages = ("ai-edge-litert", "flatbuffers", "onnx", "onnx-ir")
     precisions = ("fp16", "int8")
 
+    def check(self, graphs: PortableGraphs) -> None:
+        """See `FileTarget`."""
+        _converted(graphs)
+
     def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
         """See `FileTarget`."""
-        from calexnet.export.tflite.flatbuffer import require
-
-        require()
-        files = [convert(graph.data) for graph in graphs]
         return tuple(
             _write(bundle, f"{folder}/{graph.name}.tflite", graph, data)
-            for graph, data in zip(graphs, files, strict=True)
+            for graph, data in zip(graphs, _converted(graphs), strict=True)
         )
+
+
+def _converted(graphs: PortableGraphs) -> list[bytes]:
+    from calexnet.export.tflite.flatbuffer import require
+
+    require()
+    return [convert(graph.data) for graph in graphs]
 
 
 def _write(bundle: Path, path: str, graph: PortableGraph, data: bytes) -> GraphRecord:

@@ -14,6 +14,12 @@ from calexnet.export.tflite.values import add_constant, constant, dims, refusal
 #: What a batch size is computed with. Reshapes know theirs already, so nothing of it is left.
 _SHAPES = ("Shape", "Size")
 
+#: What to have instead of an operator whose name says little about the layer.
+_EXPECTED = {
+    "GatherND": "an adaptive pool whose output divides its map; torch writes one that is larger "
+    "than its map, or uneven, as look-ups",
+}
+
 
 def prepare(data: bytes) -> ir.Graph:
     """Return the graph of an ONNX file, without constants as nodes and without detours.
@@ -55,7 +61,7 @@ def _refuse_foreign(graph: ir.Graph) -> None:
                 graph,
                 node,
                 got=f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
-                expected=f"one of {', '.join(sorted(LOWERINGS))}",
+                expected=_EXPECTED.get(node.op_type, "an operator that calexnet writes for tflite"),
             )
 
 

@@ -38,10 +38,12 @@ def dims(value: ir.Value) -> tuple[int, ...]:
 
 
 def refusal(graph: ir.Graph | None, node: ir.Node, *, got: str, expected: str) -> ExportError:
-    """Return the error that names the node and the segment that TFLite cannot have."""
+    """Return the error that names the layer and the segment that TFLite cannot have."""
     where = "a graph" if graph is None else graph.name
+    layer, _, _ = (node.name or "").rpartition("/")
+    place = f"layer {layer!r} in {where}" if layer else f"node {node.name!r} of {where}"
     return ExportError(
-        f"{node.op_type}, node {node.name!r} of {where}, cannot be written for tflite",
+        f"{node.op_type}, {place}, cannot be written for tflite",
         got=got,
         expected=expected,
         fix="Change that layer in the network, use --target onnxruntime, or export the run with "

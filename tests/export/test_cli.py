@@ -176,12 +176,28 @@ def test_a_cascade_that_is_not_computed_faithfully_ends_with_code_one(
     ],
 )
 def test_wrong_usage_ends_with_code_two(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+
     with pytest.raises(SystemExit, match=r"^2$"):
         cli.main(arguments)
 
     assert message in capsys.readouterr().err
+
+
+def test_a_bundle_that_is_not_there_is_told_as_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.main([str(tmp_path / "bundle"), "--precision", "int8"])
+
+    assert 2 == code
+    assert f"error: no such run or bundle: got {tmp_path}" in capsys.readouterr().err
 
 
 def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:

@@ -314,6 +314,7 @@ def test_the_command_ends_with_calibration_and_parity(
         "Ranges from 16 images of tints; thresholds carried over to this build's own scores, "
         f"on {part}." in text
     )
+    assert "So few images hardly show the ranges: on 32 or more a narrow build is" in text
     assert f" of {part} differ from onnxruntime fp32's; right on " in text
     size = build(out, "int8").plain.file.size
     assert f"plain      {size / 1e3:7.1f} kB" in text

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from calexnet.errors import (
     RuntimeUnavailableError,
     StorageError,
 )
-from calexnet.export import cli, export_bundle, export_run, segments, tflite
+from calexnet.export import cli, export_bundle, export_run, narrow, segments, tflite
 from calexnet.export.targets import UNVERIFIED
 from calexnet.manifest import MANIFEST, FileRecord, Manifest
 from calexnet.storage import sha256
@@ -157,8 +158,17 @@ def test_a_bundle_without_portable_graphs_is_no_source(bundle: Path) -> None:
         export_bundle(bundle, target="tflite")
 
 
-def test_an_operator_outside_the_set_is_named_and_nothing_is_written(bundle: Path) -> None:
-    """In the last graph to be compiled: those before it are not left behind either."""
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda folder: export_bundle(folder, target="tflite"),
+        lambda folder: narrow.write_narrow(open_bundle(folder), "tflite", "int8", np.zeros(0)),
+    ],
+)
+def test_an_operator_outside_the_set_is_named_and_nothing_is_written(
+    bundle: Path, made: Callable[[Path], object]
+) -> None:
+    """In the last graph to be compiled, and before anything is quantised."""
     path = bundle / "onnxruntime" / "plain.onnx"
     model = onnx.load(path)
     node = next(node for node in model.graph.node if node.op_type == "Tanh")
@@ -172,7 +182,7 @@ def test_an_operator_outside_the_set_is_named_and_nothing_is_written(bundle: Pat
     with pytest.raises(
         ExportError, match=r"^Erf, node 'node_erf' of plain, cannot be written for tflite: got Erf"
     ):
-        export_bundle(bundle, target="tflite")
+        made(bundle)
 
     assert before == files_of(bundle.parent)
 
