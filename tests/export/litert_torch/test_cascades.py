@@ -1,4 +1,4 @@
-"""A cascade with operators that our own writer refuses, by Google's converter, end to end.
+"""A cascade by Google's converter, end to end.
 
 Needs litert-torch, 1.2 GB beside torch; skips without.
 """
@@ -35,7 +35,7 @@ LINES = (
 
 
 class Gelu(nn.Module):
-    """Layers with ONNX's Gelu, which calexnet does not write for TFLite."""
+    """A network of its own with six attach points."""
 
     def __init__(self) -> None:
         super().__init__()
