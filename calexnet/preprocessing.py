@@ -97,11 +97,13 @@ class Preprocessing:
         this size already, both sides are brought to it at once.
 
         Args:
-            images: Each uint8 ``(h, w, C)``.
+            images: Each uint8 ``(h, w, C)``; or one alone.
 
         Raises:
             InputError: One of them is no such image.
         """
+        if isinstance(images, np.ndarray) and images.ndim == 3:
+            images = images[None]
         way = self.resize or Resize(self.height, self.width)
         batch = [way(image) for image in images]
         wrong = next((image.shape for image in batch if image.shape != self.image_shape), None)
@@ -189,8 +191,8 @@ class Preprocessing:
     def _advice(self, array: NDArray[np.generic]) -> str:
         if array.shape == self.batch_shape():
             return "For a single image pass images[None]"
-        raw = array.dtype == np.uint8 and array.ndim == 4 and array.shape[3] == self.channels
-        if array.dtype == object or (raw and array.shape[1:] != self.image_shape):
+        raw = array.dtype == np.uint8 and array.ndim in (3, 4) and array.shape[-1] == self.channels
+        if array.dtype == object or (raw and array.shape[-3:] != self.image_shape):
             return (
                 "Pass cascade.resize(images): it brings raw images (height, width, "
                 f"{self.channels}) of any sizes into this form"

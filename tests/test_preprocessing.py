@@ -119,6 +119,7 @@ def test_a_strided_batch_is_made_contiguous() -> None:
         (RAW, "text", "<U4", "Pass images as a camera"),
         (RAW, None, r"object \(\)", "cascade.resize"),
         (RAW, [[1, 2], [3]], "images of several sizes", r"Pass cascade\.resize\(images\)"),
+        (RAW, np.zeros((5, 4, 2), np.uint8), r"uint8 \(5, 4, 2\)", r"cascade\.resize\(images\)"),
         (FLOAT, np.zeros((1, 4, 5, 2), np.uint8), "uint8", r"Pass cascade\.resize\(images\)"),
         (RAW, np.zeros((1, 2, 3, 2), complex), "complex128", "Pass images as a camera"),
         (FLOAT, np.zeros((2, 2, 3), np.float32), "float32", r"pass images\[None\]"),
@@ -161,6 +162,7 @@ def test_images_of_any_sizes_become_one_batch_in_the_recorded_way() -> None:
 
     assert np.array_equal([Resize(2, 3)(images[0]), images[1]], straight)
     assert np.array_equal([cropping(image) for image in images], cropped)
+    assert np.array_equal(straight[:1], RAW.resized(images[0]))
     assert (0, 2, 3, 2) == RAW.resized([]).shape
 
 
@@ -168,7 +170,7 @@ def test_what_cannot_be_brought_to_size_is_refused() -> None:
     with pytest.raises(InputError, match=r"^an image does not fit this cascade: got 3 channels; e"):
         RAW.resized([np.zeros((5, 5, 3), np.uint8)])
     with pytest.raises(InputError, match=r"^cannot resize what is no image: got uint8 \(5, 2\)"):
-        RAW.resized(np.zeros((5, 5, 2), np.uint8))
+        RAW.resized([np.zeros((5, 2), np.uint8)])
     with pytest.raises(
         InputError, match=r"^images are brought to another size: got 4; expected 3x"
     ):

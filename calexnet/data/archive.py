@@ -11,6 +11,9 @@ from pathlib import Path
 from calexnet.errors import InputError
 from calexnet.progress import Progress
 
+#: Bytes of one file; the largest of the published sets, CIFAR-100's, has 154 million.
+_LARGEST = 1 << 30
+
 _DAMAGE = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)
 
 
@@ -25,9 +28,9 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 read = 0
                 for member in tar:
-                    content = tar.extractfile(member) if wanted(member.name) else None
-                    if content is not None:
-                        yield member.name, content.read()
+                    if member.isreg() and wanted(member.name):
+                        _refuse_large(member)
+                        yield member.name, tar.extractfile(member).read()  # type: ignore[union-attr]
                     progress.advance((packed.tell() >> 20) - read)
                     read = packed.tell() >> 20
             # The checksum stands behind the last byte, where tar itself does not look.
@@ -40,6 +43,11 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
             expected="a whole .tar.gz",
             fix="Fetch it again",
         ) from problem
+
+
+def _refuse_large(member: tarfile.TarInfo) -> None:
+    if member.size > _LARGEST:
+        raise ValueError(f"{member.name} of {member.size} bytes")
 
 
 def _progress(path: Path) -> Progress:

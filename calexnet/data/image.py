@@ -77,7 +77,7 @@ def _opened(source: Path | BinaryIO, name: str | None) -> Iterator[Image]:
         if isinstance(source, Path) and source.exists() and not source.is_file():
             raise ValueError("no regular file")  # noqa: TRY301
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # of damaged EXIF, of large images
             with pillow.open(source, formats=_known(pillow)) as image:
                 yield image
     except (OSError, ValueError, SyntaxError, OverflowError, pillow.DecompressionBombError) as it:

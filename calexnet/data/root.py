@@ -60,7 +60,9 @@ class Root:
                 f"{name} is looked for in a folder, and none is named",
                 expected=f"--data-root DIR, or the environment variable {VARIABLE}",
             )
-        folder = Path(named)
+        folder = Path(named).expanduser()
+        if folder.name in forms and _exists(folder):
+            return folder  # the set itself is named, not where it lies
         for form in forms:
             if _exists(folder / form):
                 return folder / form

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from calexnet import data
-from calexnet.data import cifar10, cifar100
+from calexnet.data import archive, cifar10, cifar100
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
@@ -49,6 +49,18 @@ def test_an_archive_whose_names_begin_with_a_dot_is_the_same(tmp_path: Path) -> 
     image_sets.write_archive(tmp_path / cifar10.ARCHIVE.file, files)
 
     assert_is(data.load("cifar10", tmp_path), "cifar10", TEN)
+
+
+def test_a_file_in_an_archive_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_sets.write_cifar10_archive(tmp_path)
+    monkeypatch.setattr(archive, "_LARGEST", 10_000)
+
+    with pytest.raises(
+        InputError, match=r"got cifar-10-batches-bin/\S+ of 1\d\d\d\d bytes; expected a"
+    ):
+        data.load("cifar10", tmp_path)
 
 
 def test_a_named_set_is_brought_to_size(tmp_path: Path) -> None:

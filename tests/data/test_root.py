@@ -131,3 +131,16 @@ def test_the_data_command_fetches_when_asked(
 def test_a_root_with_a_name_that_cannot_be_is_told_like_a_missing_one() -> None:
     with pytest.raises(InputError, match=r"^cifar10 is not in n+: got no such folder; expected "):
         data.load("cifar10", Path("n" * 300))
+
+
+def test_the_root_may_be_the_set_itself_or_begin_with_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = image_sets.write_cifar10_archive(tmp_path)
+    folder = image_sets.write_folder(
+        tmp_path / "unpacked", cifar10.LAYOUT, image_sets.cifar10_files()
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    for named in (path, folder, Path("~")):
+        assert image_sets.TRAIN + image_sets.TEST == len(data.load("cifar10", named))
