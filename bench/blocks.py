@@ -99,6 +99,16 @@ class Blocks:
         values, draws = figures(self._usual_times)[:, 0], figures(self._drawn_times)
         return values, *statistics.widened_each(values, draws, self._usual_widening)
 
+    def halves(self) -> tuple[Blocks, Blocks]:
+        """Return every other block, and the rest; of too few blocks all of them, twice."""
+        if len(self.pace) < 2 * statistics.MIN_BLOCKS:
+            return self, self
+        ms = np.exp(self.times[:, None] + self.pace + self.rests)
+        return tuple(  # type: ignore[return-value]
+            told_apart(dict(zip(self.names, ms[:, start::2], strict=True)), self.seed)
+            for start in (0, 1)
+        )
+
     def swing(self) -> float:
         """Return how much slower the slowest block was than the fastest: 1 = not at all."""
         return float(np.exp(np.ptp(self.pace)))

@@ -24,7 +24,7 @@ from calexnet.bench.results import Report
 
 HEIGHT = 346
 LEFT, TOP, BOTTOM = 50, 112, 304
-#: How many times the tolerance the scale of what is lost reaches; worse ones lie on its edge.
+#: How many times what may be lost the scale of what is lost reaches; worse ones lie on its edge.
 REACH = 4
 
 _MARKS: dict[Kind, tuple[Callable[[float, float, str, str], str], str]] = {
@@ -40,7 +40,7 @@ def plot(report: Report) -> str:
     found = report.alternatives
     if not found:
         return ""
-    allowed = 100 * report.decision.tolerance
+    allowed = 100 * report.decision.max_drop
     changes = [-100 * one.drop.value for one in found]
     foot = -max(REACH * allowed, 1.0)
     head = max(1.1 * max(changes), -0.25 * foot)
@@ -52,7 +52,7 @@ def plot(report: Report) -> str:
     def y(change: float) -> float:
         return BOTTOM - (BOTTOM - TOP) * (max(change, foot) - foot) / (head - foot)
 
-    kept = f"keeps the accuracy: loses at most {at_most(report.decision.tolerance)}"
+    kept = f"keeps the accuracy: loses at most {at_most(report.decision.max_drop)}"
     rivals = any(_MARKS[one.kind][1] == "rival" for one in found)
     body = [
         text(EDGE, 16, "single images, 1 thread", "name"),
@@ -67,7 +67,10 @@ def plot(report: Report) -> str:
         *(across(LEFT, y(step), f"{step:+g}" if step else "0") for step in between(foot, head)),
         *(_foot(x(mark), f"{mark:g}") for mark in marks),
         text((LEFT + RIGHT) / 2, BOTTOM + 36, "ms an image (left is better)", "axis", "middle"),
-        *(_mark(one, x(one.ms), y(change)) for one, change in zip(found, changes, strict=True)),
+        *(
+            _mark(one, x(one.ms), y(change), report.decision.max_drop)
+            for one, change in zip(found, changes, strict=True)
+        ),
         *(
             f'<circle class="ring" cx="{x(one.ms):.1f}" cy="{y(change):.1f}" r="9"/>'
             for one, change in zip(found, changes, strict=True)
@@ -83,9 +86,9 @@ def _foot(x: float, label: str) -> str:
     return line + below(x, BOTTOM + 18, label)
 
 
-def _mark(one: Alternative, x: float, y: float) -> str:
+def _mark(one: Alternative, x: float, y: float, max_drop: float) -> str:
     draw, kind = _MARKS[one.kind]
-    return draw(x, y, kind if one.eligible else f"{kind} unclear", _words(one))
+    return draw(x, y, kind if one.keeps(max_drop) else f"{kind} unclear", _words(one))
 
 
 def _words(one: Alternative) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from calexnet.bench import statistics
 from calexnet.bench.decision_records import Alternative
 from calexnet.bench.figures import (
+    at_most,
     changed_between,
     counted,
     interval,
@@ -41,16 +42,15 @@ VERDICTS: dict[Verdict, str] = {
     "unclear": "unclear",
 }
 
-_ONE_POINT = 0.01
-
 
 def headline(
     amortisation: Sequence[AmortisationRow],
     crossover: Sequence[CrossoverRow],
     operating_points: Sequence[OperatingPointRow],
     accuracy: Accuracy,
+    max_drop: float,
 ) -> tuple[str, ...]:
-    """Return what the tables come to, a sentence each."""
+    """Return what the tables come to, a sentence each; `max_drop` is what may be lost, 0..1."""
     ratios = {_cell(row): row.ratio for row in amortisation}
     speeds = [
         f"With {setting_name(crossover, setting)}: {_verdicts(rows, ratios)}."
@@ -65,7 +65,7 @@ def headline(
         f"{percent(accuracy.plain)}: the cascade {change}."
     )
     unused = _unused_exit(operating_points)
-    points = one_point_sentences(operating_points)
+    points = affordable_sentences(operating_points, max_drop)
     return (*speeds, answered, *never_early(operating_points), *points, *unused)
 
 
@@ -182,13 +182,15 @@ def flip_sentences(crossover: Sequence[CrossoverRow]) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def one_point_sentences(operating_points: Sequence[OperatingPointRow]) -> tuple[str, ...]:
-    """Return the answer to "which margin costs me one point?", for every subject."""
+def affordable_sentences(
+    operating_points: Sequence[OperatingPointRow], max_drop: float
+) -> tuple[str, ...]:
+    """Return the fastest operating point that keeps the accuracy, for every subject."""
     sentences = []
     for subject in subjects(operating_points):
         rows = [row for row in operating_points if (row.target, row.precision) == subject]
         where = f"{' '.join(subject)}: " if len(subjects(operating_points)) > 1 else ""
-        sentences.append(where + _one_point(rows))
+        sentences.append(where + _affordable(rows, max_drop))
     return tuple(sentences)
 
 
@@ -236,19 +238,20 @@ def _no_flip(name: str, rows: Sequence[CrossoverRow]) -> str:
     return f"With {name} the verdict never flips: {'; '.join(found)}."
 
 
-def _one_point(rows: Sequence[OperatingPointRow]) -> str:
-    """Return the fastest of `rows` that lose at most one point, in a sentence or two."""
-    affordable = [row for row in rows if row.change >= -_ONE_POINT]
-    if not affordable:
-        return "Every operating point loses more than one point of accuracy."
-    best = min(affordable, key=lambda row: row.ratio)
+def _affordable(rows: Sequence[OperatingPointRow], max_drop: float) -> str:
+    """Return the fastest of `rows` that is certified, in a sentence or two."""
+    sure = [row for row in rows if row.keeps]
+    if not sure:
+        lost = [row for row in rows if row.keeps is False]
+        verb = "surely loses more" if len(lost) == len(rows) else "is certified to lose so little"
+        who = "Every" if len(lost) == len(rows) else "No"
+        return f"At most {at_most(max_drop)} may be lost. {who} operating point {verb}."
+    best = min(sure, key=lambda row: row.ratio)
     sentence = (
-        f"Of the operating points that lose at most one point of accuracy, {best.name} is the "
-        f"fastest: ratio {ratio(best.ratio)}, and it "
+        f"Of the operating points that are certified to lose at most {at_most(max_drop)} of "
+        f"accuracy, {best.name} is the fastest: ratio {ratio(best.ratio)}, and it "
         f"{changed_between(best.change, best.change_low, best.change_high)}."
     )
-    if best.change_low < -_ONE_POINT:
-        sentence += " So the loss may be larger than that point."
     if best.verdict != "cascade":
         sentence += " It is not clearly faster than plain."
     return sentence

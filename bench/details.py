@@ -16,8 +16,8 @@ from calexnet.bench import (
     time_tables,
 )
 from calexnet.bench.conclusions import (
+    affordable_sentences,
     layout_sentences,
-    one_point_sentences,
     prediction_sentences,
     setting_name,
 )
@@ -115,7 +115,7 @@ def _points(report: Report, subject: tuple[str, str]) -> str:
         return ""
     table = time_tables.operating_points(report)
     kept = tuple(column for column in table.columns if column.title in time_tables.POINT_COLUMNS)
-    notes = (table.notes[-1], *one_point_sentences(rows))
+    notes = (table.notes[-1], *affordable_sentences(rows, report.decision.max_drop))
     return (
         f"<h3>{escape(table.title)}</h3>\n"
         + markup.paragraphs(notes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import floor, log10
 
+from calexnet.bench.decision_records import ClassDrop
 from calexnet.bench.interval import Interval
 
 MISSING = "n/a"
@@ -105,6 +106,11 @@ def interval(show: Callable[[float], str], middle: float, low: float, high: floa
 def estimate(show: Callable[[float], str], found: Interval) -> str:
     """Return a figure with its interval as it is shown."""
     return interval(show, found.value, found.low, found.high)
+
+
+def worst_points(found: ClassDrop) -> str:
+    """Return what the worst class gains (+) or loses (-), in points."""
+    return interval(points, -found.drop.value, -found.drop.high, -found.drop.low)
 
 
 def counted(count: int, noun: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calexnet.bench import latency, prediction, results, statistics, time_records
+from calexnet.bench import classes, latency, prediction, results, statistics, time_records
 from calexnet.bench.blocks import Blocks
 from calexnet.bench.energy_records import EnergyComparison, EnergyCrossoverRow
 from calexnet.bench.energy_rows import (
@@ -90,6 +90,9 @@ class Findings:
             change_high=change.high,
             plain_right_only=int((plain_right & ~ours_right).sum()),
             cascade_right_only=int((~plain_right & ours_right).sum()),
+            plain_balanced=classes.balanced(truth, plain_right),
+            cascade_balanced=classes.balanced(truth, ours_right),
+            worst_class=classes.worst_class(truth, plain_right, ours_right, self.of.classes),
         )
 
     def _amortisation(self, grid: Grid, threads: int, batch: int) -> time_records.AmortisationRow:
@@ -330,7 +333,8 @@ class Findings:
         exits = self.of.at(point)
         right = exits.labels == self.of.test.truth
         accuracy = statistics.share(int(right.sum()), len(right))
-        change = statistics.paired_change(self.of.plain_labels == self.of.test.truth, right)
+        truth, plain = self.of.test.truth, self.of.plain_labels == self.of.test.truth
+        change = statistics.paired_change(plain, right)
         cost = blocks.compare(
             self.of.prefix + plain_at(1), self.of.prefix + self.of.timed_as(point)
         )
@@ -345,6 +349,9 @@ class Findings:
             change=change.value,
             change_low=change.low,
             change_high=change.high,
+            balanced=classes.balanced(truth, right),
+            worst_class=classes.worst_class(truth, plain, right, self.of.classes),
+            keeps=None,
             exit_rates=exits.rates,
             macs=self.of.macs.expected(exits.rates),
             macs_own_head=self.of.macs.expected(exits.rates, own_head_only=True),

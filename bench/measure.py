@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bench import (
-    decision,
     latency,
     results,
     time_records,
     validity,
 )
-from calexnet.bench.alternatives import Contender, compare_contenders, of_rival, of_subject, ratios
+from calexnet.bench.alternatives import Contender, Rules, decided, of_rival, of_subject
 from calexnet.bench.blocks import told_apart
 from calexnet.bench.conditions import Watch
 from calexnet.bench.counts import count_rows
+from calexnet.bench.decision_records import Alternative
 from calexnet.bench.energy_records import EnergyComparison
 from calexnet.bench.energy_rows import EnergySection
 from calexnet.bench.figures import counted
@@ -35,7 +35,7 @@ from calexnet.bench.memory_records import NETWORKS, MemoryRow
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
 from calexnet.bench.rivals import Rival, open_rivals
-from calexnet.bench.schedule import Outlook, Schedule, schedule
+from calexnet.bench.schedule import LEAST_BLOCKS, Outlook, Schedule, schedule
 from calexnet.bench.settings import flips
 from calexnet.bench.settling import Settled, settle
 from calexnet.bench.subject import Images, Load, Subject, Timing
@@ -44,6 +44,7 @@ from calexnet.bench.validity_records import Validity
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
+from calexnet.devices import limits
 from calexnet.devices.base import Device, DeviceState
 from calexnet.devices.pacing import RealTime, Time
 from calexnet.errors import InputError, RuntimeUnavailableError
@@ -52,6 +53,8 @@ from calexnet.progress import Progress, track
 from calexnet.runtimes.loading import load_runner, require_build, runtime_packages
 from calexnet.runtimes.runner import Runner
 
+#: By how much a run may be late, of other work on the machine, before it ends with fewer blocks.
+_LATE = 1.2
 #: What a process takes to start and to import a runtime.
 _CHILD_S = 1.0
 
@@ -164,7 +167,7 @@ class _Benchmark:
         self.method = replace(self.method, blocks=planned.blocks)
         self.settled = self._settle()
         return {
-            threads: self._timing(threads, mine, planned.calls, journal, watch)
+            threads: self._timing(threads, mine, planned, journal, watch)
             for threads, mine in work.items()
         }
 
@@ -227,7 +230,7 @@ class _Benchmark:
         self,
         threads: int,
         work: Mapping[str, Work],
-        calls: Mapping[str, int],
+        planned: Schedule,
         journal: Journal,
         watch: Watch,
     ) -> Timing:
@@ -235,7 +238,8 @@ class _Benchmark:
         known = journal.blocks(group)
         blocks = self.method.blocks
         tasks = {
-            name: one.task(calls[_in_group(threads, name)], blocks) for name, one in work.items()
+            name: one.task(planned.calls[_in_group(threads, name)], blocks)
+            for name, one in work.items()
         }
         with Progress(f"{group}, {len(tasks)} tasks, blocks", blocks) as progress:
             progress.advance(len(known))
@@ -244,7 +248,15 @@ class _Benchmark:
                 journal.add(group, block, watch.look())
                 progress.advance()
 
-            spent = interleave(tasks, self.method, known=known, after_block=after_block)
+            allowed = _LATE * sum(planned.task_s[_in_group(threads, name)] for name in work)
+            until = self.method.time.now() + allowed
+
+            def enough(blocks: int) -> bool:
+                return blocks >= LEAST_BLOCKS and self.method.time.now() > until
+
+            spent = interleave(
+                tasks, self.method, known=known, after_block=after_block, enough=enough
+            )
         series = {name: one.ms() for name, one in spent.items()}
         return Timing(told_apart(series, self.plan.seed), spent)
 
@@ -262,12 +274,20 @@ class _Benchmark:
     ) -> Report:
         first = found[0]
         blocks = timings[1].blocks
-        alternatives = compare_contenders(contenders, self.test.truth, blocks, self.plan.max_drop)
-        decided = decision.decide(alternatives, ratios(contenders, blocks), self.plan.max_drop)
+        rules = Rules(
+            self.plan.max_drop,
+            self.bundle.manifest.classes,
+            limits.features(self.device.system),
+        )
+        alternatives, decision = decided(contenders, self.test.truth, blocks, rules)
         energy_rows = tuple(row for one in energy for row in one.rows)
         amortisation = tuple(row for one in found for row in one.amortisation)
         crossover = tuple(row for one in found for row in one.crossover)
-        points = tuple(row for one in found for row in one.operating_points)
+        points = tuple(
+            replace(row, keeps=_keeps(row, alternatives, self.plan.max_drop))
+            for one in found
+            for row in one.operating_points
+        )
         layouts = tuple(row for one in found for row in one.layouts)
         foretold = [
             row
@@ -277,7 +297,7 @@ class _Benchmark:
         return Report(
             schema=results.SCHEMA,
             validity=judged,
-            decision=decided,
+            decision=decision,
             bundle=self._bundle_record(),
             data=self._data_record(),
             device=self.record,
@@ -299,7 +319,7 @@ class _Benchmark:
             gathers=tuple(row for one in found for row in one.gathers),
             flops=first.flops,
             energy=energy_rows,
-            provenance=self._provenance(energy[0].kinds(), resumed),
+            provenance=self._provenance(energy[0].kinds(), len(blocks.pace), resumed),
             samples=self._sample_rows(timings),
             exit_energy=tuple(row for one in energy for row in one.exits),
             energy_crossover=tuple(
@@ -437,13 +457,15 @@ class _Benchmark:
             sha256=None if self.plan.all_samples else digest,
         )
 
-    def _provenance(self, kinds: Mapping[str, str], resumed: int) -> results.Provenance:
+    def _provenance(
+        self, kinds: Mapping[str, str], blocks: int, resumed: int
+    ) -> results.Provenance:
         return results.Provenance(
             versions=_versions("calexnet", "numpy", *self._packages()),
             command=self.plan.command,
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(monotonic() - self.start_s, 1),
-            blocks=self.method.blocks,
+            blocks=blocks,
             clock=self.method.stopwatch.name,
             providers={s.prefix.strip(): s.runner.provider for s in self.subjects},
             load=str(self.plan.load),
@@ -500,6 +522,15 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
     if not asked:  # said as loading says it
         load_runner(bundle, plan.target, plan.precision)
     return usable, left_out
+
+
+def _keeps(
+    point: time_records.OperatingPointRow, networks: Sequence[Alternative], max_drop: float
+) -> bool | None:
+    """Return whether the cascade keeps the accuracy at an operating point, in segments."""
+    key = point.target, point.precision, point.name
+    found = [n for n in networks if (n.target, n.precision, n.operating_point) == key]
+    return found[-1].keeps(max_drop)  # the one in one file comes before
 
 
 def _in_group(threads: int, name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from calexnet.bench.counts import CountRow
-from calexnet.bench.decision_records import Alternative, Decision
+from calexnet.bench.decision_records import Alternative, ClassDrop, Decision
 from calexnet.bench.energy_records import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.memory_records import MemoryRow
 from calexnet.bench.rival_records import RivalRecord
@@ -52,6 +52,9 @@ class Accuracy:
     change_high: float
     plain_right_only: int
     cascade_right_only: int
+    plain_balanced: float
+    cascade_balanced: float
+    worst_class: ClassDrop
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,17 @@ class Schedule:
     Attributes:
         blocks: How many.
         calls: By task, that count in a block.
-        seconds: That all of it takes, what runs once ahead of the blocks too.
+        task_s: By task, seconds that it takes in all blocks and in one round ahead of them.
     """
 
     blocks: int
     calls: dict[str, int]
-    seconds: float
+    task_s: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return sum(self.task_s.values())
 
 
 def calls_within(seconds: float, once_s: float) -> int:
@@ -50,7 +55,8 @@ def schedule(once_s: Mapping[str, float], seconds: float, blocks: int) -> Schedu
     kept = min(blocks, max(LEAST_BLOCKS, int(seconds / least) - 1))
     slot = _slot(once_s, seconds / (kept + 1))
     calls = {name: calls_within(slot, once) for name, once in once_s.items()}
-    return Schedule(kept, calls, (kept + 1) * _block_s(once_s, slot))
+    task_s = {name: (kept + 1) * (calls[name] + 1) * once for name, once in once_s.items()}
+    return Schedule(kept, calls, task_s)
 
 
 def _slot(once_s: Mapping[str, float], block_s: float) -> float:

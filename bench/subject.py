@@ -99,8 +99,10 @@ class Subject:
     Attributes:
         names: Of target and precision, as rows begin.
         prefix: Of its tasks' names.
+        classes: Their names.
         point: The operating point that tables are about.
         points: All of them.
+        plain_counts: What its plain answered otherwise than the reference on calibration samples.
         loading_s: That loading it took, on one thread setting.
     """
 
@@ -108,6 +110,7 @@ class Subject:
         self, bundle: Bundle, build: Compiled, test: Images, plan: BenchPlan, load: Load
     ) -> None:
         self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
+        self.classes = bundle.manifest.classes
         self.prefix = f"{build.target} {build.precision} "
         begun = monotonic()
         self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}
@@ -119,6 +122,7 @@ class Subject:
         self.one_file = {} if beside is None else {t: load(beside, t) for t in self.runners}
         self.point = bundle.manifest.operating_point(plan.operating_point, build)
         self.points = bundle.manifest.points_of(build)
+        self.plain_counts = bundle.manifest.plain_counts_of(build)
 
     # What it answers.
 

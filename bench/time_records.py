@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from calexnet.bench.decision_records import ClassDrop
 from calexnet.bench.interval import Interval
 
 Verdict = Literal["cascade", "plain", "unclear"]
@@ -125,6 +126,10 @@ class OperatingPointRow:
         change: Accuracy minus the backbone's on the same images.
         change_low: Lower end of its paired interval.
         change_high: Upper end.
+        balanced: Mean over the classes of the cascade's accuracy on each.
+        worst_class: The class that loses most against the backbone.
+        keeps: Whether it is certified to lose no more than may be lost against the reference:
+            ``False`` if it surely loses more, ``None`` if that is not sure.
         exit_rates: Share of images at each exit.
         macs: Mean MACs an image, all visited heads counted.
         macs_own_head: The same with only the head that the image leaves by.
@@ -150,6 +155,9 @@ class OperatingPointRow:
     change: float
     change_low: float
     change_high: float
+    balanced: float
+    worst_class: ClassDrop
+    keeps: bool | None
     exit_rates: tuple[float, ...]
     macs: float
     macs_own_head: float

@@ -10,9 +10,9 @@ from typing import Any
 from calexnet.bench.conclusions import (
     UNTOLD,
     VERDICTS,
+    affordable_sentences,
     flip_sentences,
     layout_sentences,
-    one_point_sentences,
     prediction_noise,
     prediction_sentences,
 )
@@ -26,6 +26,7 @@ from calexnet.bench.figures import (
     ratio,
     signed_percent,
     significant,
+    worst_points,
 )
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import Report
@@ -123,6 +124,7 @@ POINTS = "How strict should the exits be?"
 POINT_COLUMNS = (
     "Operating point",
     "Accuracy gained or lost, points",
+    "Worst class, points",
     "Ratio",
     "Verdict",
     "Accuracy",
@@ -138,12 +140,14 @@ def operating_points(report: Report) -> Table[OperatingPointRow]:
         Column("Operating point", _point_name, "word"),
         Column("Setting", lambda row: f"{row.setting:g}"),
         Column("Accuracy gained or lost, points", _change),
+        Column("Worst class, points", _worst, "prose"),
         _RATIO,
         _VERDICT,
         Column(
             "Accuracy",
             lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
         ),
+        Column("Balanced accuracy", lambda row: percent(row.balanced)),
         Column("Plain, ms", lambda row: significant(row.plain_ms)),
         Column("Cascade, ms", lambda row: significant(row.ms)),
         Column("Leave at each exit, %", _exit_rates),
@@ -152,7 +156,7 @@ def operating_points(report: Report) -> Table[OperatingPointRow]:
         Column("MACs, own head", lambda row: amount(row.macs_own_head)),
     )
     notes = (
-        *one_point_sentences(report.operating_points),
+        *affordable_sentences(report.operating_points, report.decision.max_drop),
         f"{POINT} {meaning(report.operating_points)} Single images, one thread; accuracy is "
         "against plain of the same target and precision, on the same images.",
     )
@@ -314,6 +318,10 @@ def _break_even(row: CrossoverRow) -> str:
     low, high = row.break_even_low, row.break_even_high
     ends = f"({percent(low)} to {'never' if high is None else percent(high)})"
     return f"0.0 %, always pays {ends}" if rate == 0 else f"{percent(rate)} {ends}"
+
+
+def _worst(row: OperatingPointRow) -> str:
+    return f"{row.worst_class.name} {worst_points(row.worst_class)}"
 
 
 def _point_name(row: OperatingPointRow) -> str:

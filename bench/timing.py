@@ -227,6 +227,7 @@ def interleave(
     *,
     known: Sequence[Block] = (),
     after_block: Callable[[Block], None] = lambda block: None,
+    enough: Callable[[int], bool] = lambda blocks: False,
 ) -> dict[str, Spent]:
     """Run every task once a block, in random order, and return what each spent.
 
@@ -239,6 +240,7 @@ def interleave(
         method: How.
         known: Blocks of an earlier run that are taken as they are; only the rest is timed.
         after_block: Called with each block that was timed, outside what is timed.
+        enough: Given how many blocks there are, tells whether to end before all were timed.
     """
     spent = {name: Spent(task.images) for name, task in tasks.items()}
     for block in known:
@@ -252,6 +254,8 @@ def interleave(
             block = _block(tasks, method, number)
             _add(spent, block)
             after_block(block)
+            if enough(number + 1):
+                break
     return spent
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import ceil, floor
 
 from calexnet.bench import conclusions
-from calexnet.bench.decision_records import Alternative, Decision, Kind
+from calexnet.bench.decision_records import Alternative, Certificate, Decision, Kind
 from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.figures import (
     at_most,
     changed,
     changed_between,
+    counted,
     interval,
+    percent,
     ratio,
     significant,
     time_against,
@@ -35,7 +38,11 @@ def headline(report: Report) -> tuple[str, ...]:
         sentence(decided, networks, report.validity),
         *reasons(decided, networks),
         *conclusions.headline(
-            report.amortisation, report.crossover, report.operating_points, report.accuracy
+            report.amortisation,
+            report.crossover,
+            report.operating_points,
+            report.accuracy,
+            decided.max_drop,
         ),
         *conclusions.slower_precisions(networks),
         *conclusions.layout_sentences(report.layouts),
@@ -54,7 +61,7 @@ def sentence(decision: Decision, alternatives: Sequence[Alternative], validity: 
     if best is None:  # a report that was cut by hand
         return f"{doubt}{_upper(decision.choice)}: {decision.name}."
     if decision.choice == "unclear":
-        return f"{doubt}It is unclear what to ship: {_unclear(decision, best, alternatives)}."
+        return f"{doubt}It is unclear what to ship: {_unclear(decision, best)}."
     numbers = [f"{significant(best.ms)} ms an image"] if validity.counts("time") else []
     if decision.ratio is not None:
         numbers.append(time_against(decision.ratio.value, str(decision.against)))
@@ -71,8 +78,8 @@ def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[st
     doubt, lossy = (_find(name, alternatives) for name in (decision.doubt, decision.lossy))
     return (
         _won(best, alternatives[0], rival, decision.ratio),
-        *([] if doubt is None else [_doubt(doubt, best, decision.tolerance)]),
-        *([] if lossy is None else [_lossy(lossy, decision.tolerance)]),
+        *([] if doubt is None else [_doubt(doubt, best, decision)]),
+        *([] if lossy is None else [_lossy(lossy, decision.max_drop)]),
     )
 
 
@@ -80,37 +87,53 @@ def _find(name: str | None, alternatives: Sequence[Alternative]) -> Alternative 
     return next((one for one in alternatives if one.name == name), None)
 
 
-def _unclear(decision: Decision, best: Alternative, alternatives: Sequence[Alternative]) -> str:
+def _unclear(decision: Decision, best: Alternative) -> str:
     said = (
         f"the likeliest is {_named(best)} with {significant(best.ms)} ms an image and {_kept(best)}"
     )
-    if decision.ratio is not None and decision.ratio.high >= 1:
-        against = time_against(decision.ratio.value, str(decision.against))
-        reach = time_change(decision.ratio.high)
-        return f"{said}, {against}, but it may as well take {reach}"
-    other = _find(decision.doubt, alternatives)
-    if other is None:
+    if decision.ratio is None:
         return said
-    return (
-        f"{said}, but {_named(other)} at {significant(other.ms)} ms is faster, and whether it "
-        "keeps the accuracy is not sure"
-    )
+    against = time_against(decision.ratio.value, str(decision.against))
+    return f"{said}, {against}, but it may as well take {time_change(decision.ratio.high)}"
 
 
 def _kept(best: Alternative) -> str:
     """Return what becomes of the accuracy, as a noun."""
+    if best.certificate.standing == "reference":
+        return "no accuracy lost"
     verb, _, size = changed(-best.drop.value).partition(" ")
-    return (
+    here = (
         "no accuracy lost"
         if size == "nothing"
         else (f"{size} of accuracy {'gained' if verb == 'gains' else 'lost'}")
     )
+    return (
+        f"{here} on {counted(best.certificate.test.images, 'image')} ({_bound(best.certificate)})"
+    )
+
+
+def _bound(found: Certificate) -> str:
+    """Return what is certified."""
+    upper = found.upper or 0.0
+    sure = f"with {percent(1 - found.alpha)} confidence"
+    if upper < 0:
+        return f"{sure} at least {at_most(_up(-upper, floor))} gained"
+    return f"{sure} at most {at_most(_up(upper, ceil))} lost"
+
+
+def _up(share: float, towards: Callable[[float], int]) -> float:
+    """Return a share in tenths of a point, rounded to the safe side."""
+    return towards(round(1000 * share, 9)) / 1000
 
 
 def _won(
     best: Alternative, reference: Alternative, rival: Alternative | None, against: Interval | None
 ) -> str:
-    accuracy = "is the reference for accuracy" if best is reference else _change(best.drop)
+    accuracy = (
+        "is the reference for accuracy"
+        if best is reference
+        else f"{_change(best)}, {_bound(best.certificate)}"
+    )
     said = f"{_upper(_named(best))} takes {significant(best.ms)} ms an image and {accuracy}"
     if rival is None or against is None:
         return f"{said}; no network of another kind keeps the accuracy."
@@ -121,26 +144,34 @@ def _won(
     )
 
 
-def _doubt(one: Alternative, best: Alternative, tolerance: float) -> str:
+def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
+    """Return what is faster and not certified, and how many images would tell."""
+    images = one.certificate.test.images
+    tell = (
+        "More images like these would not tell."
+        if decision.needed is None
+        else f"About {decision.needed:,} test images like these would tell; there are {images:,}."
+        if decision.needed > images
+        else "It was not tested, for the chain of tests ended before it."
+    )
     return (
         f"{_upper(_named(one))} would be faster still, {significant(one.ms)} against "
         f"{significant(best.ms)} ms, but whether it keeps the accuracy is not sure: it "
-        f"{_change(one.drop)}, and at most {at_most(tolerance)} may be lost. More test images "
-        "would tell."
+        f"{_change(one)}, and at most {at_most(decision.max_drop)} may be lost. {tell}"
     )
 
 
-def _lossy(one: Alternative, tolerance: float) -> str:
+def _lossy(one: Alternative, max_drop: float) -> str:
     return (
         f"{_upper(_named(one))} is faster at {significant(one.ms)} ms, but "
-        f"{changed(-one.drop.value)}, more than {at_most(tolerance)}."
+        f"{changed(-one.drop.value)}, more than {at_most(max_drop)}."
     )
 
 
-def _change(drop: Interval) -> str:
-    if drop.low == drop.high == 0:
-        return "answers every image as the reference does"
-    return changed_between(-drop.value, -drop.high, -drop.low)
+def _change(one: Alternative) -> str:
+    if one.certificate.test.apart == 0:
+        return "is right and wrong on the very images that the reference is"
+    return changed_between(-one.drop.value, -one.drop.high, -one.drop.low)
 
 
 def _named(one: Alternative) -> str:

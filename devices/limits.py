@@ -1,4 +1,4 @@
-"""What is put between this process and a processor of its own: an emulator, or a quota.
+"""What a process really has of a processor: an emulator or a quota in between, instruction sets.
 
 A quota is that of a control group (``cpu.max`` of version 2, ``cpu.cfs_quota_us`` of version 1), as
 containers have it. A process that has used up its share of a period stands still until the next
@@ -25,6 +25,12 @@ _FAMILIES = {
     "aarch64": ("aarch64", "arm64", "armv8l", "armv7l"),
     "arm": ("armv7l", "armv6l", "armv5tel"),
 }
+#: Of x86, then of Arm.
+_FEATURES = (
+    *("sse4_1", "avx", "f16c", "fma", "avx2", "avx512f", "avx512_vnni", "avx_vnni"),
+    *("avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
+    *("neon", "asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,15 @@ def emulated(system: System, machine: str | None = None) -> str | None:
         return None
     told = (machine or platform.machine()).lower()
     return None if told in _FAMILIES[kind[1]] else kind[1]
+
+
+def features(system: System) -> tuple[str, ...]:
+    """Return the processor's instruction sets that runtimes choose their kernels by.
+
+    Two processors that have the same ones give the same answers; others may round otherwise.
+    """
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", system.text("/proc/cpuinfo") or "", re.M)
+    return tuple(word for word in _FEATURES if found and word in found[1].split())
 
 
 def _version_2(system: System) -> Iterator[Quota]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from calexnet.bench.decision_records import Alternative, Decision
+from calexnet.bench.decision_records import Alternative, Certificate, ClassDrop, Decision
 from calexnet.bench.energy_records import EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.interval import Interval
 from calexnet.bench.results import (
@@ -33,6 +33,7 @@ from calexnet.bench.time_records import (
     WorstRow,
 )
 from calexnet.bench.validity_records import Breach, Claim, Conditions, Span, Validity
+from calexnet.certify import Counts
 from calexnet.costs import Macs
 from calexnet.devices.base import Clock, DeviceRecord, DeviceState
 
@@ -69,20 +70,22 @@ CROSSOVER = (
     CrossoverRow(*SUBJECT, 8, 1, None, 0.98, None, 0.625, "plain"),
     CrossoverRow(*SUBJECT, 1, 4, 0.0, 0.0, 0.04, 0.625, "cascade"),
 )
+#: Of ten classes, the one that loses most.
+WORST_CLASS = ClassDrop("cat", 200, Interval(0.03, -0.005, 0.085))
 POINTS = (
     OperatingPointRow(
         *SUBJECT, "margin-0", 0.0, False,
-        0.912, 0.899, 0.924, -0.001, -0.004, 0.002, (0.1, 0.15, 0.75),
+        0.912, 0.899, 0.924, -0.001, -0.004, 0.002, 0.911, WORST_CLASS, True, (0.1, 0.15, 0.75),
         480e6, 470e6, 0.96, 1, 1, 20.0, 19.8, 0.99, 0.97, 1.01, "unclear",
     ),
     OperatingPointRow(
         *SUBJECT, "margin-0.02", 0.02, True,
-        0.905, 0.891, 0.918, -0.008, -0.013, -0.003, (0.4, 0.225, 0.375),
+        0.905, 0.891, 0.918, -0.008, -0.013, -0.003, 0.9, WORST_CLASS, True, (0.4, 0.225, 0.375),
         300e6, 290e6, 0.6, 1, 1, 20.0, 12.4, 0.62, 0.6, 0.64, "cascade",
     ),
     OperatingPointRow(
         *SUBJECT, "margin-0.1", 0.1, False,
-        0.88, 0.865, 0.894, -0.033, -0.041, -0.025, (0.6, 0.25, 0.15),
+        0.88, 0.865, 0.894, -0.033, -0.041, -0.025, 0.86, WORST_CLASS, False, (0.6, 0.25, 0.15),
         200e6, 190e6, 0.4, 1, 1, 20.0, 9.0, 0.45, 0.43, 0.47, "cascade",
     ),
 )  # fmt: skip
@@ -94,22 +97,31 @@ EXITS = (
 ALTERNATIVES = (
     Alternative(
         "plain on onnxruntime fp32", "plain", *SUBJECT, None,
-        Interval(0.913, 0.9, 0.925), Interval(0.0, 0.0, 0.0), 20.0, Interval(1.0, 1.0, 1.0), True,
+        Interval(0.913, 0.9, 0.925), 0.91, Interval(0.0, 0.0, 0.0),
+        ClassDrop("plane", 200, Interval(0.0, -0.02, 0.02)), 20.0, Interval(1.0, 1.0, 1.0),
+        Certificate("reference", None, 0.025, Counts(500, 0, 0), Counts(2000, 0, 0)),
     ),
     Alternative(
         "the cascade on onnxruntime fp32 at margin-0.02", "cascade", *SUBJECT, "margin-0.02",
-        Interval(0.905, 0.891, 0.918), Interval(0.008, 0.003, 0.013), 12.4,
-        Interval(0.62, 0.6, 0.64), True,
+        Interval(0.905, 0.891, 0.918), 0.9, Interval(0.008, 0.003, 0.013), WORST_CLASS, 12.4,
+        Interval(0.62, 0.6, 0.64),
+        Certificate(
+            "passed", 1, 0.025, Counts(500, 4, 2), Counts(2000, 31, 15), 0.0002, 0.0143,
+        ),
     ),
     Alternative(
         "the cascade on onnxruntime fp32 at margin-0.1", "cascade", *SUBJECT, "margin-0.1",
-        Interval(0.88, 0.865, 0.894), Interval(0.033, 0.025, 0.041), 9.0,
-        Interval(0.45, 0.43, 0.47), False,
+        Interval(0.88, 0.865, 0.894), 0.86, Interval(0.033, 0.025, 0.041), WORST_CLASS, 9.0,
+        Interval(0.45, 0.43, 0.47),
+        Certificate(
+            "failed", 2, 0.025, Counts(500, 20, 2), Counts(2000, 76, 10), 0.99, 0.043,
+        ),
     ),
     Alternative(
         f"net {HOSTILE}.onnx", "smaller model", "onnxruntime", "", None,
-        Interval(0.897, 0.883, 0.91), Interval(0.016, 0.008, 0.024), 7.0,
-        Interval(0.35, 0.34, 0.36), None,
+        Interval(0.897, 0.883, 0.91), 0.89, Interval(0.016, 0.008, 0.024), WORST_CLASS, 7.0,
+        Interval(0.35, 0.34, 0.36),
+        Certificate("failed", 1, 0.025, None, Counts(2000, 52, 20), 0.16, 0.0243),
     ),
 )  # fmt: skip
 RIVALS = (
@@ -120,7 +132,7 @@ RIVALS = (
 )  # fmt: skip
 DECISION = Decision(
     "cascade", "the cascade on onnxruntime fp32 at margin-0.02", 0.02, "plain on onnxruntime fp32",
-    Interval(0.62, 0.6, 0.64),
+    Interval(0.62, 0.6, 0.64), (5, 4), needed=9100,
     doubt=f"net {HOSTILE}.onnx", lossy="the cascade on onnxruntime fp32 at margin-0.1",
 )  # fmt: skip
 ABSOLUTE: tuple[Claim, ...] = ("time", "percentile", "energy")
@@ -222,7 +234,9 @@ def sample_report(**changes: Any) -> Report:
             DeviceState(0.31, (Clock("cpu0-3", 2400.0),)),
             unreadable={"temperature": "no sensor <here>"},
         ),
-        accuracy=Accuracy(*SUBJECT, 2000, 0.913, 0.905, -0.008, -0.013, -0.003, 31, 15),
+        accuracy=Accuracy(
+            *SUBJECT, 2000, 0.913, 0.905, -0.008, -0.013, -0.003, 31, 15, 0.91, 0.9, WORST_CLASS,
+        ),
         amortisation=AMORTISATION,
         crossover=CROSSOVER,
         flips=(Flip(*SUBJECT, 1, 2, "cascade", 8, "plain"),),

@@ -80,7 +80,7 @@ def test_the_chosen_one_is_ringed() -> None:
 
 
 def test_no_tolerance_and_nothing_to_choose_from_can_be_drawn() -> None:
-    strict = replace(sample_report().decision, tolerance=0.0)
+    strict = replace(sample_report().decision, max_drop=0.0)
     ElementTree.fromstring(choices.plot(sample_report(decision=strict)))
     assert choices.plot(sample_report(alternatives=())) == ""
 

@@ -402,7 +402,11 @@ def test_the_decision(priced: Report) -> None:
     assert exact(5.5) == rows[None].ms
     assert exact(6.375) == rows[STRICT].ms
     assert exact(1.5) == rows[LOOSE].ms
-    assert (True, True, False) == tuple(rows[p].eligible for p in (None, STRICT, LOOSE))
+    standings = [rows[point].certificate.standing for point in (None, STRICT, LOOSE)]
+    assert ["reference", "no use"] == standings[:2]
+    assert standings[2] in ("failed", "not reached")
+    assert (True, False) == (rows[None].keeps(0.01), rows[LOOSE].keeps(0.01))
+    assert rows[STRICT].keeps(0.01) is None, "it was not tested: it is slower than the reference"
     assert exact(6.375 / 5.5) == rows[STRICT].ratio.value
 
 

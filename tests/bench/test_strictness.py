@@ -49,5 +49,5 @@ def test_no_report_speaks_of_another_rules_setting(kind: str) -> None:
 
 def test_the_hint_about_an_unused_exit_is_the_rules_own() -> None:
     idle = replace(POINTS[1], name="threshold-0.9", setting=0.9, exit_rates=(0.0, 0.6, 0.4))
-    said = headline(AMORTISATION, CROSSOVER, (idle,), sample_report().accuracy)[-1]
+    said = headline(AMORTISATION, CROSSOVER, (idle,), sample_report().accuracy, 0.02)[-1]
     assert "try a lower threshold, or train" in said

@@ -86,9 +86,11 @@ def test_operating_points_show_every_figure() -> None:
         "margin-0.02 (default)",
         "0.02",
         "-0.8 (-1.3 to -0.3)",
+        "cat -3.0 (-8.5 to +0.5)",
         "0.620 (0.600 to 0.640)",
         "cascade is faster",
         "90.5 % (89.1 % to 91.8 %)",
+        "90.0 %",
         "20.0",
         "12.4",
         "40.0 / 22.5 / 37.5",
@@ -168,7 +170,7 @@ def test_everything_that_could_be_shipped_stands_side_by_side_the_fastest_first(
         "-0.8 (-1.3 to -0.3)",
         "reference",
     ]
-    assert column(table, "Keeps the accuracy") == ["not sure", "no", "yes", "yes"]
+    assert column(table, "Keeps the accuracy") == ["not sure", "no", "yes", "reference"]
 
 
 def test_what_decides_is_the_chosen_one_its_rival_the_reference_and_who_is_in_doubt() -> None:
@@ -179,17 +181,25 @@ def test_what_decides_is_the_chosen_one_its_rival_the_reference_and_who_is_in_do
         "plain on onnxruntime fp32",
         f"net {HOSTILE}.onnx",
     ]
-    assert column(table, "Keeps the accuracy") == ["yes", "yes", "not sure"]
+    assert column(table, "Keeps the accuracy") == ["yes", "reference", "not sure"]
     decision = replace(sample_report().decision, against=None, name=ALTERNATIVES[3].name)
     other = choice_tables.deciding(sample_report(decision=decision))
     assert column(other, "Time an image, ms") == ["7.00", "20.0"]
 
 
-def test_a_network_that_answers_as_the_reference_does_says_so() -> None:
-    same = replace(ALTERNATIVES[1], drop=ALTERNATIVES[0].drop)
-    table = choice_tables.alternatives(sample_report(alternatives=(ALTERNATIVES[0], same)))
+def test_every_network_says_what_became_of_its_test_and_which_class_loses_most() -> None:
+    found = ALTERNATIVES[1]
+    slow, ended = (
+        replace(found, name=standing, certificate=replace(found.certificate, standing=standing))
+        for standing in ("no use", "not reached")
+    )
+    table = choice_tables.alternatives(
+        sample_report(alternatives=(ALTERNATIVES[0], found, slow, ended))
+    )
 
-    assert column(table, "Accuracy gained or lost, points") == ["0, same answers", "reference"]
+    assert column(table, "Keeps the accuracy") == ["yes", "no use", "not tested", "reference"]
+    assert column(table, "Worst class, points")[0] == "cat -3.0 (-8.5 to +0.5)"
+    assert column(table, "Balanced accuracy") == ["90.0 %", "90.0 %", "90.0 %", "91.0 %"]
 
 
 def test_a_broken_rule_comes_with_what_to_do() -> None:

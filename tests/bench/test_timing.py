@@ -337,3 +337,17 @@ def test_a_load_that_means_nothing_is_refused(text: str) -> None:
     message = "^the load cannot be used: got .*; expected closed, or rate:R calls/s$"
     with pytest.raises(InputError, match=message):
         Load.parse(text)
+
+
+def test_a_run_may_end_before_all_blocks_were_timed(world: World) -> None:
+    task = Work(lambda number: lambda: world.spend("a", 0.25), images=1).task(2)
+    told: list[int] = []
+
+    def enough(blocks: int) -> bool:
+        told.append(blocks)
+        return blocks >= 3
+
+    spent = interleave({"a": task}, Method(9), enough=enough)
+
+    assert [1, 2, 3] == told
+    assert 3 == len(spent["a"].call_s)

@@ -100,3 +100,14 @@ def test_a_processor_of_another_family_is_emulated(
 
 def test_a_machine_that_does_not_say_is_not_called_emulated(tmp_path: Path) -> None:
     assert emulated(System(tmp_path), "aarch64") is None
+
+
+def test_instruction_sets_that_choose_kernels_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "proc/cpuinfo"
+    path.parent.mkdir()
+    path.write_text("processor\t: 0\nflags\t\t: fpu avx2 sse4_1 avx avx512_vnni\n\nflags\t: none\n")
+
+    assert ("sse4_1", "avx", "avx2", "avx512_vnni") == limits.features(System(tmp_path))
+    path.write_text("Features\t: fp asimd evtstrm crc32 asimddp\n")
+    assert ("asimd", "asimddp") == limits.features(System(tmp_path))
+    assert () == limits.features(System(tmp_path / "nowhere"))
