@@ -1,6 +1,7 @@
 # make demo   the main job on real data, from nothing installed to a report
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
+# make certify-study  how often certificates are wrong, and how often they are given
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint tensorrt tflite-runtime hardware-check wheels clean
+.PHONY: demo test bench certify-study lint tensorrt tflite-runtime hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -32,6 +33,9 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
+
+certify-study: $(READY)
+	$(BIN)/python -Im calexnet.bench.certify_study
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

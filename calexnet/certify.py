@@ -31,7 +31,7 @@ LONGEST = 10
 CONFIDENCE = 0.95
 
 #: Most images that `images_needed` speaks of, and from how many on the score statistic is enough.
-_MOST_IMAGES, _MANY_IMAGES = 1_000_000, 20_000
+_MOST_IMAGES, _MANY_IMAGES = 1_000_000, 5_000
 
 
 @dataclass(frozen=True)

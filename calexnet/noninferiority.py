@@ -46,7 +46,7 @@ _TIED = 1e-9
 _WIDER = 1.04
 
 
-def score(harmed: Integers, helped: Integers, images: int, drop: float) -> Floats:
+def score(harmed: Integers, helped: Integers, images: int, drop: float | Floats) -> Floats:
     """Return Tango's score statistic of outcomes: low speaks for a drop smaller than `drop`.
 
     Args:
@@ -70,15 +70,21 @@ def score(harmed: Integers, helped: Integers, images: int, drop: float) -> Float
     return np.asarray(np.where(variance > 0, found, 0.0), dtype=np.float64)
 
 
-def score_limit(images: int, harmed: int, helped: int, alpha: float) -> float:
-    """Return the score statistic's upper limit of the drop, by which outcomes are ordered."""
-    counts = np.array([harmed]), np.array([helped])
-    low, high = -1.0, 1.0
-    while high - low > 1e-13:
+def score_limits(images: int, harmed: Integers, helped: Integers, alpha: float) -> Floats:
+    """Return the score statistic's upper limits of the drop, by which outcomes are ordered.
+
+    Args:
+        images: All images.
+        harmed: As `score` takes them.
+        helped: Likewise.
+        alpha: 1 - confidence of the limits.
+    """
+    low, high = np.full(harmed.shape, -1.0), np.full(harmed.shape, 1.0)
+    for _ in range(44):  # to 1e-13
         middle = (low + high) / 2
-        below = score(*counts, images, middle)[0] <= _low(alpha)
-        low, high = (low, middle) if below else (middle, high)
-    return high
+        below = score(harmed, helped, images, middle) <= _low(alpha)
+        low, high = np.where(below, low, middle), np.where(below, middle, high)
+    return np.asarray(high, dtype=np.float64)
 
 
 def p_value(images: int, harmed: int, helped: int, max_drop: float, alpha: float) -> float:
@@ -92,7 +98,7 @@ def p_value(images: int, harmed: int, helped: int, max_drop: float, alpha: float
         alpha: What the p-value is held against: outcomes are in the order that suits it. Elsewhere
             it is still none too small, but larger than it need be.
     """
-    limit = score_limit(images, harmed, helped, alpha)
+    limit = _limit(images, harmed, helped, alpha)
     return _at_most(images, limit, alpha).largest(max_drop)
 
 
@@ -107,7 +113,7 @@ def upper_bound(images: int, harmed: int, helped: int, alpha: float) -> float:
         helped: Likewise.
         alpha: 1 - confidence.
     """
-    limit = score_limit(images, harmed, helped, alpha)
+    limit = _limit(images, harmed, helped, alpha)
     region = _at_most(images, limit, alpha)
     error = sqrt((harmed + helped + 1) / images / images)
     low, high, guess, sought = -1.0, 1.0, limit, _probit(alpha)
@@ -127,22 +133,22 @@ def upper_bound(images: int, harmed: int, helped: int, alpha: float) -> float:
     return high
 
 
-def certifying_limit(images: int, max_drop: float, alpha: float) -> float:
-    """Return the largest `score_limit` whose outcomes have a p-value of at most `alpha`.
+def certified(images: int, max_drop: float, alpha: float) -> Outcomes:
+    """Return every outcome with a p-value of at most `alpha`: the test, for many outcomes at once.
 
-    To a millionth; -1 if no outcome of so few images has one. A test for many outcomes at once.
+    To a millionth of the limits that outcomes are ordered by.
     """
     low, high = -1.0, 1.0
     while high - low > 1e-6:
         middle = (low + high) / 2
         sure = _at_most(images, middle, alpha).largest(max_drop) <= alpha
         low, high = (middle, high) if sure else (low, middle)
-    return low
+    return _at_most(images, low, alpha)
 
 
 @dataclass(frozen=True)
-class _Region:
-    """A set of outcomes: for each number of helped images, harmed ones up to a limit.
+class Outcomes:
+    """A set of outcomes (harmed, helped): to each number of helped images, harmed ones to a limit.
 
     The probability of harmed images up to the limit, given how many are helped, is a binomial
     distribution's. From one number of helped images to the next it grows by single terms, which
@@ -167,6 +173,12 @@ class _Region:
     hits: Integers
     misses: Integers
     steps: NDArray[np.bool_]
+
+    def contains(self, harmed: Integers, helped: Integers) -> NDArray[np.bool_]:
+        """Return which outcomes are in the set."""
+        sure = np.arange(self.images - self.first - len(self.limits), -1, -1)
+        most = np.concatenate([np.full(self.first, -1), self.limits, sure])
+        return np.asarray(harmed <= most[helped], dtype=np.bool_)
 
     def largest(self, drop: float) -> float:
         """Return the set's probability at its largest over all truths of so large a drop."""
@@ -216,7 +228,7 @@ def _between(images: int, inner: Floats, lost: Floats, won: Floats) -> float:
     return float(((bend / 2 + np.sqrt(bend**2 / 4 + larger)) ** 2).max())
 
 
-def _at_most(images: int, limit: float, alpha: float) -> _Region:
+def _at_most(images: int, limit: float, alpha: float) -> Outcomes:
     """Return the outcomes whose `score_limit` is at most `limit`: with a low statistic there."""
     helped = np.arange(images + 1)
     low, high = np.full(images + 1, -1), images - helped
@@ -233,7 +245,7 @@ def _at_most(images: int, limit: float, alpha: float) -> _Region:
     return _along(images, first, low[first:stop])
 
 
-def _along(images: int, first: int, limits: Integers) -> _Region:
+def _along(images: int, first: int, limits: Integers) -> Outcomes:
     """Return the set with the terms of the path along its limits."""
     lengths = 1 + np.diff(limits)
     ends = np.concatenate([[0], np.cumsum(lengths)])[: len(limits)]
@@ -241,7 +253,7 @@ def _along(images: int, first: int, limits: Integers) -> _Region:
     hits = np.repeat(limits[:-1], lengths) + place
     asked = np.repeat(images - first - 1 - np.arange(len(lengths)), lengths)
     ways = _factorials(images)
-    return _Region(
+    return Outcomes(
         images=images,
         first=first,
         limits=limits,
@@ -256,6 +268,10 @@ def _along(images: int, first: int, limits: Integers) -> _Region:
 def _low(alpha: float) -> float:
     """Return the score statistic at which an outcome's limit lies."""
     return _WIDER * NormalDist().inv_cdf(alpha)
+
+
+def _limit(images: int, harmed: int, helped: int, alpha: float) -> float:
+    return float(score_limits(images, np.array([harmed]), np.array([helped]), alpha)[0])
 
 
 def _probit(share: float) -> float:

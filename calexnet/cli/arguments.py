@@ -31,6 +31,18 @@ def data_root(parser: argparse.ArgumentParser, *, download: bool = False) -> Non
         )
 
 
+def max_drop(parser: argparse.ArgumentParser, *aliases: str) -> None:
+    """Declare how much accuracy may be lost, in points; parsed as a share: ``--max-drop``."""
+    parser.add_argument(
+        "--max-drop",
+        *aliases,
+        type=points,
+        default=0.01,
+        metavar="POINTS",
+        help="points of accuracy that may be lost, by default 1",
+    )
+
+
 def allow(parser: argparse.ArgumentParser) -> None:
     """Declare whose own parts may be imported: ``--allow``."""
     parser.add_argument(
@@ -96,6 +108,17 @@ def integers(text: str) -> tuple[int, ...]:
             f"got {text!r}; expected positive whole numbers, for example 1,2,4"
         )
     return numbers
+
+
+def points(text: str) -> float:
+    """Return the share that ``1`` (percentage points) stands for."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 100:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected 0 to 100 points")
+    return found / 100
 
 
 def count(text: str) -> int:

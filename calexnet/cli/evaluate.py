@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from calexnet import data
 from calexnet.calibration import OperatingPoint, class_hits, operating_point
 from calexnet.cli import arguments as kinds
+from calexnet.cli.certificates import certificates
 from calexnet.cli.head_costs import head_costs
 from calexnet.cli.train import tell_chance, tell_uncalibrated
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
@@ -37,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser)
     kinds.allow(parser)
+    kinds.max_drop(parser)
     parser.add_argument(
         "--classes",
         action="store_true",
@@ -59,6 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     print(_by_point(cascade, *test))
     tell_chance(Plain.of(test[0].labels[-1], test[1]))
+    told = certificates(spec.operating_points, spec.classes, *test, arguments.max_drop)
+    print(f"\n{told}")
     print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from calexnet import checkpoint
+from calexnet.calibration import operating_point
 from calexnet.cascade import Cascade
+from calexnet.certify import Candidate, certify, counts, upper_bound
+from calexnet.class_drops import worst_class
 from calexnet.cli import main
+from calexnet.cli.certificates import certificates
 from calexnet.cli.head_costs import head_costs
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
-from calexnet.gating import choose_exits, chosen_labels, exit_rates
+from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates
 
 
 def test_each_operating_point_is_judged_on_the_test_part(
@@ -32,7 +36,7 @@ def test_each_operating_point_is_judged_on_the_test_part(
     lines = capsys.readouterr().out.splitlines()
     assert f"{len(rows)} test images, plain {plain:.2%}" == lines[0]
     for point in cascade.spec.operating_points:
-        (line,) = (line for line in lines if line.split()[:1] == [point.name])
+        line = next(line for line in lines if line.split()[:1] == [point.name])
         exits = choose_exits(table, point.table())
         right = chosen_labels(table, exits) == truth
         macs = cascade.macs()
@@ -48,6 +52,75 @@ def test_each_operating_point_is_judged_on_the_test_part(
         assert ("(default)" in line) == (point.name == cascade.spec.default_operating_point)
     costs = head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters()).splitlines()
     assert costs == lines[-len(costs) :]
+
+
+def test_each_operating_point_has_its_certificate_from_one_chain(
+    small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    npz.save(small_data, tmp_path / "tints.npz")
+    words = ["evaluate", str(small_run), "--data", str(tmp_path / "tints.npz")]
+
+    assert 0 == main([*words, "--max-drop", "12"])
+
+    cascade, _ = checkpoint.load(small_run)
+    rows = recorded_test_part(small_data, cascade.spec.split)
+    table, truth = cascade.answer(small_data.images[rows]), small_data.labels[rows]
+    plain = table.labels[-1] == truth
+    right = {
+        point.name: chosen_labels(table, choose_exits(table, point.table())) == truth
+        for point in cascade.spec.operating_points
+    }
+    told = capsys.readouterr().out.split("\n\n")[2].splitlines()
+    assert told[0].startswith("at most 12 points lost, 95 % sure")
+    chain = certify(
+        [
+            Candidate(point.name, point.counts, counts(plain, right[point.name]))
+            for point in cascade.spec.operating_points
+        ],
+        0.12,
+    ).own
+    said = {"passed": "certified", "failed": "not certified", "not reached": "not reached"}
+    for link in chain.links:
+        (line,) = (line for line in told if line.startswith(f"{link.name} "))
+        bound = 100 * upper_bound(link.test)
+        start = f"{link.name} {said[link.outcome]} {bound:+.1f} points"
+        assert " ".join(line.split()).startswith(start)
+        worst = worst_class(plain, right[link.name], truth)
+        name = cascade.spec.classes[worst.label]
+        low, drop, high = (100 * x for x in (worst.low, worst.counts.drop, worst.high))
+        assert f"{name} {drop:+.1f} ({low:+.1f} to {high:+.1f})" in line
+
+
+def test_how_many_images_would_do_is_said_of_the_point_that_failed() -> None:
+    """60 images without a difference certify nothing at one point; 0.99^300 is under 5 %."""
+    table = ExitTable(np.zeros((2, 60), np.int32), np.ones((2, 60), np.float32))
+    truth = np.zeros(60, np.int64)
+    point = operating_point("all", 0.0, np.full((1, 2), 0.5, np.float32), table, truth)
+
+    told = certificates([point], ["cat", "dog"], table, truth, 0.01).splitlines()
+
+    assert ["all", "not", "certified", "+4.9", "points"] == told[2].split()[:5]
+    assert "(all: 300 such test images would certify it" in told[3]
+    assert told[3].endswith("there are 60)")
+
+
+def test_balanced_accuracy_stands_beside_where_classes_are_of_unequal_size() -> None:
+    truth = np.array([0] * 30 + [1] * 10)
+    table = ExitTable(np.zeros((2, 40), np.int32), np.ones((2, 40), np.float32))
+    point = operating_point("all", 0.0, np.full((1, 2), 0.5, np.float32), table, truth)
+
+    told = certificates([point], ["cat", "dog"], table, truth, 0.01)
+
+    assert "balanced accuracy" in told.splitlines()[1]
+    assert "(balanced accuracy of plain: 50.00%)" in told
+
+
+@pytest.mark.parametrize("text", ["-1", "101", "much"])
+def test_a_drop_that_cannot_be_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "run", "--data", "digits", "--max-drop", text])
+    assert 2 == ended.value.code
+    assert f"got {text!r}; expected 0 to 100 points" in capsys.readouterr().err
 
 
 def test_each_class_has_its_promise_beside_what_was_kept(

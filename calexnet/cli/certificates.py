@@ -1,0 +1,89 @@
+"""What a cascade surely loses at every operating point, as ``calexnet evaluate`` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.calibration import OperatingPoint
+from calexnet.certify import Candidate, Link, certify, counts, images_needed, upper_bound
+from calexnet.class_drops import balanced_accuracy, is_skewed, worst_class
+from calexnet.gating import ExitTable, choose_exits, chosen_labels
+
+_WORDS = {
+    "passed": "certified",
+    "failed": "not certified",
+    "not reached": "not reached",
+    "left out": "left out",
+}
+
+
+def certificates(
+    points: Sequence[OperatingPoint],
+    classes: Sequence[str],
+    table: ExitTable,
+    truth: NDArray[np.int64],
+    max_drop: float,
+) -> str:
+    """Return a table with a line for every operating point.
+
+    Args:
+        points: With their counts on calibration samples, by which they are ordered.
+        classes: Names in label order.
+        table: Every exit's answers to the test part; the last is plain.
+        truth: The right classes, ``(n,)``.
+        max_drop: Share of accuracy that may be lost.
+    """
+    plain = table.labels[-1] == truth
+    right = {
+        point.name: chosen_labels(table, choose_exits(table, point.table())) == truth
+        for point in points
+    }
+    candidates = [
+        Candidate(point.name, point.counts, counts(plain, right[point.name])) for point in points
+    ]
+    links = {link.name: link for link in certify(candidates, max_drop).own.links}
+    skewed = is_skewed(truth)
+    lines = [
+        f"at most {_points(max_drop)} lost, 95 % sure; surest on calibration first, as far as the "
+        "first that fails",
+        "operating point   verdict        loses at most   worst class loses"
+        + "   balanced accuracy" * skewed,
+    ]
+    for name, mine in right.items():
+        worst = worst_class(plain, mine, truth)
+        lost = f"{_signed(worst.counts.drop)} ({_signed(worst.low)} to {_signed(worst.high)})"
+        balanced = f"   {balanced_accuracy(mine, truth):.2%}" * skewed
+        most = f"{_signed(upper_bound(links[name].test))} points"
+        lines.append(
+            f"{name:<16}  {_WORDS[links[name].outcome]:<13}  {most:>13}   "
+            f"{classes[worst.label]} {lost}{balanced}"
+        )
+    if skewed:
+        lines.append(f"(balanced accuracy of plain: {balanced_accuracy(plain, truth):.2%})")
+    return "\n".join([*lines, *_more_images(links, max_drop)])
+
+
+def _more_images(links: Mapping[str, Link], max_drop: float) -> list[str]:
+    """Return how many test images would certify the point at which the chain ended."""
+    failed = next((link for link in links.values() if link.outcome == "failed"), None)
+    if failed is None:
+        return []
+    needed = images_needed(failed.test, max_drop)
+    if needed is None:
+        return [f"({failed.name}: no number of such images would certify {_points(max_drop)})"]
+    return [
+        f"({failed.name}: {needed} such test images would certify it if the shares stayed as they "
+        f"are; there are {failed.test.images})"
+    ]
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:g} point" + "s" * (share != 0.01)
+
+
+def _signed(share: float) -> str:
+    """Return points lost, gains with a minus."""
+    return f"{100 * share:+.1f}"
