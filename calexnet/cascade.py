@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,15 +13,27 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import backbones, features, flops, heads, methods, rules, schema, scores, weights
-from calexnet.backbones import BackboneSpec, attaching, check
+from calexnet import (
+    backbones,
+    beforehand,
+    features,
+    flops,
+    heads,
+    methods,
+    rules,
+    schema,
+    scores,
+    weights,
+)
+from calexnet.backbones import BackboneSpec, check
 from calexnet.backbones.frozen import FrozenBackbone, handed
+from calexnet.beforehand import Beforehand, Plain, Teller
 from calexnet.branches import Answer, Branch, answers
 from calexnet.calibration import OperatingPoint, point_name
 from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord, over_classes
-from calexnet.errors import InputError, raised
+from calexnet.errors import CalexnetError, InputError, TrainingError, raised
 from calexnet.gating import ExitTable
 from calexnet.heads.base import Head
 from calexnet.heads.trained import TrainedHead
@@ -163,54 +177,6 @@ class CascadePlan:
     std: tuple[float, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Beforehand:
-    """What is known of a cascade before anything is trained.
-
-    Attributes:
-        attach: Where branches are, in running order.
-        macs: Of one image.
-        parameters: Of the backbone and its branches.
-        auxiliary: How many outputs the backbone gives beside its logits while it is trained.
-    """
-
-    attach: tuple[str, ...]
-    macs: Macs
-    parameters: Parameters
-    auxiliary: int
-
-
-@dataclass(frozen=True)
-class Plain:
-    """What the backbone alone does; on calibration samples before any branch is trained.
-
-    Attributes:
-        accuracy: Share that it answers rightly.
-        samples: How many there are.
-        commonest: Share of the class that most of them have.
-    """
-
-    accuracy: float
-    samples: int
-    commonest: float
-
-    @classmethod
-    def of(cls, labels: NDArray[np.integer], truth: NDArray[np.int64]) -> Plain:
-        """Return what its `labels` come to: integer ``(n,)`` each."""
-        accuracy, commonest = (labels == truth).mean(), np.bincount(truth).max() / len(truth)
-        return cls(float(accuracy), len(truth), float(commonest))
-
-    @property
-    def is_at_chance(self) -> bool:
-        """Whether always answering the commonest class may be as good: within two deviations."""
-        deviation = (self.commonest * (1 - self.commonest) / self.samples) ** 0.5
-        return bool(self.accuracy <= self.commonest + 2 * deviation)
-
-
-#: Is told what is known before the backbone and before the branches are trained.
-Teller = Callable[[Beforehand | Plain], None]
-
-
 def build_parts(
     backbone: BackboneSpec,
     attach: Sequence[str],
@@ -310,27 +276,25 @@ def train_cascade(
         TrainingError: A loss is not finite.
     """
     recipe = plan.recipe
-    torch.manual_seed(recipe.optimisation.seed)
-    spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
     parts = split.indices
-    preprocessing = preprocessing_of(data, parts["train"], plan)
     trained = network is not None
-    if network is None:
-        network = backbones.build(spec, allow)
     some = over_classes(data, parts["train"], check.IMAGES, split.record.seed)
-    images = handed(network, preprocessing.normalise(data.images[some]))
-    attach = tuple(plan.attach or _own_attach(plan.backbone, network, images))
-    backbone, branches = build_parts(spec, attach, recipe, preprocessing, network, allow)
-    others = _refuse_unfit(backbone, images, spec, allow, to_train=not trained)
+    preprocessing = preprocessing_of(data, parts["train"], plan)
+    ready = _prepared(data, some, preprocessing, plan, network, allow)
+    backbone, branches = ready.backbone, ready.branches
+    attach = backbone.attach
     macs = flops.count(backbone, branches, preprocessing)
-    tell(Beforehand(attach, macs, flops.parameters(backbone, branches), others))
+    tell(Beforehand(attach, macs, flops.parameters(backbone, branches), ready.auxiliary))
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
     costs = macs.to_exit(own_head_only=True) / macs.plain  # as shares of the backbone's
     recipe = replace(recipe, rule=_with_costs(recipe.rule, costs, allow))
     rule = rules.build(recipe.rule, allow)
-    with scratch_folder(".features-", scratch) as passing:
+    with (
+        _kept(None if trained else backbone.network),
+        scratch_folder(".features-", scratch) as passing,
+    ):
         train, calibration = (
             features.compute(
                 backbone,
@@ -359,7 +323,7 @@ def train_cascade(
     kept = over_classes(data, parts["calibration"], _SAMPLES, split.record.seed)
     return Cascade(
         spec=CascadeSpec(
-            backbone=spec,
+            backbone=ready.spec,
             attach=attach,
             classes=data.classes,
             preprocessing=preprocessing,
@@ -378,63 +342,88 @@ def train_cascade(
     )
 
 
-def _own_attach(name: str, network: nn.Module, images: torch.Tensor) -> tuple[str, ...]:
-    """Return a built-in backbone's own attach points; propose some for another.
+@dataclass(frozen=True)
+class _Prepared:
+    """What is trained, looked at and found fit.
 
-    Raises:
-        InputError: It is one's own; the message names modules that would do.
+    Attributes:
+        spec: How to build the network again.
+        backbone: The network, frozen.
+        branches: Fresh ones.
+        auxiliary: How many outputs the backbone gives beside its logits while it is trained.
     """
-    if name in backbones.BUILT_IN:
-        return backbones.default_attach(name)
-    places = attaching.propose(network.eval(), images)
-    if not places:
-        return backbones.default_attach(name)  # which refuses
-    shares = ", ".join(f"{place.work:.0%}" for place in places)
-    raise InputError(
-        f"no attach points for {name}",
-        expected="the names of its modules after which branches go",
-        fix=f"Add for example --attach {','.join(place.name for place in places)}: up to there "
-        f"lie {shares} of its MACs",
-    )
+
+    spec: BackboneSpec
+    backbone: FrozenBackbone
+    branches: tuple[Branch, ...]
+    auxiliary: int
 
 
-def _refuse_unfit(
-    backbone: FrozenBackbone,
-    images: torch.Tensor,
-    spec: BackboneSpec,
-    allow: Allowed,
+def check_plan(
+    few: Dataset,
+    plan: CascadePlan,
     *,
-    to_train: bool,
-) -> int:
-    """Return how many outputs the backbone gives beside its logits while it is trained.
+    network: nn.Module | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
+) -> None:
+    """Do nothing if the plan's network can be a cascade, as far as a few images tell.
+
+    Args:
+        few: Images of several classes.
+        plan: What shall be trained.
+        network: A trained backbone, if there is one.
+        allow: Whose own parts may be imported, if the plan names some.
 
     Raises:
-        InputError: The network cannot be a cascade, or could not be saved as one.
+        InputError: The plan does not fit the images, or the network cannot be a cascade.
     """
-    check.check(backbone, images)
-    if spec.name not in backbones.BUILT_IN:
-        check.check_capture(backbone, images)
-        _rehearse_saving(spec, backbone.network, allow)
-    if not to_train:
-        return 0
-    return check.auxiliary_outputs(backbone.network, images, spec.classes)
+    rows = np.arange(len(few))
+    _prepared(few, rows, preprocessing_of(few, rows, plan), plan, network, allow)
 
 
-def _rehearse_saving(spec: BackboneSpec, network: nn.Module, allow: Allowed) -> None:
-    """Save the network and fill another of its kind, in memory: nothing trained may be lost.
+def _prepared(
+    data: Dataset,
+    rows: NDArray[np.intp],
+    preprocessing: Preprocessing,
+    plan: CascadePlan,
+    network: nn.Module | None,
+    allow: Allowed,
+) -> _Prepared:
+    """Return what is to be trained; the images at `rows` tell whether it is fit.
 
     Raises:
-        InputError: It cannot be saved, or what its builder gives another time is not alike.
+        InputError: It is not.
     """
-    saved = weights.pack(network)
+    torch.manual_seed(plan.recipe.optimisation.seed)
+    spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
+    to_train = network is None
+    if network is None:
+        network = backbones.build(spec, allow)
+    images = handed(network, preprocessing.normalise(data.images[rows]))
+    attach = tuple(plan.attach or beforehand.own_attach(plan.backbone, network, images))
+    backbone, branches = build_parts(spec, attach, plan.recipe, preprocessing, network, allow)
+    others = beforehand.refuse_unfit(backbone, images, spec, allow, to_train=to_train)
+    return _Prepared(spec, backbone, branches, others)
+
+
+@contextlib.contextmanager
+def _kept(trained: nn.Module | None) -> Iterator[None]:
+    """Keep a backbone that was trained here if what comes after it fails.
+
+    Raises:
+        TrainingError: It failed; the message says why, and where the backbone is.
+    """
     try:
-        with torch.random.fork_rng(devices=[]):
-            weights.unpack(backbones.build(spec, allow), saved)
-    except Exception as problem:  # its own loading may raise anything
-        raise InputError(
-            "a trained network of this kind could not be read back",
-            got=raised(problem),
-            expected=f"a {spec.name} that builds the same tensors every time",
+        yield
+    except Exception as problem:
+        if trained is None:
+            raise
+        path = Path(tempfile.mkdtemp(prefix="calexnet-")) / "backbone.safetensors"
+        path.write_bytes(weights.pack(trained))
+        raise TrainingError(
+            "the backbone is trained, the branches are not",
+            got=problem if isinstance(problem, CalexnetError) else raised(problem),
+            fix=f"The backbone is kept: go on with --weights {path}",
         ) from problem
 
 

@@ -17,7 +17,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
-from calexnet.errors import ExportError, first_line
+from calexnet.backbones.check import capture_reason
+from calexnet.errors import ExportError
 from calexnet.export.dialect import BATCH, OPSET, state_name
 from calexnet.export.pooling import pool_globally
 from calexnet.export.strided import drop_strided_copies
@@ -77,9 +78,8 @@ def _graph(
     except Exception as problem:  # the exporter raises many kinds; all mean the same to the user
         raise ExportError(
             f"torch.onnx.export cannot translate {what}",
-            got=first_line(problem),
+            got=capture_reason(problem),
             expected="a network that torch.export captures, with any batch size",
-            fix="Try torch.export.export on the network alone to see where",
         ) from problem
     if program is None:  # pragma: no cover - torch returns one for dynamo=True
         raise ExportError(f"torch.onnx.export gave nothing for {what}")

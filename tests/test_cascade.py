@@ -13,8 +13,9 @@ import torch
 from calexnet import cascade, features, rules
 from calexnet.backbones import BackboneSpec, build
 from calexnet.backbones.frozen import FrozenBackbone
+from calexnet.beforehand import Beforehand, Plain
 from calexnet.calibration import operating_points
-from calexnet.cascade import Beforehand, Cascade, Plain
+from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, over_classes
 from calexnet.errors import InputError

@@ -31,6 +31,7 @@ NEEDS_TORCH = {
     "calexnet.backbones.cifar_resnet",
     "calexnet.backbones.frozen",
     "calexnet.backbones.resnet",
+    "calexnet.beforehand",
     "calexnet.bench.speed_networks",
     "calexnet.bench.speed_training",
     "calexnet.branches",

@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
     from calexnet import checkpoint
-    from calexnet.cascade import Plain
+    from calexnet.beforehand import Plain
 
     cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)

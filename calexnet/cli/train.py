@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,14 @@ from calexnet import backbones, data, heads, methods, rules
 from calexnet.cli import arguments as kinds
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
+from calexnet.errors import StorageError, first_line
 from calexnet.registry import Allowed, Part
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from calexnet.cascade import Beforehand, Cascade, CascadePlan, Plain
+    from calexnet.beforehand import Beforehand, Plain
+    from calexnet.cascade import Cascade, CascadePlan
     from calexnet.recipe import Recipe
 
 HELP = "Train branches on a frozen backbone; one without weights is trained first."
@@ -104,9 +107,17 @@ def configure_backbone(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, save and say what came of it."""
     from calexnet import checkpoint
-    from calexnet.cascade import train_cascade
+    from calexnet.backbones.check import IMAGES
+    from calexnet.cascade import check_plan, train_cascade
     from calexnet.storage import staged_folder
 
+    allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
+    plan = planned(arguments, _recipe(arguments, allow), arguments.seed)
+    network = None
+    few = data.few(arguments.data, IMAGES, arguments.resize)
+    if few is not None:
+        network = trained_network(arguments, len(few.classes), allow)
+        check_plan(few, plan, network=network, allow=allow)
     samples = data.load(
         arguments.data,
         arguments.data_root,
@@ -116,23 +127,40 @@ def run(arguments: argparse.Namespace) -> int:
     )
     kinds.tell(samples)
     split = divide(samples, arguments.seed, arguments.split)
-    allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
+    if network is None:
+        network = trained_network(arguments, len(samples.classes), allow)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:
         cascade = train_cascade(
             samples,
             split,
-            planned(arguments, _recipe(arguments, allow), arguments.seed),
-            network=trained_network(arguments, len(samples.classes), allow),
+            plan,
+            network=network,
             cache=arguments.cache,
             scratch=stage.parent,
             tell=_tell,
             allow=allow,
         )
-        checkpoint.save(cascade, stage)
+        try:
+            checkpoint.save(cascade, stage)
+        except Exception as problem:
+            raise _rescued(cascade, arguments.out, problem) from problem
     print(_summary(cascade))
     tell_uncalibrated(cascade.spec.uncalibrated)
     print(f"\nTrained cascade: {arguments.out}")
     return 0
+
+
+def _rescued(cascade: Cascade, meant: Path, problem: Exception) -> StorageError:
+    """Keep a cascade that could not be saved where it was meant to be; return what to say."""
+    from calexnet import checkpoint
+
+    place = Path(tempfile.mkdtemp(prefix="calexnet-"))
+    checkpoint.save(cascade, place)
+    return StorageError(
+        f"the trained cascade could not be written to {meant}",
+        got=first_line(problem),
+        fix=f"It is kept in {place}: move it to where there is room",
+    )
 
 
 def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
@@ -142,7 +170,7 @@ def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
 
 def _tell(known: Beforehand | Plain) -> None:
     """Say what is known before the backbone, and before the branches, are trained."""
-    from calexnet.cascade import Plain
+    from calexnet.beforehand import Plain
 
     if isinstance(known, Plain):
         right = f"{known.accuracy:.1%} of the {known.samples} calibration images"

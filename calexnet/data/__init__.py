@@ -70,6 +70,30 @@ def load(
     )
 
 
+def few(source: str, limit: int, resize: Resize | None = None) -> Dataset | None:
+    """Return up to `limit` images that can be read long before `load` has read all of them.
+
+    Args:
+        source: As for `load`.
+        limit: How many at most; they are of all classes in turn.
+        resize: As for `load`.
+
+    Returns:
+        ``None`` if `source` is no folder of images, or some cannot be used, which `load` tells.
+
+    Raises:
+        InputError: The folder holds no images, or can be read in two ways.
+        RuntimeUnavailableError: A package that it needs is not installed.
+    """
+    path = Path(source)
+    if source in NAMED or not source or not path.is_dir():
+        return None
+    from calexnet.data import folder
+
+    refuse_known(path)
+    return folder.few(path, resize, limit)
+
+
 def load_alike(
     source: str, root: Path | None, preprocessing: Preprocessing, split: SplitRecord
 ) -> Dataset:

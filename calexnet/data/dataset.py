@@ -17,6 +17,11 @@ from calexnet.memory import amount, available_bytes
 from calexnet.progress import track
 from calexnet.resizing import Resize
 
+#: What to do about labels with a row for each image.
+ONE_RIGHT = (
+    "Take argmax(1) of one-hot rows; several right classes an image (multi-label) are not supported"
+)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -73,6 +78,7 @@ class Dataset:
                 f"the labels of {where} cannot be used",
                 got=f"{self.labels.dtype} {self.labels.shape}",
                 expected="integers (n,)",
+                fix=ONE_RIGHT if self.labels.ndim == 2 else None,
             )
         if not len(self.images) == len(self.labels) == len(self.keys):
             raise InputError(

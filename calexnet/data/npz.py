@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import arrays
-from calexnet.data.dataset import Dataset
+from calexnet.data.dataset import ONE_RIGHT, Dataset
 from calexnet.data.remarks import Remarks
 from calexnet.errors import InputError
 from calexnet.resizing import Resize
@@ -48,6 +48,7 @@ def load(path: Path) -> Dataset:
                 f"the {name} of {path} cannot be used",
                 got=f"{array.dtype} {array.shape}",
                 expected="integers (n,)" if name == "labels" else "names or integers (n,)",
+                fix=ONE_RIGHT if name == "labels" and array.ndim == 2 else None,
             )
     classes = found["classes"] if "classes" in found else _numbered(path, found["labels"])
     keys = found.get("keys", np.arange(len(found["labels"])))

@@ -10,9 +10,10 @@ import torch
 
 from calexnet import backbones, registry, schema
 from calexnet.backbones import BackboneSpec
-from calexnet.cascade import CascadePlan, preprocessing_of
+from calexnet.backbones.check import IMAGES
+from calexnet.cascade import CascadePlan, check_plan, preprocessing_of
 from calexnet.data.dataset import Dataset
-from calexnet.data.split import Split
+from calexnet.data.split import Split, over_classes
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.storage import sha256, staged_folder
 from calexnet.sweep.spec import Source
@@ -50,6 +51,7 @@ def trained(
         allow: Whose own backbone may be imported.
 
     Raises:
+        InputError: The network cannot be a cascade.
         TrainingError: The loss is not finite.
         StorageError: The weights could not be written.
     """
@@ -60,10 +62,12 @@ def trained(
     path = out / FOLDER / _WEIGHTS
     if (found := _earlier(out / FOLDER, fingerprint)) is not None:
         return Source(str(path), found)
+    rows = split.indices["train"]
+    few = over_classes(samples, rows, IMAGES, split.record.seed)
+    check_plan(samples.take(few), plan, allow=allow)
     torch.manual_seed(plan.backbone_training.seed)
     spec = BackboneSpec(plan.backbone, len(samples.classes), plan.stem)
     network = backbones.build(spec, allow)
-    rows = split.indices["train"]
     train_backbone(
         network,
         samples.images[rows],

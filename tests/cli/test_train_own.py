@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import re
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from calexnet import checkpoint
 from calexnet.backbones import BackboneSpec, build
+from calexnet.cascade import Cascade
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
@@ -197,3 +201,81 @@ def test_a_place_where_nothing_is_saved_is_warned_of(capsys: pytest.CaptureFixtu
     assert "WARNING: leaving at two costs " in said
     assert "so nothing is saved there.\nAttach earlier, or choose --head linear." in said
     assert "leaving at one" not in said
+
+
+def test_a_network_is_looked_at_before_all_images_of_a_folder_are_read(
+    small_data: Dataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = pytest.importorskip("PIL.Image")
+    for row in range(40):
+        place = Path("photos") / small_data.classes[small_data.labels[row]]
+        place.mkdir(parents=True, exist_ok=True)
+        image.fromarray(small_data.images[row]).save(place / f"{row:03}.png")
+    (place / "999.png").write_bytes(b"damaged")
+    chosen = ["--backbone", "ownnet:Softmax", "--attach", "one"]
+
+    code = main(["train", "--data", "photos", "--out", "run", *chosen])
+
+    said = capsys.readouterr().err
+    assert 2 == code
+    assert "the network answers with probabilities" in said
+    assert "reading photos" not in said
+    assert 2 == main(
+        ["train", "--data", "photos", "--out", "run", *chosen[:1], "ownnet:Net", *chosen[2:]]
+    )
+    assert "cannot read 1 of 41 images" in capsys.readouterr().err
+
+
+def test_a_cascade_that_cannot_be_written_is_kept_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    save = checkpoint.save
+    failed: list[Path] = []
+
+    def full(cascade: Cascade, folder: Path) -> None:
+        if not failed:
+            failed.append(folder)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(cascade, folder)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+
+    assert 2 == train("Net")
+
+    said = capsys.readouterr().err
+    found = re.search(
+        r"the trained cascade could not be written to run: got \[Errno 28\] No space left on "
+        r"device\. It is kept in (\S+): move it to where there is room\.",
+        said,
+    )
+    assert found is not None
+    assert checkpoint.load(Path(found[1]), OWNERS)[0].spec.backbone.name == "ownnet:Net"
+    assert not Path("run").exists()
+
+
+def test_a_trained_backbone_is_kept_if_its_branches_fail(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    assert 2 == train("Net", "--attach", "one", "--lr", "1e12")
+
+    said = capsys.readouterr().err
+    found = re.search(
+        r"the backbone is trained, the branches are not: got the loss .*\. The backbone is kept: "
+        r"go on with --weights (\S+)\.",
+        said,
+    )
+    assert found is not None
+    assert 0 == train("Net", "--attach", "one", "--weights", found[1])
+
+
+def test_chance_is_warned_of_on_the_test_part_too(capsys: pytest.CaptureFixture[str]) -> None:
+    save_npz(Path("w.npz"), tensors(build(BackboneSpec("ownnet:Chance", 4), OWNERS)))
+    assert 0 == train("Chance", "--attach", "one", "--weights", "w.npz")
+    capsys.readouterr()
+
+    assert 0 == main(["evaluate", "run", "--data", "tints.npz", "--allow", "ownnet"])
+
+    assert "WARNING: plain answers " in capsys.readouterr().out

@@ -235,3 +235,25 @@ def test_folders_of_parts_may_be_called_otherwise_and_keys_do_not_tell(tmp_path:
         f"{tmp_path.name}: Training is the train part, dev is the valid part, TESTING is the test "
         "part"
     ] == data.sentences()
+
+
+def test_a_few_images_are_read_of_all_classes_in_turn_and_no_other(pets: Path) -> None:
+    paint(pets / "dog" / "waldi.png", 60)
+    (pets / "dog" / "zorro.png").write_bytes(b"damaged")
+
+    few = folder.few(pets, None, 4)
+
+    assert few is not None
+    assert ("cat", "dog") == few.classes
+    assert ("cat/litter/kit.PNG", "dog/rex.png", "cat/tom.bmp", "dog/waldi.png") == few.keys
+    assert [30, 10, 20, 60] == few.images.mean((1, 2, 3)).tolist()
+    assert [0, 1, 0, 1] == few.labels.tolist()
+
+
+def test_a_few_images_that_cannot_be_used_are_left_to_be_told_with_all(pets: Path) -> None:
+    paint(pets / "dog" / "rex.png", 10, size=(9, 9))
+    assert folder.few(pets, None, 3) is None
+    assert folder.few(pets, Resize.parse("4"), 3) is not None
+
+    (pets / "dog" / "rex.png").write_bytes(b"damaged")
+    assert folder.few(pets, None, 3) is None

@@ -134,7 +134,11 @@ def test_an_archive_of_nothing_says_so(path: Path) -> None:
         ),
         ({"images": PETS.images[:0], "labels": PETS.labels[:0]}, r"/pets\.npz is empty"),
         ({"labels": PETS.labels[:5]}, r"/pets\.npz is not whole: got 6 images, 5 labels, 5 keys"),
-        ({"labels": PETS.labels[:, None]}, r"^the labels of .*/pets\.npz cannot be used: got "),
+        (
+            {"labels": np.eye(2, dtype=int)[PETS.labels]},
+            r"^the labels of .*/pets\.npz cannot be used: got int64 \(\d, 2\); expected "
+            r"integers \(n,\)\. Take argmax\(1\) of one-hot .*\(multi-label\)",
+        ),
         ({"labels": np.int64(3)}, r"^the labels of .*/pets\.npz cannot be used: got int64 \(\)"),
         ({"labels": PETS.labels + 0.5}, r"^the labels of .*/pets\.npz cannot be used: got float"),
         ({"labels": np.array(["cat", "dog"] * 3)}, r"^the labels of .*/pets\.npz cannot be used"),

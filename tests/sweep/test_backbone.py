@@ -11,6 +11,7 @@ import pytest
 from calexnet.cascade import CascadePlan
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
+from calexnet.errors import InputError
 from calexnet.storage import sha256
 from calexnet.sweep import backbone
 from calexnet.training import BackboneTraining
@@ -49,3 +50,16 @@ def test_one_of_another_training_or_a_damaged_one_is_not_used(
 
     assert again.sha256 == sha256(Path(again.name).read_bytes())
     assert (damage != "training") == (first.sha256 == again.sha256)
+
+
+def test_a_network_that_cannot_be_a_cascade_is_not_trained(
+    small_data: Dataset, tmp_path: Path
+) -> None:
+    plan = replace(PLAN, attach=("layer2", "layer1"))
+
+    with pytest.raises(
+        InputError, match=r"^the attach points are out of order: got layer2, layer1"
+    ):
+        backbone.trained(plan, small_data, "da" * 32, divide(small_data, 0), tmp_path)
+
+    assert [] == list(tmp_path.iterdir())
