@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from calexnet import arrays, schema, weights
+from calexnet import arrays, schema, selfhash, weights
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
@@ -48,7 +48,7 @@ def save(cascade: Cascade, folder: Path) -> None:
         (folder / name).write_bytes(data)
     hashes = {name: sha256(data) for name, data in files.items()}
     document = schema.encode(_Record(SCHEMA, hashes, cascade.spec))
-    (folder / RECORD).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    (folder / RECORD).write_bytes(selfhash.signed(document))
 
 
 def load(folder: Path, allow: Allowed = BUILT_IN_ONLY) -> tuple[Cascade, str]:
@@ -88,7 +88,8 @@ def _read_record(folder: Path) -> tuple[_Record, str]:
     if not path.is_file():
         raise _no_cascade(folder)
     try:
-        document = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        document = json.loads(data)
         found = document.get("schema") if isinstance(document, dict) else None
         if found != SCHEMA:
             raise CheckpointError(
@@ -97,7 +98,16 @@ def _read_record(folder: Path) -> tuple[_Record, str]:
                 expected=str(SCHEMA),
                 fix="Train again with this version of calexnet",
             )
-        return schema.decode(_Record, document), schema.fingerprint(document)
+        identity, content = selfhash.verified(data, document, bare=True)
+        return schema.decode(_Record, content), identity
+    except selfhash.AlteredError as altered:
+        raise CheckpointError(
+            f"{path} was altered",
+            got=f"content with SHA-256 {altered.actual[:12]}...",
+            expected=f"{altered.recorded[:12]}..., as it says of itself",
+            fix="Train again, or restore the folder; after an edit on purpose: "
+            f"calexnet seal {path}",
+        ) from None
     except (schema.SchemaError, json.JSONDecodeError, UnicodeDecodeError) as problem:
         raise CheckpointError(
             f"{path} is damaged", got=problem, fix="Train again, or restore the folder"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from calexnet import schema
+from calexnet import schema, selfhash
 from calexnet.calibration import OperatingPoint
 from calexnet.certify import Counts
 from calexnet.costs import Macs
@@ -331,9 +331,7 @@ def with_build(content: Manifest, build: Compiled) -> Manifest:
 
 def dump(manifest: Manifest) -> bytes:
     """Return the manifest as JSON bytes, its own hash included."""
-    document = schema.encode(manifest)
-    document["sha256"] = schema.fingerprint(document)
-    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return selfhash.signed(schema.encode(manifest))
 
 
 def parse(data: bytes, where: str) -> tuple[Manifest, str]:
@@ -355,17 +353,17 @@ def parse(data: bytes, where: str) -> tuple[Manifest, str]:
             expected=str(SCHEMA),
             fix="Export the cascade again with this version of calexnet",
         )
-    recorded = document.pop("sha256", None)
-    actual = schema.fingerprint(document)
-    if recorded != actual:
+    try:
+        identity, content = selfhash.verified(data, document)
+    except selfhash.AlteredError as altered:
         raise BundleError(
             f"{where} was altered",
-            got=f"content with SHA-256 {actual[:12]}...",
-            expected=f"{str(recorded)[:12]}..., as it says of itself",
-            fix=COPY_AGAIN,
-        )
+            got=f"content with SHA-256 {altered.actual[:12]}...",
+            expected=f"{altered.recorded[:12]}..., as it says of itself",
+            fix=f"{COPY_AGAIN}; after an edit on purpose: calexnet seal {where}",
+        ) from None
     try:
-        return schema.decode(Manifest, document), actual
+        return schema.decode(Manifest, content), identity
     except ValueError as problem:  # a SchemaError, or a value that its own class refuses
         raise BundleError(f"{where} is not a manifest: {problem}", fix=COPY_AGAIN) from problem
 

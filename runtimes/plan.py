@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import schema
+from calexnet import schema, selfhash
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.manifest import SEGMENTS, Compiled
@@ -125,18 +125,24 @@ class Plan:
         return [np.interp(counts, (0, *sizes), (0.0, *row)) for row in self.times.call_ms]
 
     def to_json(self) -> str:
-        """Return it as text, to be kept beside an app's settings: it holds for one device."""
-        return json.dumps(schema.encode(self))
+        """Return it as text, to be kept beside an app's settings: it holds for one device.
+
+        Like a manifest it carries its own hash (`calexnet.selfhash`).
+        """
+        return selfhash.signed(schema.encode(self), indent=None).decode()
 
     @staticmethod
     def from_json(text: str) -> Plan:
         """Return what `to_json` wrote.
 
         Raises:
-            InputError: It is not that.
+            InputError: It is not that, or was altered.
         """
         try:
-            plan: Plan = schema.decode(Plan, json.loads(text))
+            document = json.loads(text)
+            if isinstance(document, dict):
+                _, document = selfhash.verified(text.strip().encode(), document, bare=True)
+            plan: Plan = schema.decode(Plan, document)
         except ValueError as problem:
             raise InputError(
                 "this is no plan", got=problem, fix="Measure one with calexnet.runtimes.measure"

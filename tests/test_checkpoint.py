@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from calexnet import checkpoint
+from calexnet import checkpoint, cli, schema, selfhash
 from calexnet.backbones import BackboneSpec, build
 from calexnet.cascade import Cascade
 from calexnet.errors import CheckpointError
@@ -45,9 +45,10 @@ def network() -> nn.Module:
 
 
 def edit(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change a run's document and sign for it."""
     document = json.loads((run / checkpoint.RECORD).read_text())
     change(document)
-    (run / checkpoint.RECORD).write_text(json.dumps(document))
+    (run / checkpoint.RECORD).write_bytes(selfhash.signed(document))
 
 
 def replace(run: Path, name: str, data: bytes) -> None:
@@ -202,3 +203,37 @@ def test_no_pickle_is_run_even_if_it_is_signed_for(run: Path) -> None:
     replace(run, "branches.safetensors", pickle.dumps(Bomb()))
     with pytest.raises(CheckpointError, match="do not fit the cascade"):
         checkpoint.load(run)
+
+
+def test_a_run_that_was_edited_is_refused_until_it_is_sealed(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run / checkpoint.RECORD
+    _, before = checkpoint.load(run)
+    assert json.loads(path.read_bytes())["sha256"] == before
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 7', 1))
+
+    with pytest.raises(
+        CheckpointError,
+        match=r"cascade\.json was altered: got content with SHA-256 \w{12}\.\.\.; expected "
+        rf"{before[:12]}\.\.\., as it says of itself\. Train again, or restore the folder; after "
+        r"an edit on purpose: calexnet seal .*cascade\.json\.$",
+    ):
+        checkpoint.load(run)
+
+    assert 0 == cli.main(["seal", str(run)])
+    _, after = checkpoint.load(run)
+    assert before != after
+    assert f"sealed with {after}" in capsys.readouterr().out
+
+
+def test_a_run_of_an_earlier_version_without_a_hash_is_read_and_named_as_it_was(
+    run: Path,
+) -> None:
+    document = json.loads((run / checkpoint.RECORD).read_bytes())
+    del document["sha256"]
+    (run / checkpoint.RECORD).write_text(json.dumps(document))
+
+    _, identity = checkpoint.load(run)
+
+    assert schema.fingerprint(document) == identity

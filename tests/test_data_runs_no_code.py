@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from calexnet import export, manifest
+from calexnet import export, manifest, selfhash
 from calexnet.cli import main
 from calexnet.errors import InputError
 from calexnet.registry import Allowed, Part, find
@@ -58,7 +58,7 @@ def evil_run(run: Path, place: Path, where: tuple[str, ...], name: str) -> None:
     for key in where[:-1]:
         inner = inner[key]
     inner[where[-1]] = name
-    path.write_text(json.dumps(document))
+    path.write_bytes(selfhash.signed(document))
 
 
 @pytest.mark.parametrize("kind", PLACES)

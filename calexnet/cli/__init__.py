@@ -19,6 +19,7 @@ COMMANDS = {
     "analyse": "calexnet.cli.analyse",
     "compare": "calexnet.cli.compare",
     "doctor": "calexnet.cli.doctor",
+    "seal": "calexnet.cli.seal",
 }
 
 

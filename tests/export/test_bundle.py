@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import calexnet
-from calexnet import checkpoint, flops, manifest, schema
+from calexnet import checkpoint, flops, manifest, schema, selfhash
 from calexnet.bundle import open_bundle
 from calexnet.cascade import Cascade
 from calexnet.errors import BundleError, CheckpointError, InputError, ParityError, StorageError
@@ -144,7 +144,7 @@ def test_another_runs_bundle_is_refused(bundle: Path, small_run: Path, tmp_path:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
     document = json.loads((run / checkpoint.RECORD).read_text())
     document["cascade"]["recipe"]["optimisation"]["seed"] = 9
-    (run / checkpoint.RECORD).write_text(json.dumps(document))
+    (run / checkpoint.RECORD).write_bytes(selfhash.signed(document))
     before = files_of(bundle)
 
     with pytest.raises(

@@ -199,8 +199,8 @@ def test_a_disk_that_is_full_is_no_obstacle(
 ) -> None:
 
     @contextmanager
-    def full(path: Path) -> Iterator[Path]:
-        with staged_file(path) as stage:
+    def full(path: Path, *, durable: bool) -> Iterator[Path]:
+        with staged_file(path, durable=durable) as stage:
             yield stage
             raise OSError(28, "No space left on device")
 

@@ -3,6 +3,7 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import replace
@@ -121,6 +122,17 @@ def test_a_plan_is_measured_kept_as_text_and_loaded(chain: Runner) -> None:
         random_images(9)
     )
     assert np.array_equal(chain(random_images(9)).exits, result.exits)
+
+
+def test_a_plan_that_was_altered_is_refused_and_one_without_a_hash_is_an_older_one() -> None:
+    plan = Plan(TIMES, (0.0, 0.1, 0.1))
+    text = plan.to_json()
+
+    with pytest.raises(InputError, match=r"^this is no plan: got content with SHA-256 "):
+        Plan.from_json(text.replace("8.0", "8.5"))
+    older = {name: value for name, value in json.loads(text).items() if name != "sha256"}
+    assert plan == Plan.from_json(json.dumps(older))
+    assert plan == Plan.from_json(f"{text}\n"), "an editor ended the line"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"times": 3}', "{"])
