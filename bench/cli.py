@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0)
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = parser.parse_args(words)
+    arguments = outcome.parsed(parser, words)
     command = shlex.join(["calexnet-bench", *words])
     return outcome.run("calexnet-bench", lambda: _run(arguments, command))
 

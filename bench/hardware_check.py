@@ -119,11 +119,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("hardware-check.json"))
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
-    arguments = parser.parse_args(words[:end])
+    arguments = outcome.parsed(parser, words[:end])
     return outcome.run("hardware-check", lambda: _run(arguments, words[end + 1 :]))
 
 
 def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
+    with staged_file(arguments.out) as stage:
+        found = _checked(arguments, more)
+        stage.write_text(json.dumps(schema.encode(found), indent=1, allow_nan=False) + "\n")
+    print(f"\nTo send in: {arguments.out}")
+    return 0
+
+
+def _checked(arguments: argparse.Namespace, more: Sequence[str]) -> HardwareCheck:
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "bundle"
         shutil.copytree(arguments.bundle, bundle)
@@ -140,7 +148,7 @@ def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
             arguments.out.with_name(f"{arguments.out.stem}-report"),
         )
     device, unknown = _tried(lambda: open_device("auto").describe())
-    found = HardwareCheck(
+    return HardwareCheck(
         version=__version__,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         device=device,
@@ -149,10 +157,6 @@ def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
         report=report,
         report_problem=problem,
     )
-    with staged_file(arguments.out) as stage:
-        stage.write_text(json.dumps(schema.encode(found), indent=1, allow_nan=False) + "\n")
-    print(f"\nTo send in: {arguments.out}")
-    return 0
 
 
 def _tried(step: Callable[[], T]) -> tuple[T | None, str | None]:

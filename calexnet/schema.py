@@ -7,6 +7,7 @@ they look as JSON. A mismatch names the place in the document (``segments[2].fil
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -84,7 +85,7 @@ def _decode(expected: Any, value: Json, where: str) -> Any:
 
 def _decode_dataclass(cls: type, value: Json, where: str) -> Any:
     _require(isinstance(value, dict), "an object", value, where or "the document")
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls)}
     unknown = sorted(set(value) - set(fields))
     _require(not unknown, f"no field {unknown[0]!r}" if unknown else "", value, where)
@@ -96,6 +97,12 @@ def _decode_dataclass(cls: type, value: Json, where: str) -> Any:
         elif field.default is field.default_factory is dataclasses.MISSING:
             raise SchemaError(f"{place} is missing")
     return cls(**found)
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    """Return the types of a dataclass's fields; to evaluate them takes longer than to decode."""
+    return typing.get_type_hints(cls)
 
 
 def _decode_optional(arguments: tuple[Any, ...], value: Json, where: str) -> Any:

@@ -79,10 +79,9 @@ def staged_folder(destination: Path, *, marker: str) -> Iterator[Path]:
         destination = Path(os.path.realpath(destination))  # a link stays, what it names is replaced
         recover(destination)
         _refuse_foreign(destination, marker)
-        _make_folder(destination.parent)
-        _remove_abandoned(destination)
-        stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
-        stage.mkdir()
+        stage = _stage(destination)
+        with explained(destination, every=True):
+            stage.mkdir()
         try:
             yield stage
             _write_through_all(stage)
@@ -108,9 +107,9 @@ def staged_file(destination: Path, *, durable: bool = True) -> Iterator[Path]:
             raise StorageError(
                 "cannot write the file", got=f"{destination}, a folder", expected="a file name"
             )
-        _make_folder(destination.parent)
-        _remove_abandoned(destination)
-        stage = destination.parent / f".{destination.name}.{os.getpid()}.partial"
+        stage = _stage(destination)
+        with explained(destination, every=True):
+            stage.touch()  # now, and not when all is computed
         try:
             yield stage
             if durable:
@@ -210,6 +209,14 @@ def _make_folder(folder: Path) -> None:
         write_through(path.parent)
 
 
+def _stage(destination: Path) -> Path:
+    """Return the path beside `destination` that is ours to make."""
+    with explained(destination, every=True):
+        _make_folder(destination.parent)
+    _remove_abandoned(destination)
+    return destination.parent / f".{destination.name}.{os.getpid()}.partial"
+
+
 def _refuse_foreign(destination: Path, marker: str) -> None:
     if destination.is_dir():
         foreign = any(destination.iterdir()) and not (destination / marker).is_file()
@@ -225,12 +232,17 @@ def _refuse_foreign(destination: Path, marker: str) -> None:
 
 
 @contextlib.contextmanager
-def explained(destination: Path) -> Iterator[None]:
-    """Turn the system's refusals into one message; what was there before is untouched."""
+def explained(destination: Path, *, every: bool = False) -> Iterator[None]:
+    """Turn the system's refusals into one message; what was there before is untouched.
+
+    Args:
+        destination: What is written.
+        every: Nothing else is done in the block, so that any error is of the writing.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno not in _REFUSALS:
+        if not every and error.errno not in _REFUSALS:
             raise
         raise StorageError(
             f"cannot write {destination}",

@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="what earlier builds measured: read if it is there, then written",
     )
-    arguments = parser.parse_args(argv)
+    arguments = outcome.parsed(parser, argv)
     needs_out = arguments.out is None and arguments.emit is None
     if needs_out and arguments.source.exists() and not _is_bundle(arguments.source):
         parser.error("the following arguments are required: --out")

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, module in COMMANDS.items():
         command = import_module(module)
         command.configure(commands.add_parser(name, help=command.HELP, description=command.HELP))
-    arguments = parser.parse_args(argv)
+    arguments = outcome.parsed(parser, argv)
     return outcome.run(
         f"calexnet {arguments.command}",
         lambda: int(import_module(COMMANDS[arguments.command]).run(arguments)),

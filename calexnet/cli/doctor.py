@@ -134,7 +134,7 @@ def _sensors(found: DeviceRecord) -> Iterator[Finding]:
     for clock in now.clocks:
         yield Finding(f"clock of {clock.name}", True, clock.words())
     for name, celsius in now.temperatures_c.items():
-        yield Finding(f"temperature of {name}", True, f"{celsius:.1f} \u00b0C")
+        yield Finding(f"temperature of {name}", True, f"{celsius:.1f} C")
     for name, share in now.loads.items():
         yield Finding(f"load of {name}", True, f"{share:.0%}")
     if now.throttled is not None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import io
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
-from calexnet.errors import CalexnetError
+from calexnet.errors import CalexnetError, StorageError
 
 INTERRUPTED = 130
+_UNKNOWN_LETTERS = "backslashreplace"
+
+
+def parsed(parser: argparse.ArgumentParser, words: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the words of a command line mean; help and version end as commands do."""
+    _prepare_output()
+    try:
+        return parser.parse_args(words)
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+        raise SystemExit(run(parser.prog, lambda: code)) from None
 
 
 def run(program: str, command: Callable[[], int]) -> int:
@@ -20,21 +34,59 @@ def run(program: str, command: Callable[[], int]) -> int:
 
     A termination request ends a command the way Ctrl-C does, so that nothing stays half written.
     """
+    _prepare_output()
     try:
         with _termination_as_interrupt():
             code = command()
-            sys.stdout.flush()  # here, where a reader that has gone is no error
+            _deliver()
             return code
     except CalexnetError as error:
-        print(f"{program}: error: {error}", file=sys.stderr)
-        return error.exit_code
+        return _failed(f"{program}: error: {error}", error.exit_code)
     except KeyboardInterrupt:
-        print(f"\n{program}: stopped; nothing was left half written", file=sys.stderr)
-        return INTERRUPTED
+        return _failed(f"\n{program}: stopped; nothing was left half written", INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our output has gone; keep Python from complaining as it closes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has gone
         return 0
+    except OSError as refused:
+        where = f" {refused.filename}" if refused.filename is not None else ""
+        told = f"{program}: error: the system refused{where}: {refused.strerror or refused}"
+        return _failed(told, CalexnetError.exit_code)
+
+
+def _prepare_output() -> None:
+    """Let a command print in any terminal: one without our letters, or none at all."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors != _UNKNOWN_LETTERS:
+            stream.reconfigure(errors=_UNKNOWN_LETTERS)
+
+
+def _deliver() -> None:
+    """Have the answer written now, where a full disk can still be told."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as refused:
+        raise StorageError(
+            "the answer cannot be written", got=refused.strerror, fix="Send it elsewhere"
+        ) from refused
+
+
+def _failed(told: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        print(told, file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    return code
+
+
+def _drop_output() -> None:
+    """Keep Python from complaining as it closes an output that nothing can be written to."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def test_a_board_shows_targets_devices_rails_and_sensors(said: Doctor) -> None:
     assert rails.endswith("not the carrier board; VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0 (sum)")
     assert "clock of gpu yes 612 MHz, 306 to 612 MHz, nvhost_podgov" in lines
     assert "load of gpu yes 34%" in lines
-    assert "temperature of tj-thermal yes 49.0 \u00b0C" in lines
+    assert "temperature of tj-thermal yes 49.0 C" in lines
     assert "temperature of gpu-thermal no Resource temporarily unavailable" in lines
     assert 1 == sum(line.startswith("Energy on ") for line in lines), "the processor is part of it"
 

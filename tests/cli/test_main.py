@@ -70,3 +70,11 @@ def test_a_failure_in_a_shell_is_one_line_and_a_code(
     assert (2, "") == (done.returncode, done.stdout)
     assert line.startswith(f"calexnet {message}")
     assert [] == list(tmp_path.iterdir())
+
+
+def test_the_package_runs_as_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-Im", "calexnet", "--version"], capture_output=True, text=True, check=True
+    )
+
+    assert metadata.version("calexnet") == done.stdout.strip()

@@ -115,3 +115,91 @@ def test_a_reader_that_has_gone_is_no_error(lines: int, tmp_path: Path) -> None:
         )
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+COMMANDS = {
+    "calexnet": "from calexnet.cli import main",
+    "calexnet-export": "from calexnet.export.cli import main",
+    "calexnet-bench": "from calexnet.bench.cli import main",
+}
+
+
+def shell(command: str, words: str, *, python: str = "-I") -> subprocess.CompletedProcess[str]:
+    """Run a command of ours in a shell, with redirections among its words."""
+    code = f"import sys; {COMMANDS[command]}; sys.argv[0] = '{command}'; sys.exit(main())"
+    return subprocess.run(
+        f'"{sys.executable}" {python} -c "{code}" {words}',
+        shell=True,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("calexnet", "--version"),
+        ("calexnet", "doctor"),
+        ("calexnet-export", "--help"),
+        ("calexnet-bench", "--help"),
+    ],
+)
+def test_a_full_output_is_one_line_and_a_code(command: str, words: str) -> None:
+    done = shell(command, f"{words} > /dev/full")
+
+    (line,) = done.stderr.splitlines()
+    assert 2 == done.returncode
+    assert line.endswith(
+        "error: the answer cannot be written: got No space left on device. Send it elsewhere."
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_answer_longer_than_a_buffer_meets_a_full_output_too(tmp_path: Path) -> None:
+    script = tmp_path / "tool.py"
+    script.write_text(
+        "import sys\nfrom calexnet.cli import outcome\n"
+        "sys.exit(outcome.run('tool', lambda: print('line\\n' * 100_000) or 0))\n"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-I", str(script)], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+
+    assert 2 == done.returncode
+    assert "tool: error: the system refused: No space left on device\n" == done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_outputs_change_no_code(closed: str) -> None:
+    done = shell("calexnet", f"doctor {closed}")
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_a_terminal_without_our_letters_is_written_to(tmp_path: Path) -> None:
+    script = tmp_path / "tool.py"
+    script.write_text(
+        "import sys\nfrom calexnet.cli import outcome\n"
+        "sys.exit(outcome.run('tool', lambda: print('\\u00b0C \\u65e5') or 0))\n",
+        "utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+
+    assert (0, "\\xb0C \\u65e5\n") == (done.returncode, done.stdout)
+
+
+def test_what_the_system_refuses_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        return int(Path("/nowhere/at/all").read_text("utf-8"))
+
+    assert 2 == outcome.run("tool", command)
+
+    told = "tool: error: the system refused /nowhere/at/all: No such file or directory\n"
+    assert ("", told) == capsys.readouterr()
