@@ -14,15 +14,17 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 static std::vector<char> read(const char* path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error(std::string("cannot read ") + path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-int main(int argc, char** argv) {
-  if (argc != 9) return std::fprintf(stderr, "usage: see the first lines of the source\n"), 2;
+static void answer_image(char** argv) {
   std::vector<char> pixels = read(argv[2]), table = read(argv[3]);
   int64_t image_shape[] = {1, std::atoi(argv[4]), std::atoi(argv[5]), std::atoi(argv[6])};
   int64_t table_shape[] = {std::atoi(argv[7]), std::atoi(argv[8])};
@@ -38,4 +40,13 @@ int main(int argc, char** argv) {
   auto answer = session.Run(Ort::RunOptions{nullptr}, given, inputs, 2, asked, 3);
   std::printf("label %d, score %f, exit %d\n", *answer[0].GetTensorData<int32_t>(),
               *answer[1].GetTensorData<float>(), *answer[2].GetTensorData<int32_t>());
+}
+
+int main(int argc, char** argv) {
+  if (argc != 9) return std::fprintf(stderr, "usage: see the first lines of the source\n"), 2;
+  try {
+    answer_image(argv);
+  } catch (const std::exception& problem) {  // a missing file, one of another size, or ONNX Runtime's own
+    return std::fprintf(stderr, "one_file: %s\n", problem.what()), 2;
+  }
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bundle import Bundle
+from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import IF, SEGMENTS, Compiled, GraphRecord
 from calexnet.runtimes import thresholds as tables
@@ -22,12 +22,38 @@ from calexnet.runtimes.plan import Plan, Stamp
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.threads import cores
 
-#: target -> the `Runtime` that runs its engines here.
-RUNTIMES = {
-    "onnxruntime": "calexnet.runtimes.onnxruntime:OnnxRuntime",
-    "tflite": "calexnet.runtimes.tflite:Tflite",
-    "tensorrt": "calexnet.runtimes.tensorrt:TensorRt",
-    "tensorrt-rtx": "calexnet.runtimes.tensorrt_rtx:TensorRtRtx",
+
+def _onnxruntime() -> type[Runtime]:
+    from calexnet.runtimes.onnxruntime import OnnxRuntime
+
+    return OnnxRuntime
+
+
+def _tflite() -> type[Runtime]:
+    from calexnet.runtimes.tflite import Tflite
+
+    return Tflite
+
+
+def _tensorrt() -> type[Runtime]:
+    from calexnet.runtimes.tensorrt import TensorRt
+
+    return TensorRt
+
+
+def _tensorrt_rtx() -> type[Runtime]:
+    from calexnet.runtimes.tensorrt_rtx import TensorRtRtx
+
+    return TensorRtRtx
+
+
+#: target -> what imports the `Runtime` that runs its engines here. Imports as they are written, not
+#: names in a table: that is how PyInstaller and its like know what an app needs.
+RUNTIMES: dict[str, Callable[[], type[Runtime]]] = {
+    "onnxruntime": _onnxruntime,
+    "tflite": _tflite,
+    "tensorrt": _tensorrt,
+    "tensorrt-rtx": _tensorrt_rtx,
 }
 
 
@@ -77,7 +103,50 @@ def load_runner(
         threads=threads or cores(),
         runtime=compiled.fingerprint.runtime if compiled.fingerprint else chosen.version(),
     )
-    return Runner(bundle, compiled, engines, plain, table, chosen.lane, plan, stamp)
+    opening = Opening(target, precision, layout, plan, provider, threads, lazy, cache, runs)
+    again = partial(reopened, str(bundle.folder.resolve()), bundle.sha256, opening)
+    return Runner(bundle, compiled, engines, plain, table, chosen.lane, plan, stamp, again)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What `load_runner` was told; see there."""
+
+    target: str | None
+    precision: str | None
+    layout: str
+    plan: Plan | None
+    provider: str | None
+    threads: int | None
+    lazy: bool
+    cache: bool | None
+    runs: Runtime | None
+
+
+def reopened(
+    folder: str, identity: str, opening: Opening, thresholds: NDArray[np.float32]
+) -> Runner:
+    """Return a runner as it was opened in another process: what a pickled one becomes.
+
+    A process opens each once, however often it is sent.
+    """
+    return _opened_once(folder, identity, opening).with_thresholds(thresholds)
+
+
+@lru_cache(maxsize=4)
+def _opened_once(folder: str, identity: str, opening: Opening) -> Runner:
+    return load_runner(
+        open_bundle(Path(folder)),
+        opening.target,
+        opening.precision,
+        layout=opening.layout,
+        plan=opening.plan,
+        provider=opening.provider,
+        threads=opening.threads,
+        lazy=opening.lazy,
+        cache=opening.cache,
+        runs=opening.runs,
+    )
 
 
 def _opener(
@@ -172,6 +241,4 @@ def runtime(target: str) -> Runtime:
         raise InputError(
             "unknown target", got=repr(target), expected=f"one of {', '.join(RUNTIMES)}"
         )
-    module, _, name = RUNTIMES[target].partition(":")
-    found: type[Runtime] = getattr(import_module(module), name)
-    return found()
+    return RUNTIMES[target]()()

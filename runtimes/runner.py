@@ -30,7 +30,8 @@ class Runner:
     """A cascade that answers batches of images. Safe to share between threads.
 
     Call it with images as the bundle's preprocessing says: uint8 ``(n, H, W, C)``, or normalised
-    float32 ``(n, C, H, W)`` for a bundle exported with ``--input float``.
+    float32 ``(n, C, H, W)`` for a bundle exported with ``--input float``. Sent to another
+    process, as by a pool, it opens its bundle there, once a process.
 
     Attributes:
         bundle: What it runs.
@@ -49,11 +50,13 @@ class Runner:
         lane: type[Lane] = HostLane,
         plan: Plan | None = None,
         stamp: Stamp | None = None,
+        again: Callable[[NDArray[np.float32]], Runner] | None = None,
     ) -> None:
         self.bundle = bundle
         self.compiled = compiled
         self.thresholds = _frozen(thresholds)
         self._engines = tuple(engines)
+        self._again = again
         self._preprocessing = bundle.manifest.preprocessing
         cascade = IfLane if compiled.layout == IF else lane
         self.stamp = stamp
@@ -91,6 +94,12 @@ class Runner:
     def plain_engine(self) -> Engine:
         """The backbone alone, loaded when it is first asked for."""
         return self._plain_chain().steps[0].engine
+
+    def __reduce__(self) -> tuple[Callable[[NDArray[np.float32]], Runner], tuple[Array]]:
+        """Let it be sent to another process: there its bundle is opened again, from its folder."""
+        if self._again is None:
+            raise TypeError("a runner that calexnet.load did not open cannot be pickled")
+        return self._again, (np.array(self.thresholds),)
 
     def with_thresholds(
         self, thresholds: NDArray[np.float32] | Sequence[Sequence[float]]

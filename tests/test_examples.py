@@ -151,3 +151,20 @@ def test_no_example_imports_calexnet() -> None:
         assert "layout `if`" in code
         for tensor in ("image", "thresholds", "label", "score", "exit"):
             assert f'"{tensor}"' in code or f" {tensor}" in code
+
+
+@pytest.mark.parametrize("missing", ["if.onnx", "image.raw", "thresholds.raw"])
+def test_cpp_says_which_file_is_missing(program: Path, tmp_path: Path, missing: str) -> None:
+    for name in ("if.onnx", "image.raw", "thresholds.raw"):
+        if name != missing:
+            (tmp_path / name).write_bytes(b"")
+    words = [tmp_path / name for name in ("if.onnx", "image.raw", "thresholds.raw")]
+
+    done = subprocess.run(
+        [program, *words, "2", "2", "3", "1", "2"], capture_output=True, text=True
+    )
+
+    assert 2 == done.returncode
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("one_file: ")
+    assert missing in line or missing != "if.onnx"

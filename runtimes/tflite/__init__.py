@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.base import Signature
 from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.tflite.engine import TfliteEngine
+from calexnet.runtimes.tflite.flatbuffer import require_whole
 from calexnet.runtimes.tflite.interpreter import named_inputs, named_outputs
 from calexnet.runtimes.tflite.lane import TfliteLane
-from calexnet.runtimes.tflite.library import interpreter_module
+from calexnet.runtimes.tflite.library import interpreter_module, version_of
 from calexnet.runtimes.threads import cores
 
 #: Our names of LiteRT's back ends; on the CPU that is XNNPACK.
@@ -38,7 +38,7 @@ class Tflite(Runtime):
     def version(self) -> str:
         """See `Runtime`."""
         package, _ = interpreter_module()
-        return f"{package}-{metadata.version(package)}"
+        return f"{package}-{version_of(package)}"
 
     def load(
         self, record: GraphRecord, data: bytes, *, provider: str | None, threads: int | None
@@ -64,7 +64,7 @@ class Tflite(Runtime):
             raise
         except (ValueError, RuntimeError) as problem:
             raise BundleError(
-                f"{package} {metadata.version(package)} refuses {record.file.path}",
+                f"{package} {version_of(package)} refuses {record.file.path}",
                 got=" ".join(str(problem).split()),
                 fix=f"Update {package}, or export the bundle again",
             ) from problem
@@ -72,6 +72,7 @@ class Tflite(Runtime):
     def signature(self, data: bytes) -> Signature:
         """See `Runtime`."""
         _, module = interpreter_module()
+        require_whole(data)
         interpreter = module.Interpreter(model_content=data)
         return Signature(
             _named(interpreter.get_input_details(), named_inputs(interpreter)),

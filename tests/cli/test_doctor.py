@@ -100,7 +100,7 @@ def test_without_any_target_it_says_all_and_fails(
     monkeypatch.setattr(OnnxRuntime, "require", missing)
     monkeypatch.setattr(
         "calexnet.runtimes.loading.RUNTIMES",
-        {"onnxruntime": "calexnet.runtimes.onnxruntime:OnnxRuntime"},
+        {"onnxruntime": lambda: OnnxRuntime},
     )
 
     lines = said.on("bare", code=4)

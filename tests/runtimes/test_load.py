@@ -7,7 +7,6 @@ import dataclasses
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -46,15 +45,12 @@ def add_builds(folder: Path, *subjects: tuple[str, str]) -> None:
 @pytest.fixture
 def absent(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of a runtime that is known and not installed."""
-    module = ModuleType("absent_runtime")
 
     def require() -> None:
         raise RuntimeUnavailableError("absent cannot be used here", fix="Install it")
 
     kind = type("Absent", (), {"require": staticmethod(require)})
-    module.Absent = kind  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "absent_runtime", module)
-    monkeypatch.setitem(loading.RUNTIMES, "absent", "absent_runtime:Absent")
+    monkeypatch.setitem(loading.RUNTIMES, "absent", lambda: kind)
     return "absent"
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,9 @@ BATCHES = (1, 3)
 def interpreters() -> tuple[Any, ...]:
     """Return the interpreter class of every runtime that works here; the tests need one."""
     found = []
-    for package, (module, oldest) in library.PACKAGES.items():
+    for package, (load, oldest) in library.PACKAGES.items():
         try:
-            loaded = import_module(module)
+            loaded = load()
         except ImportError:
             continue
         if not library.problem_with(package, oldest):
