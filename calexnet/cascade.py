@@ -285,6 +285,9 @@ def train_cascade(
     attach = backbone.attach
     macs = flops.count(backbone, branches, preprocessing)
     tell(Beforehand(attach, macs, flops.parameters(backbone, branches), ready.auxiliary))
+    images_kept = len(parts["train"]) + len(parts["calibration"])
+    place = cache or scratch or Path(tempfile.gettempdir())
+    features.require_room(attach, [branch.head for branch in branches], images_kept, place)
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,9 +104,8 @@ def compute(
     wanted: dict[Path, tuple[int, ...]] = {folder / f"{label}-logits-{source}.npy": logits}
     paths = []
     for name, head in zip(backbone.attach, heads, strict=True):
-        shape = tuple(head.reduce(torch.zeros(1, *head.feature_shape)).shape[1:])
         paths.append(folder / f"{label}-{name}-{_reduction(head, source)}.npy")
-        wanted[paths[-1]] = (len(rows), *shape)
+        wanted[paths[-1]] = (len(rows), *_reduced_shape(head))
 
     def pass_over(some: _Places) -> list[NDArray[np.float32]]:
         return _pass(backbone, heads, preprocessing, data.images[rows[some]])
@@ -117,6 +116,29 @@ def compute(
         _fill(wanted, len(rows), pass_over, label, batch)
     answers, *found = (np.load(path, mmap_mode="r") for path in [next(iter(wanted)), *paths])
     return Features(tuple(found), np.array(answers), data.labels[rows])
+
+
+def require_room(attach: Sequence[str], heads: Sequence[Head], images: int, folder: Path) -> None:
+    """Do nothing if the features of so many images fit, before anything else takes hours.
+
+    Args:
+        attach: Names of the attach points.
+        heads: One a branch.
+        images: How many, of all parts together.
+        folder: Where their files will be; what is there already may be they.
+
+    Raises:
+        StorageError: There is no room for them.
+    """
+    sizes = {
+        name: 4 * images * math.prod(_reduced_shape(head))
+        for name, head in zip(attach, heads, strict=True)
+    }
+    _refuse_full(folder, sizes, earlier=folder.glob("*.npy"))
+
+
+def _reduced_shape(head: Head) -> tuple[int, ...]:
+    return tuple(head.reduce(torch.zeros(1, *head.feature_shape)).shape[1:])
 
 
 def tensor(array: NDArray[np.float32], rows: NDArray[np.intp]) -> Tensor:
@@ -174,25 +196,27 @@ def _fill(
 
 
 def _needed(wanted: dict[Path, tuple[int, ...]], label: str) -> int:
-    """Return how many bytes the files will take.
+    """Return how many bytes the files will take, if there is room for them."""
+    folder = next(iter(wanted)).parent
+    sizes = {
+        path.name.removeprefix(f"{label}-").rpartition("-")[0]: 4 * math.prod(shape)
+        for path, shape in wanted.items()
+    }
+    _refuse_full(folder, sizes, earlier=[path for path in wanted if path.exists()])
+    return sum(sizes.values())
 
-    Raises:
-        StorageError: There is no room for them.
-    """
-    sizes = {path: 4 * math.prod(shape) for path, shape in wanted.items()}
-    folder = next(iter(sizes)).parent
-    earlier = sum(path.stat().st_size for path in sizes if path.exists())
-    needed, free = sum(sizes.values()), shutil.disk_usage(folder).free + earlier
-    if needed > free:
-        largest = max(sizes, key=sizes.__getitem__).name.removeprefix(f"{label}-")
+
+def _refuse_full(folder: Path, sizes: Mapping[str, int], earlier: Iterable[Path]) -> None:
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    free = shutil.disk_usage(place).free + sum(path.stat().st_size for path in earlier)
+    if (needed := sum(sizes.values())) > free:
         raise StorageError(
-            f"the features of the {label} part do not fit on the disk",
-            got=f"{amount(needed)}, most of it {largest.rpartition('-')[0]}",
+            "the features do not fit on the disk",
+            got=f"{amount(needed)}, most of it of {max(sizes, key=sizes.__getitem__)}",
             expected=f"at most {amount(free)}, which is free in {folder}",
             fix="Name another place with --cache DIR, or take smaller images, fewer of them, "
             "branches further back, or --head linear, which keeps least",
         )
-    return needed
 
 
 def _foretell(label: str, count: int, whole_s: float, needed: int, folder: Path) -> None:

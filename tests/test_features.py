@@ -292,12 +292,21 @@ def test_features_that_do_not_fit_on_the_disk_are_refused_before_the_first_pass(
     # 4 bytes of 11 images: 16 x 8 x 8, 32 and 4 numbers.
     with pytest.raises(
         StorageError,
-        match=r"^the features of the train part do not fit on the disk: got 46\.6 kB, most of it "
-        rf"conv1; expected at most 20 kB, which is free in {tmp_path}\. Name another place with "
+        match=r"^the features do not fit on the disk: got 46\.6 kB, most of it of conv1; "
+        rf"expected at most 20 kB, which is free in {tmp_path}\. Name another place with "
         r"--cache DIR, or take smaller images, fewer of them, branches further back, or --head ",
     ):
         setting.compute(tmp_path)
     assert [] == setting.passes
+
+    both = ("conv1", "layer2"), setting.heads
+    features.require_room(*both, 4, tmp_path / "new" / "cache")  # 4 x 4 x (1024 + 32) = 16.9 kB
+    with pytest.raises(
+        StorageError, match=r"got 21\.1 kB, most of it of conv1; expected at most 20"
+    ):
+        features.require_room(*both, 5, tmp_path / "new" / "cache")
+    (tmp_path / "train-conv1-earlier.npy").write_bytes(bytes(2000))
+    features.require_room(*both, 5, tmp_path)
 
 
 def test_what_takes_long_is_foretold_after_the_first_batch(

@@ -3,7 +3,10 @@
 # The expected value comes first in every comparison.
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -137,4 +140,83 @@ def test_another_kind_of_file_is_refused(
 
     expected = f"calexnet data: error: cannot write a data set: got {out}; expected a name.npz\n"
     assert expected == capsys.readouterr().err
+    assert not out.exists()
+
+
+def grow(root: Path, *files: str) -> Path:
+    for name in files:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.new("RGB", (2, 2)).save(root / name)
+    return root
+
+
+def pickles(root: Path) -> Path:
+    (root / "cifar-10-batches-py").mkdir()
+    (root / "cifar-10-batches-py" / "batches.meta").write_bytes(b"\x80\x04].")
+    return root / "cifar-10-batches-py"
+
+
+def array_file(root: Path, **changes: Any) -> Path:
+    plain = {"images": np.zeros((2, 4, 4, 3), np.uint8), "labels": np.array([0, 1])}
+    np.savez(root / "set.npz", **{**plain, **changes})
+    return root / "set.npz"
+
+
+def terabytes(root: Path) -> Path:
+    path = array_file(root, images=np.zeros((1, 1, 1, 3), np.uint8))
+    path.write_bytes(path.read_bytes().replace(b"(1, 1, 1, 3)", b"(9" + b"0" * 8 + b",3)"))
+    return path
+
+
+def pipe(root: Path) -> Path:
+    os.mkfifo(root / "set.npz")
+    return root / "set.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda root: grow(root, "train/a.png", "test/b.png"), "can be read in two ways: got test"),
+        (
+            lambda root: grow(root, "pets/cat/a.png", "pets/dog/b.png"),
+            "in two ways: got pets as the",
+        ),
+        (lambda root: grow(root, "train/a/1.png", "val/a/1.png", "dev/a/1.png"), "two folders for"),
+        (pickles, "holds pickled Python objects, which are never read: expected the binary"),
+        (lambda root: array_file(root, labels=np.array([0, 1 << 43])), "labels up to 87960930222"),
+        (lambda root: array_file(root, labels=np.array([{}, 1])), "got Python objects, which are"),
+        (
+            lambda root: array_file(root, images=np.zeros((2, 0, 0, 3), np.uint8)),
+            "cannot be used: ",
+        ),
+        (lambda root: array_file(root, classes=np.array(["cat", "cat"])), "got 'cat' twice; expec"),
+        (terabytes, "cannot read "),
+        (pipe, "unknown data set: got "),
+    ],
+    ids=[
+        "parts without classes",
+        "one folder too many",
+        "two validation parts",
+        "pickled CIFAR",
+        "absurd labels",
+        "pickled labels",
+        "no pixels",
+        "class twice",
+        "terabytes",
+        "pipe",
+    ],
+)
+def test_what_is_no_data_set_ends_in_one_line(
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out.npz"
+
+    assert 2 == main(["data", str(make(tmp_path)), "--out", str(out)])
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("calexnet data: error: ")
+    assert message in line
     assert not out.exists()
