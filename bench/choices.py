@@ -26,6 +26,8 @@ HEIGHT = 346
 LEFT, TOP, BOTTOM = 50, 112, 304
 #: How many times what may be lost the scale of what is lost reaches; worse ones lie on its edge.
 REACH = 4
+#: Share of the height that stays free above the uppermost mark.
+_ROOM = 16 / (BOTTOM - TOP)
 
 _MARKS: dict[Kind, tuple[Callable[[float, float, str, str], str], str]] = {
     "plain": (circle, "plain"),
@@ -43,7 +45,8 @@ def plot(report: Report) -> str:
     allowed = 100 * report.decision.max_drop
     changes = [-100 * one.drop.value for one in found]
     foot = -max(REACH * allowed, 1.0)
-    head = max(1.1 * max(changes), -0.25 * foot)
+    # So much room that the ring around the uppermost mark stays within.
+    head = max((max(changes) - _ROOM * foot) / (1 - _ROOM), -0.25 * foot)
     marks = ticks(1.02 * max(one.ms for one in found))
 
     def x(ms: float) -> float:

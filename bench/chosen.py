@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from calexnet.bench.conclusions import VERDICTS
-from calexnet.bench.figures import changed_between, interval, ratio, significant
+from calexnet.bench.figures import changed_between, interval, listed, ratio, significant
 from calexnet.bench.results import Report
+from calexnet.bench.strictness import POINT, meaning
 from calexnet.bench.time_records import OperatingPointRow
 
 
@@ -17,6 +18,25 @@ def chosen(report: Report) -> OperatingPointRow | None:
                 if (row.target, row.precision, row.name, row.default) == key:
                     return row
     return None
+
+
+def words(report: Report) -> tuple[str, ...]:
+    """Return all that is to be said of operating points where the decision is told."""
+    return (*explained(report), *sentences(report))
+
+
+def explained(report: Report) -> tuple[str, ...]:
+    """Return what the name of the operating point says that the decision is about, if it has one.
+
+    What is unclear or plain may still be held against a cascade.
+    """
+    named = (report.decision.name, report.decision.against)
+    points = {one.operating_point for one in report.alternatives if one.name in named} - {None}
+    rows = [row for row in report.operating_points if row.name in points]
+    names = listed(list(dict.fromkeys(row.name for row in rows)))
+    kind = "an operating point" if len(points) == 1 else "operating points"
+    verb = "is" if len(points) == 1 else "are"
+    return (f"{names} {verb} {kind}. {POINT} {meaning(rows)}",) if rows else ()
 
 
 def sentences(report: Report) -> tuple[str, ...]:

@@ -138,7 +138,7 @@ def _verdict(report: Report) -> str:
         markup.paragraphs(choice_tables.rule(report))
         + markup.bullets(reasons(found, report.alternatives))
         + markup.grid(choice_tables.deciding(report))
-        + markup.paragraphs(chosen.sentences(report))
+        + markup.paragraphs(chosen.words(report))
     )
     if not report.validity.counts("verdict"):
         body = markup.fold("What it would have said", body)

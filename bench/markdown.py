@@ -21,7 +21,7 @@ def render(report: Report) -> str:
         f"**{escape(sentence(report.decision, report.alternatives, report.validity))}**",
         escape(LEAD),
         *([] if report.validity.counts("verdict") else ["What it would have said:"]),
-        _list((*reasons(report.decision, report.alternatives), *chosen.sentences(report))),
+        _list((*reasons(report.decision, report.alternatives), *chosen.words(report))),
         *_notes(report.provenance.notes),
         *(section(table) for table in tables.tables(report)),
         *_in_sentences(headline(report)),

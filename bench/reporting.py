@@ -82,7 +82,7 @@ def summary(report: Report) -> str:
             *([standing(found), *rules, ""] if rules else []),
             *([] if found.counts("verdict") else ["Otherwise it would say:"]),
             *(f"- {reason}" for reason in reasons(report.decision, report.alternatives)),
-            *(f"- {words}" for words in chosen.sentences(report)),
+            *(f"- {words}" for words in chosen.words(report)),
             sentence(report.decision, report.alternatives, found),
         )
     )

@@ -58,7 +58,7 @@ def settle(call: Call, device: Device, time: Time, limit_s: float) -> Settled:
         limit_s: To wait at most.
     """
     start, windows = time.now(), list[_Window]()
-    label = f"settling: until the pace holds within {PACE_WITHIN:.0%}, at most seconds"
+    label = f"settling, until the pace holds within {100 * PACE_WITHIN:g} %: seconds"
     with Progress(label, round(limit_s)) as progress:
         while time.now() - start < limit_s and not _held(windows):
             before = time.now()

@@ -36,6 +36,22 @@ def test_another_point_is_said_everywhere_that_the_decision_is() -> None:
     assert page.index(said) < page.index('id="where"')
 
 
+def test_the_name_of_a_point_is_explained_where_it_first_appears() -> None:
+    report = sample_report()
+    (said,) = chosen.explained(report)
+
+    assert said.startswith("margin-0.02 is an operating point. An operating point is one setting")
+    assert "Its margin is how far the answers of an exit may be less often right" in said
+    assert said in reporting.summary(report)
+    page = html.render(report).replace("<code>", "").replace("</code>", "")
+    assert page.index(said) < page.index('id="validity-part"')
+    against = decided(ALTERNATIVES[0].name)
+    both = replace(against, decision=replace(against.decision, against=ALTERNATIVES[2].name))
+    assert chosen.explained(both)[0].startswith("margin-0.1 is an operating point. ")
+    alone = replace(against, decision=replace(against.decision, against=None))
+    assert chosen.explained(alone) == ()
+
+
 def test_its_own_ratio_stands_beside_the_defaults() -> None:
     (said,) = chosen.beside(OTHER, ("onnxruntime", "fp32"))
 
