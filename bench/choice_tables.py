@@ -97,7 +97,7 @@ def accuracy(report: Report) -> Table[tuple[str, str]]:
             ("Plain", percent(found.plain)),
             ("Cascade", percent(found.cascade)),
             ("Change, points", change),
-            ("Worst class, points", f"{found.worst_class.name} {worst_points(found.worst_class)}"),
+            ("Worst class, points", worst_points(found.worst_class)),
             ("Balanced accuracy, plain", percent(found.plain_balanced)),
             ("Balanced accuracy, cascade", percent(found.cascade_balanced)),
             ("Images that only plain gets right", f"{found.plain_right_only:,}"),
@@ -128,7 +128,7 @@ def _keeps(row: Alternative, report: Report) -> str:
 def _worst(row: Alternative, reference: list[str]) -> str:
     """Return which class loses most, and how much of it is gained (+) or lost (-)."""
     found = row.worst_class
-    return MISSING if row.name in reference else f"{found.name} {worst_points(found)}"
+    return MISSING if row.name in reference else worst_points(found)
 
 
 def _change(row: Alternative, reference: list[str]) -> str:

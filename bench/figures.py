@@ -109,8 +109,9 @@ def estimate(show: Callable[[float], str], found: Interval) -> str:
 
 
 def worst_points(found: ClassDrop) -> str:
-    """Return what the worst class gains (+) or loses (-), in points."""
-    return interval(points, -found.drop.value, -found.drop.high, -found.drop.low)
+    """Return which class loses most, and what it gains (+) or loses (-), in points."""
+    change = interval(points, -found.drop.value, -found.drop.high, -found.drop.low)
+    return f"{found.name}: {change}"
 
 
 def counted(count: int, noun: str) -> str:

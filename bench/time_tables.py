@@ -321,7 +321,7 @@ def _break_even(row: CrossoverRow) -> str:
 
 
 def _worst(row: OperatingPointRow) -> str:
-    return f"{row.worst_class.name} {worst_points(row.worst_class)}"
+    return worst_points(row.worst_class)
 
 
 def _point_name(row: OperatingPointRow) -> str:

@@ -150,7 +150,8 @@ def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
     tell = (
         "More images like these would not tell."
         if decision.needed is None
-        else f"About {decision.needed:,} test images like these would tell; there are {images:,}."
+        else f"About {significant(decision.needed, 2)} test images like these would tell; there "
+        f"are {images:,}."
         if decision.needed > images
         else "It was not tested, for the chain of tests ended before it."
     )

@@ -32,6 +32,25 @@ def test_what_all_tasks_share_is_the_pace_and_the_rest_their_times() -> None:
     assert pytest.approx(4.0) == found.drift()
 
 
+def test_halves_are_every_other_block_and_know_nothing_of_each_other() -> None:
+    even, odd = [1.0, 2.0, 3.0], [10.0, 20.0, 30.0]
+    mixed = np.array([one for pair in zip(even, odd, strict=True) for one in pair])
+    found = told_apart({"a": mixed, "b": 2 * mixed, "c": np.repeat([5.0, 7.0], 3)})
+
+    for half, rows in zip(found.halves(), ([0, 2, 4], [1, 3, 5]), strict=True):
+        alone = told_apart(
+            {"a": mixed[rows], "b": 2 * mixed[rows], "c": np.repeat([5.0, 7.0], 3)[rows]}
+        )
+        assert pytest.approx(alone.usual()) == half.usual()
+        np.testing.assert_allclose(alone.pace, half.pace, atol=1e-12)
+
+
+def test_too_few_blocks_are_not_halved() -> None:
+    found = told_apart({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([2.0, 2.0, 2.0])})
+
+    assert (found, found) == found.halves()
+
+
 def test_a_hiccup_of_one_task_is_not_the_machines() -> None:
     found = told_apart({"a": np.array([1.0, 1.0, 9.0]), "b": np.full(3, 2.0), "c": np.full(3, 3.0)})
 

@@ -26,7 +26,7 @@ from calexnet.devices.base import Clock
 from calexnet.devices.energy import SourceRecord
 from calexnet.errors import InputError, MeasurementError
 from tests.bench import noise
-from tests.bench.sample_report import SUBJECT, VALIDITY, sample_report
+from tests.bench.sample_report import SUBJECT, UNSETTLED, VALIDITY, sample_report
 
 USUAL_MS = {"plain": 4.0, "cascade": 2.5, "exit1": 1.5, "point margin-0": 3.5}
 OPPOSITE = {"FASTER": "SLOWER", "SLOWER": "FASTER", "SAME": "SAME", "UNCLEAR": "UNCLEAR"}
@@ -311,6 +311,18 @@ OTHERWISE: list[tuple[str, Callable[[Report], Report]]] = [
     ("provider", _other_provider),
     ("invalid", _invalid),
 ]
+
+
+def test_times_that_do_not_stand_spoil_no_comparison_of_ratios() -> None:
+    """A shared machine voids ms and joules; what is over plain's time is compared as ever."""
+    a, b = run(1), _invalid(run(2))
+
+    assert {"SAME"} == changes(a, b, relative=True, within=0.2)
+    with pytest.raises(MeasurementError, match=r"got invalid: valid against invalid \(foreign pr"):
+        compare(a, b)
+    unsettled = replace(b, validity=replace(VALIDITY, breaches=(UNSETTLED,)))
+    with pytest.raises(MeasurementError, match=r"got invalid: valid against invalid \(not settled"):
+        compare(a, unsettled, relative=True)
 
 
 @pytest.mark.parametrize(("kind", "change"), OTHERWISE)

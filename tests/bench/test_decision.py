@@ -19,6 +19,7 @@ from calexnet.bench.decision_records import (
     Kind,
     Standing,
 )
+from calexnet.bench.figures import significant
 from calexnet.bench.interval import Interval
 from calexnet.bench.verdict import reasons, sentence
 from calexnet.certify import Candidate, Counts
@@ -161,8 +162,8 @@ def test_the_reasons_hold_the_numbers_that_decide() -> None:
         "20.0 ms: ratio 0.600 (0.570 to 0.630).",
         "The smaller model the smaller model at 8 would be faster still, 8.00 against 12.0 ms, but "
         "whether it keeps the accuracy is not sure: it loses 0.8 points (0.4 to 1.2), and at most "
-        f"1 point may be lost. About {needed:,} test images like these would tell; there are "
-        "1,000.",
+        f"1 point may be lost. About {significant(needed, 2)} test images like these would tell; "
+        "there are 1,000.",
         "The cascade at 9 is faster at 9.00 ms, but loses 5.0 points, more than 1 point.",
     ) == reasons(decision, networks)
     assert "the plain at 20" == decision.against
@@ -316,8 +317,8 @@ def test_candidates_without_calibration_come_last_in_the_order_given() -> None:
         st.tuples(st.integers(0, 30), st.integers(0, 30), st.floats(1, 30)), min_size=1, max_size=8
     )
 )
-def test_what_needs_no_test_would_never_ship(drawn: list[tuple[int, int, float]]) -> None:
-    """The chain of all candidates, and the fastest of those that pass, are the same without."""
+def test_leaving_out_what_needs_no_test_never_ships_anything_slower(drawn: list[tuple[int, int, float]]) -> None:
+    """Who is slower than one that is surer never ships, and may have ended the chain too soon."""
     candidates = [
         Candidate(f"{n}", Counts(500, known, 0), Counts(500, seen, 0))
         for n, (known, seen, _) in enumerate(drawn)
@@ -328,7 +329,7 @@ def test_what_needs_no_test_would_never_ship(drawn: list[tuple[int, int, float]]
         passed = certify.certify(chain, MAX_DROP).passed
         return min([20.0, *(ms[name] for name in passed)])
 
-    assert ships(candidates) == ships(useful(candidates, ms, 20.0, MAX_DROP))
+    assert ships(useful(candidates, ms, 20.0, MAX_DROP)) <= ships(candidates)
 
 
 KINDS = st.sampled_from(("plain", "cascade", "smaller model"))

@@ -18,7 +18,13 @@ from calexnet.bench.energy import (
     estimated_j,
     unmeasured,
 )
-from calexnet.bench.energy_rows import EnergyCell, EnergyExits, EnergySection, measure_energy
+from calexnet.bench.energy_rows import (
+    EnergyCell,
+    EnergyExits,
+    EnergySection,
+    duration_s,
+    measure_energy,
+)
 from calexnet.bench.interval import Interval
 from calexnet.bench.timing import Task
 from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
@@ -311,6 +317,20 @@ def section(
         cpu_tdp_w=cpu_tdp_w,
         time=time,
     )
+
+
+@pytest.mark.parametrize("window_s", [1.0, 5.0])
+def test_how_long_a_section_takes_is_known_beforehand(window_s: float) -> None:
+    time = SyntheticTime(IDLE_W)
+    board = Board(time, [Counter(time)])
+    plan = EnergyPlan(windows=4, window_s=window_s)
+
+    expected = duration_s(board, plan, 2 + 3, None)
+    start = time.now()
+    section(time, board, plan)
+
+    assert pytest.approx(expected, rel=0.2) == time.now() - start
+    assert 0.0 == duration_s(Board(time, []), plan, 5, None), "without a sensor"
 
 
 def test_a_section_has_a_row_for_every_cell_and_exit_and_a_crossover() -> None:

@@ -19,6 +19,7 @@ from calexnet.bench.interval import Interval
 from calexnet.bench.measure import measure
 from calexnet.bench.plan import BenchPlan
 from calexnet.bench.results import Report
+from calexnet.bench.schedule import LEAST_BLOCKS
 from calexnet.bench.settings import flips
 from calexnet.bench.verdict import headline
 from calexnet.bundle import open_bundle
@@ -27,6 +28,7 @@ from calexnet.data.split import divide, recorded_test_part
 from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
 from calexnet.devices.cpu import CpuDevice
 from calexnet.devices.energy import SourceRecord
+from calexnet.devices.pacing import RealTime
 from calexnet.devices.sampling import Sensor
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.export import export_bundle, export_if
@@ -440,6 +442,48 @@ def test_a_run_is_gone_on_with_only_on_the_very_same_images(
         return any("were measured in an earlier run" in note for note in found.provenance.notes)
 
     assert [False, True, False] == [resumed(data) for data in (DATA, DATA, others)]
+
+
+class Rushing(RealTime):
+    """A clock on which a minute passes at every look."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def now(self) -> float:
+        self.looks += 1
+        return 60.0 * self.looks
+
+
+def test_a_run_that_is_late_ends_with_the_fewest_blocks_that_intervals_need(
+    bench_bundle: Path,
+) -> None:
+    plan = dataclasses.replace(QUICK, blocks=14, settle_s=600.0)
+
+    found = measure(bench_bundle, DATA, CpuDevice(), plan, time=Rushing())
+
+    assert LEAST_BLOCKS == found.provenance.blocks == len(found.samples[0].ms)
+    assert (5, 5) == found.decision.blocks
+    assert found.settled is not None
+    assert 60.0 < found.settled.seconds
+    assert quick(bench_bundle, plan=dataclasses.replace(plan, settle_s=0.0)).settled is None
+
+
+def test_how_long_it_takes_is_said_before_anything_is_timed(
+    bench_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = dataclasses.replace(QUICK, energy=EnergyPlan(2, 0.01, 0.01), memory=False)
+
+    quick(bench_bundle, device=Board(), plan=plan)
+
+    shown = capsys.readouterr().err
+    said = next(line for line in shown.splitlines() if line.startswith("calexnet-bench: This "))
+    assert "in all: loading and answering, done" in said
+    assert "timing 2 blocks" in said
+    assert ", energy " in said
+    assert "memory" not in said
+    assert shown.index(said) < shown.index("1 thread, ")
 
 
 def test_a_thread_setting_that_decides_is_judged_though_nobody_asked_for_it(

@@ -86,7 +86,7 @@ def test_operating_points_show_every_figure() -> None:
         "margin-0.02 (default)",
         "0.02",
         "-0.8 (-1.3 to -0.3)",
-        "cat -3.0 (-8.5 to +0.5)",
+        "cat: -3.0 (-8.5 to +0.5)",
         "0.620 (0.600 to 0.640)",
         "cascade is faster",
         "90.5 % (89.1 % to 91.8 %)",
@@ -198,7 +198,7 @@ def test_every_network_says_what_became_of_its_test_and_which_class_loses_most()
     )
 
     assert column(table, "Keeps the accuracy") == ["yes", "no use", "not tested", "reference"]
-    assert column(table, "Worst class, points")[0] == "cat -3.0 (-8.5 to +0.5)"
+    assert column(table, "Worst class, points")[0] == "cat: -3.0 (-8.5 to +0.5)"
     assert column(table, "Balanced accuracy") == ["90.0 %", "90.0 %", "90.0 %", "91.0 %"]
 
 
