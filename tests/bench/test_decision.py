@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calexnet import certify
@@ -312,12 +312,15 @@ def test_candidates_without_calibration_come_last_in_the_order_given() -> None:
     assert ["a", "z", "y"] == [one.name for one in useful(candidates, ms, 20.0, MAX_DROP)]
 
 
+@settings(max_examples=50)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 30), st.integers(0, 30), st.floats(1, 30)), min_size=1, max_size=8
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.floats(1, 30)), min_size=1, max_size=8
     )
 )
-def test_leaving_out_what_needs_no_test_never_ships_anything_slower(drawn: list[tuple[int, int, float]]) -> None:
+def test_leaving_out_what_needs_no_test_never_ships_anything_slower(
+    drawn: list[tuple[int, int, float]],
+) -> None:
     """Who is slower than one that is surer never ships, and may have ended the chain too soon."""
     candidates = [
         Candidate(f"{n}", Counts(500, known, 0), Counts(500, seen, 0))
@@ -335,10 +338,11 @@ def test_leaving_out_what_needs_no_test_never_ships_anything_slower(drawn: list[
 KINDS = st.sampled_from(("plain", "cascade", "smaller model"))
 STANDINGS = st.sampled_from(("passed", "failed", "not reached", "no use"))
 NETWORKS = st.builds(
-    network, KINDS, st.floats(1, 100), st.integers(0, 30), st.integers(0, 30), STANDINGS
+    network, KINDS, st.floats(1, 100), st.sampled_from((0, 8, 30)), st.just(0), STANDINGS
 )
 
 
+@settings(max_examples=50)
 @given(st.lists(NETWORKS, max_size=6))
 def test_what_is_shipped_is_certified_and_the_fastest_of_them(others: list[Alternative]) -> None:
     unique = {one.name: one for one in (*others, PLAIN)}
