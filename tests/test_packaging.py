@@ -187,3 +187,12 @@ def test_the_oldest_python_is_said_the_same_everywhere() -> None:
     assert f"Programming Language :: Python :: {oldest}" in PROJECT["classifiers"]
     assert f"py{oldest.replace('.', '')}" == CONFIG["tool"]["ruff"]["target-version"]
     assert f"({oldest.replace('.', ', ')})" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_the_source_archive_holds_what_its_tests_need() -> None:
+    """Setuptools takes the packages by itself; all else that a clone has is in MANIFEST.in."""
+    lines = [line.split() for line in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()]
+    named = {word for verb, *words in lines if verb in ("graft", "include") for word in words}
+
+    assert {"tests", "docs", "examples", ".ci", "Makefile", "constraints.txt"} <= named
+    assert all((ROOT / name).exists() for name in named)

@@ -86,7 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     todo = [spec for spec in wanted if not results.finished(spec, arguments.out)]
     print(_outlook(todo, len(wanted), {spec.axes.name for spec in earlier}))
     if arguments.margins and (without := _without_margin(wanted)):
-        print(f"--margins change nothing for {', '.join(without)}: the setting is no margin")
+        print(
+            f"--margins change nothing for {', '.join(without)}: the setting is no margin, or not "
+            "seen in training"
+        )
 
     tell_uncalibrated(samples.absent(split.indices["calibration"]))
 
@@ -184,7 +187,7 @@ def _outlook(todo: Sequence[CellSpec], count: int, earlier: set[str]) -> str:
 
 
 def _without_margin(wanted: Sequence[CellSpec]) -> list[str]:
-    """Return the methods, each with its rule, whose cells have no margin."""
+    """Return the methods, each with its rule, whose cells are the same at every margin."""
     lacking = [spec for spec in wanted if spec.axes.margin is None]
     named = [f"{spec.axes.method} (rule {spec.plan['recipe']['rule']['name']})" for spec in lacking]
     return list(dict.fromkeys(named))

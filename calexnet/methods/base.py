@@ -82,6 +82,11 @@ class Method(ABC):
     native_head: ClassVar[str]
     default_rule: ClassVar[Part]
 
+    @property
+    def sees_setting(self) -> bool:
+        """Whether its training depends on the rule's setting; if not, a sweep trains it once."""
+        return True
+
     def branches(self, heads: Sequence[Head], score: nn.Module | None) -> tuple[Branch, ...]:
         """Return a fresh branch for each head."""
         return tuple(Branch(head, score) for head in heads)

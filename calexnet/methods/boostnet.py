@@ -60,6 +60,11 @@ class BoostNet(Method):
 
     ratio: float = 0.5
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def __post_init__(self) -> None:
         if not 0 <= self.ratio <= 1:
             raise InputError("BoostNet's ratio cannot be used", got=self.ratio, expected="0 to 1")

@@ -72,6 +72,11 @@ class CalexNet(Method):
             if not holds:
                 raise InputError(f"the recipe's {name} cannot be used", got=getattr(self, name))
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`: who survives earlier gates weighs the samples."""
+        return self.soft_weights
+
     def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
         """Train `branches` in place, in order."""
         start(branches, task)

@@ -67,6 +67,11 @@ class PteeNet(Method):
     suffixes: bool = True
     lr: float = 1e-3
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def __post_init__(self) -> None:
         if self.cost_weight < 0 or not self.lr > 0:
             raise InputError(

@@ -23,6 +23,11 @@ class Reference(Method):
     native_head: ClassVar[str] = "prototype"
     default_rule: ClassVar[Part] = Part("cpm", {"population": "all"})
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
         """Train `branches` in place, in order."""
         return CalexNet(target="argmax", soft_weights=False).train(branches, task)

@@ -23,6 +23,11 @@ class Softmax(Method):
     native_head: ClassVar[str] = "linear"
     default_rule: ClassVar[Part] = Part("threshold")
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
         """Train `branches` in place, in order."""
         return CalexNet(target="labels", soft_weights=False).train(branches, task)

@@ -22,6 +22,11 @@ class Trained(Method):
     native_head: ClassVar[str] = "trained"
     default_rule: ClassVar[Part] = Part("cpm")
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def train(self, branches: Sequence[Branch], task: Task) -> Outcome:
         """Leave `branches` as they are."""
         return Outcome((None,) * len(branches), (None,) * len(branches))

@@ -86,6 +86,11 @@ class ZeroTimeWaste(Method):
     ensemble_epochs: int = 20
     ensemble_lr: float = 1e-2
 
+    @property
+    def sees_setting(self) -> bool:
+        """See `Method`."""
+        return False
+
     def __post_init__(self) -> None:
         if self.ensemble_epochs < 1 or not self.ensemble_lr > 0:
             raise InputError(

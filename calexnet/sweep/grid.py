@@ -19,6 +19,7 @@ from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
 from calexnet.recipe import plan_recipe
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part, option_value
+from calexnet.rules.base import Rule
 from calexnet.sweep.spec import Axes, CellSpec, Source, own_parts
 
 _RULE, _SCORE = "rule", "score"
@@ -74,6 +75,8 @@ def specs(
 ) -> tuple[CellSpec, ...]:
     """Return the specs of all cells, seed by seed, so that a stopped sweep compares all methods.
 
+    Combinations that come to the same plan are one cell, under the first one's name.
+
     Args:
         grid: What is varied.
         plan: What is not.
@@ -85,15 +88,16 @@ def specs(
     Raises:
         InputError: A method, head, rule or option is unknown or refused.
     """
-    found = {}
+    found: dict[str, CellSpec] = {}
     for seed, method, head in product(grid.seeds, grid.methods, grid.heads):
         for options in grid.of(method):
             where = methods.NATIVE if method == methods.TRAINED else head
             for axes in _with_margins(Axes(method, where, None, seed, options), grid, plan, allow):
                 planned = schema.encode(_planned(axes, grid, plan, allow))
                 code = own_parts(planned, allow)
-                found[axes.name] = CellSpec(axes, data, split, weights, planned, code)
-    if grid.margins and all(spec.axes.margin is None for spec in found.values()):
+                spec = CellSpec(axes, data, split, weights, planned, code)
+                found.setdefault(schema.fingerprint(planned), spec)
+    if grid.margins and not any(_rule(spec, allow).is_margin for spec in found.values()):
         raise InputError(
             "no threshold rule of this sweep has a margin to vary",
             got=", ".join(sorted({spec.plan["recipe"]["rule"]["name"] for spec in found.values()})),
@@ -103,10 +107,15 @@ def specs(
     return tuple(found.values())
 
 
+def _rule(spec: CellSpec, allow: Allowed) -> Rule:
+    return rules.build(schema.decode(CascadePlan, spec.plan).recipe.rule, allow)
+
+
 def _with_margins(axes: Axes, grid: Grid, plan: CascadePlan, allow: Allowed) -> tuple[Axes, ...]:
-    """Return `axes` at each margin of the grid, or alone if its rule has no margin."""
-    rule = rules.build(_planned(axes, grid, plan, allow).recipe.rule, allow)
-    if not grid.margins or not rule.is_margin:
+    """Return `axes` at each margin of the grid, or alone if its training is the same at all."""
+    recipe = _planned(axes, grid, plan, allow).recipe
+    varied = rules.build(recipe.rule, allow).is_margin
+    if not (grid.margins and varied and methods.build(recipe.method, allow).sees_setting):
         return (axes,)
     return tuple(replace(axes, margin=margin) for margin in grid.margins)
 

@@ -84,6 +84,35 @@ def test_ones_own_rule_says_whether_its_setting_is_a_margin() -> None:
     assert [("calexnet", 0.0), ("calexnet", 0.05), ("ztw", None)] == margins
 
 
+def test_what_trains_alike_at_every_margin_is_trained_once() -> None:
+    """Only soft weights look at the thresholds that the margin gives."""
+    options = {"calexnet.soft_weights": ("true", "false")}
+
+    found = cells(methods=("calexnet", "reference"), margins=(0.0, 0.05), options=options)
+
+    assert [
+        "method=calexnet,head=prototype,margin=0,seed=0,soft_weights=true",
+        "method=calexnet,head=prototype,margin=0.05,seed=0,soft_weights=true",
+        "method=calexnet,head=prototype,seed=0,soft_weights=false",
+        "method=reference,head=prototype,seed=0",
+    ] == list(found)
+
+
+def test_combinations_of_the_same_plan_are_one_cell() -> None:
+    options = {"calexnet.temperature": ("4", "2")}
+
+    found = cells(methods=("calexnet", "ztw"), heads=("prototype", "native"), options=options)
+
+    assert [
+        "method=calexnet,head=prototype,seed=0,temperature=4",
+        "method=calexnet,head=prototype,seed=0,temperature=2",
+        "method=ztw,head=prototype,seed=0",
+        "method=ztw,head=native,seed=0",
+    ] == list(found)
+    plans = [schema.fingerprint(spec.plan) for spec in found.values()]
+    assert len(plans) == len(set(plans))
+
+
 def test_margins_that_no_rule_has_are_refused() -> None:
     with pytest.raises(
         InputError,
