@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calexnet import schema
+from calexnet import jsontext, schema
 from calexnet.bench.conditions import Look
 from calexnet.bench.schedule import Schedule
 from calexnet.bench.timing import Block
-from calexnet.storage import explained, staged_file
+from calexnet.storage import explained, regular_bytes, staged_file
+
+#: A journal that is larger is none of ours.
+_MOST_BYTES = 256 * 2**20
 
 
 class Journal:
@@ -53,10 +56,15 @@ class Journal:
         lines = [] if path is None else _read(path)
         if not lines or lines[0] != head:
             lines = [head]
+        try:
+            found = cls(path, lines[1:])
+        except (ValueError, TypeError, KeyError, AttributeError):  # lines of another shape
+            lines = [head]
+            found = cls(path, [])
         if path is not None:  # also without the last line, should it have been cut
             with staged_file(path) as file:
                 file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-        return cls(path, lines[1:])
+        return found
 
     def blocks(self, group: str) -> list[Block]:
         """Return the blocks of a group that an earlier run left."""
@@ -80,10 +88,10 @@ def _read(path: Path) -> list[Any]:
     """Return the lines of a journal up to the first that was not written whole."""
     lines: list[Any] = []
     try:
-        for text in path.read_text("utf-8").splitlines(keepends=True):
+        for text in regular_bytes(path, _MOST_BYTES).decode().splitlines(keepends=True):
             if not text.endswith("\n"):
                 break
-            lines.append(json.loads(text))
+            lines.append(jsontext.parse(text))
     except (OSError, ValueError):
         pass
     return lines

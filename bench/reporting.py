@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calexnet import schema
+from calexnet import jsontext, schema
 from calexnet.bench import chosen, csv, html, markdown, overview
 from calexnet.bench.remedies import broken, standing
 from calexnet.bench.results import SCHEMA, Report
 from calexnet.bench.verdict import reasons, sentence
 from calexnet.errors import InputError
 from calexnet.schema import SchemaError
+from calexnet.storage import is_folder
 
 JSON, MARKDOWN, HTML, TABLES = "report.json", "report.md", "report.html", "tables"
 
@@ -36,7 +37,7 @@ def write(report: Report, folder: Path) -> None:
 
 def read(path: Path) -> Report:
     """Return the report in a ``report.json``."""
-    return schema.decode(Report, json.loads(path.read_bytes()))
+    return schema.decode(Report, jsontext.read(path))
 
 
 def open_report(path: Path) -> Report:
@@ -45,13 +46,13 @@ def open_report(path: Path) -> Report:
     Raises:
         InputError: There is none, it is damaged, or of another version.
     """
-    file = path / JSON if path.is_dir() else path
+    file = path / JSON if is_folder(path) else path
     try:
-        document = json.loads(file.read_bytes())
+        document = jsontext.read(file)
         if isinstance(document, dict) and document.get("schema", SCHEMA) != SCHEMA:
             raise SchemaError(f"schema {document['schema']}, and this version reads {SCHEMA}")
         return schema.decode(Report, document)
-    except (OSError, ValueError, RecursionError) as problem:
+    except (OSError, ValueError) as problem:
         raise InputError(
             f"cannot read {file} as a bench report",
             got=problem,

@@ -10,8 +10,17 @@ from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
+from calexnet.jsontext import MOST_BYTES
 from calexnet.manifest import COPY_AGAIN, MANIFEST, SEGMENTS, Compiled, FileRecord, Manifest
-from calexnet.storage import file_sha256, recover, sha256
+from calexnet.storage import (
+    is_file,
+    is_folder,
+    open_regular,
+    recover,
+    regular_bytes,
+    sha256,
+    stream_sha256,
+)
 
 #: Bytes that take about as long to hash as it takes to have threads.
 _WORTH_A_THREAD = 8 * 2**20
@@ -38,9 +47,10 @@ class Bundle:
             BundleError: The file is missing, cut or changed.
         """
         path = self.folder / record.path
-        with _readable(path):
-            data = path.read_bytes()
-        _refuse_changed(path, record, len(data), sha256(data))
+        with _readable(path), open_regular(path) as file:
+            _refuse_size(path, record, os.fstat(file.fileno()).st_size)
+            data = file.read(record.size)
+        _refuse_changed(path, record, sha256(data))
         return data
 
     def check(self, record: FileRecord) -> None:
@@ -50,9 +60,10 @@ class Bundle:
             BundleError: The file is missing, cut or changed.
         """
         path = self.folder / record.path
-        with _readable(path):
-            found, size = file_sha256(path), path.stat().st_size
-        _refuse_changed(path, record, size, found)
+        with _readable(path), open_regular(path) as file:
+            _refuse_size(path, record, os.fstat(file.fileno()).st_size)
+            found = stream_sha256(file)
+        _refuse_changed(path, record, found)
 
     def compiled(self, target: str, precision: str | None, layout: str = SEGMENTS) -> Compiled:
         """Return the cascade compiled for `target`, at its first precision for ``None``.
@@ -86,18 +97,21 @@ def open_bundle(folder: Path) -> Bundle:
     """
     recover(folder)
     path = folder / MANIFEST
-    if not path.is_file():
+    if not is_file(path):
         raise BundleError(
             f"{folder} is not a bundle",
-            got="no such folder" if not folder.exists() else f"no {MANIFEST}",
+            got=f"no {MANIFEST}" if is_folder(folder) or is_file(folder) else "no such folder",
             expected="what calexnet-export writes",
             fix="Make one, for example: calexnet-export runs/digits --target onnxruntime --out "
             "bundles/digits",
         )
-    content, identity = manifest.parse(path.read_bytes(), str(path))
+    _refuse_escape(folder, MANIFEST)
+    with _readable(path):
+        data = regular_bytes(path, MOST_BYTES)
+    content, identity = manifest.parse(data, str(path))
     bundle = Bundle(folder, content, identity)
     for record in content.files():
-        _refuse_escape(folder, record)
+        _refuse_escape(folder, record.path)
     _refuse_unlisted(folder, content)
     _check(bundle)
     return bundle
@@ -124,10 +138,14 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except OSError as problem:
         raise BundleError(f"cannot read {path}", got=problem.strerror, fix=COPY_AGAIN) from problem
+    except BundleError:
+        raise
+    except ValueError as problem:  # too large
+        raise BundleError(f"cannot read {path}", got=problem, fix=COPY_AGAIN) from problem
 
 
-def _refuse_changed(path: Path, record: FileRecord, size: int, found: str) -> None:
-    """Do nothing if a file has the size and the hash that its record says."""
+def _refuse_size(path: Path, record: FileRecord, size: int) -> None:
+    """Do nothing if a file has the size that its record says: before it is read or hashed."""
     if size != record.size:
         raise BundleError(
             f"{path} was cut or changed",
@@ -135,6 +153,10 @@ def _refuse_changed(path: Path, record: FileRecord, size: int, found: str) -> No
             expected=f"{record.size}",
             fix=COPY_AGAIN,
         )
+
+
+def _refuse_changed(path: Path, record: FileRecord, found: str) -> None:
+    """Do nothing if a file has the hash that its record says."""
     if found != record.sha256:
         raise BundleError(
             f"{path} was changed",
@@ -144,15 +166,15 @@ def _refuse_changed(path: Path, record: FileRecord, size: int, found: str) -> No
         )
 
 
-def _refuse_escape(folder: Path, record: FileRecord) -> None:
-    path = PurePosixPath(record.path)
-    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in record.path
+def _refuse_escape(folder: Path, listed: str) -> None:
+    path = PurePosixPath(listed)
+    inside = not path.is_absolute() and ".." not in path.parts and "\0" not in listed
     if inside:
-        inside = _real(folder / record.path).is_relative_to(_real(folder))
+        inside = _real(folder / listed).is_relative_to(_real(folder))
     if not inside:
         raise BundleError(
             f"a path in {folder / MANIFEST} leaves the bundle",
-            got=repr(record.path),
+            got=repr(listed),
             expected="a path below the bundle's folder",
             fix="Do not use this bundle; get it again from where it was made",
         )

@@ -5,7 +5,8 @@ Loading runs no pickle: JSON, safetensors and plain arrays only.
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from calexnet import arrays, schema, selfhash, weights
+from calexnet import arrays, jsontext, schema, selfhash, weights
 from calexnet.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.errors import CheckpointError, first_line
 from calexnet.manifest import MANIFEST
 from calexnet.registry import BUILT_IN_ONLY, Allowed
-from calexnet.storage import recover, sha256
+from calexnet.storage import is_file, is_folder, recover, regular_bytes, sha256
 
 RECORD = "cascade.json"
 SCHEMA = 2
@@ -85,21 +86,29 @@ _FILES = (_BACKBONE, _BRANCHES, _SAMPLES)
 def _read_record(folder: Path) -> tuple[_Record, str]:
     recover(folder)
     path = folder / RECORD
-    if not path.is_file():
+    if not is_file(path):
         raise _no_cascade(folder)
-    try:
-        data = path.read_bytes()
-        document = json.loads(data)
-        found = document.get("schema") if isinstance(document, dict) else None
-        if found != SCHEMA:
-            raise CheckpointError(
-                f"{path} is of another schema",
-                got=repr(found),
-                expected=str(SCHEMA),
-                fix="Train again with this version of calexnet",
-            )
+    with _undamaged(path):
+        data = regular_bytes(path, jsontext.MOST_BYTES)
+        document = jsontext.parse(data)
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != SCHEMA:
+        raise CheckpointError(
+            f"{path} is of another schema",
+            got=repr(found),
+            expected=str(SCHEMA),
+            fix="Train again with this version of calexnet",
+        )
+    with _undamaged(path):
         identity, content = selfhash.verified(data, document, bare=True)
         return schema.decode(_Record, content), identity
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Turn what is wrong in `path`, also a value that its own class refuses, into one message."""
+    try:
+        yield
     except selfhash.AlteredError as altered:
         raise CheckpointError(
             f"{path} was altered",
@@ -108,18 +117,18 @@ def _read_record(folder: Path) -> tuple[_Record, str]:
             fix="Train again, or restore the folder; after an edit on purpose: "
             f"calexnet seal {path}",
         ) from None
-    except (schema.SchemaError, json.JSONDecodeError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError) as problem:
         raise CheckpointError(
             f"{path} is damaged", got=problem, fix="Train again, or restore the folder"
         ) from problem
 
 
 def _no_cascade(folder: Path) -> CheckpointError:
-    found = f"no {RECORD}" if folder.exists() else "no folder"
+    found = f"no {RECORD}" if is_folder(folder) or is_file(folder) else "no folder"
     fix = (
         "Train one, for example: calexnet train --data digits --backbone resnet8 --out runs/digits"
     )
-    if (folder / MANIFEST).is_file():
+    if is_file(folder / MANIFEST):
         found = "a bundle"
         fix = "Give the run that it was exported from; calexnet-bench and calexnet verify take it"
     return CheckpointError(

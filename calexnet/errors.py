@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import ClassVar
+
+#: Characters of a message; a longer one is cut where it says least.
+MOST_CHARACTERS = 400
 
 
 class CalexnetError(Exception):
@@ -31,15 +35,35 @@ class CalexnetError(Exception):
         expected: str | None = None,
         fix: str | None = None,
     ) -> None:
-        details = []
-        if got is not None:
-            details.append(f"got {got}")
-        if expected is not None:
-            details.append(f"expected {expected}")
-        message = what + (": " + "; ".join(details) if details else "")
-        if fix is not None:
-            message += f". {fix}."
-        super().__init__(message)
+        said = {"got": got, "expected": expected, "what": what, "fix": fix}
+        parts = {name: _one_line(text) for name, text in said.items() if text is not None}
+        for name in parts:  # in this order they are cut
+            excess = len(_message(parts)) - MOST_CHARACTERS
+            if excess > 0:
+                parts[name] = _cut(parts[name], max(_LEAST, len(parts[name]) - excess))
+        super().__init__(_message(parts))
+
+
+#: What is left of a part of a message that is cut.
+_LEAST = 40
+
+
+def _message(parts: Mapping[str, str]) -> str:
+    details = [f"{name} {parts[name]}" for name in ("got", "expected") if name in parts]
+    message = parts["what"] + (": " + "; ".join(details) if details else "")
+    return message + (f". {parts['fix']}." if "fix" in parts else "")
+
+
+def _one_line(text: object) -> str:
+    """Return `text` without line breaks, and with signs that a terminal would obey spelled out."""
+    words = " ".join(str(text).split("\n")).strip()
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in words)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 class InputError(CalexnetError, ValueError):

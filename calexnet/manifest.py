@@ -5,13 +5,12 @@ Read by export, runtimes and bench alike; numpy and the standard library are eno
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from calexnet import schema, selfhash
+from calexnet import jsontext, schema, selfhash
 from calexnet.calibration import OperatingPoint
 from calexnet.certify import Counts
 from calexnet.costs import Macs
@@ -240,6 +239,9 @@ class Manifest:
         """
         self.operating_point(None)
         shape = len(self.branches), len(self.classes)
+        if len(set(self.classes)) != len(self.classes):
+            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            raise BundleError("two classes have one name", got=repr(twice))
         for build in (None, *self.compiled):
             for point in self.points_of(build):
                 if point.table().shape != shape:
@@ -370,9 +372,8 @@ def parse(data: bytes, where: str) -> tuple[Manifest, str]:
 
 def _document(data: bytes, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-        schema.canonical(document)  # refuses what `dump` cannot write: NaN, lone surrogates
-    except (ValueError, RecursionError) as problem:
+        document = jsontext.parse(data)
+    except ValueError as problem:
         raise BundleError(f"{where} is not JSON", got=problem, fix=COPY_AGAIN) from problem
     if not isinstance(document, dict):
         raise BundleError(f"{where} is not a manifest", expected="an object", fix=COPY_AGAIN)

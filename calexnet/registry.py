@@ -6,7 +6,6 @@ Names come out of files too, so nothing is imported but what is built in or was 
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from calexnet import schema
+from calexnet import jsontext, schema
 from calexnet.errors import InputError
 from calexnet.storage import sha256
 
@@ -119,7 +118,7 @@ def from_working_folder() -> None:
 def option_value(text: str) -> Any:
     """Return what an option's text means: a number, ``true``, ``false``, ``null``, or itself."""
     try:
-        return json.loads(text)
+        return jsontext.parse(text)
     except ValueError:
         return text
 

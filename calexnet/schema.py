@@ -7,12 +7,12 @@ they look as JSON. A mismatch names the place in the document (``segments[2].fil
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import sys
 import types
 import typing
+from functools import cache
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -85,24 +85,27 @@ def _decode(expected: Any, value: Json, where: str) -> Any:
 
 def _decode_dataclass(cls: type, value: Json, where: str) -> Any:
     _require(isinstance(value, dict), "an object", value, where or "the document")
-    hints = _hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(cls)}
+    fields = _fields(cls)
     unknown = sorted(set(value) - set(fields))
     _require(not unknown, f"no field {unknown[0]!r}" if unknown else "", value, where)
     found = {}
-    for name, field in fields.items():
+    for name, (hint, is_required) in fields.items():
         place = f"{where}.{name}" if where else name
         if name in value:
-            found[name] = _decode(hints[name], value[name], place)
-        elif field.default is field.default_factory is dataclasses.MISSING:
+            found[name] = _decode(hint, value[name], place)
+        elif is_required:
             raise SchemaError(f"{place} is missing")
     return cls(**found)
 
 
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    """Return the types of a dataclass's fields; to evaluate them takes longer than to decode."""
-    return typing.get_type_hints(cls)
+@cache  # hints are text, which is costly to evaluate, and a document has hundreds of records
+def _fields(cls: type) -> dict[str, tuple[Any, bool]]:
+    """Return the type of each field, and whether a document must have it."""
+    hints = typing.get_type_hints(cls)
+    return {
+        f.name: (hints[f.name], f.default is f.default_factory is dataclasses.MISSING)
+        for f in dataclasses.fields(cls)
+    }
 
 
 def _decode_optional(arguments: tuple[Any, ...], value: Json, where: str) -> Any:

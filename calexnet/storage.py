@@ -14,8 +14,10 @@ import glob
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from calexnet.errors import StorageError
 
@@ -37,6 +39,9 @@ _REFUSALS = {
     errno.EACCES,
     errno.EPERM,
     errno.ENOTDIR,
+    errno.ENOENT,
+    errno.EINVAL,
+    errno.ELOOP,
     errno.EEXIST,
     errno.EBUSY,
     errno.ENAMETOOLONG,
@@ -50,17 +55,68 @@ def sha256(data: bytes) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, which are never in memory all at once.
+    """Return the SHA-256 of a regular file's bytes, which are never in memory all at once.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no regular file.
     """
+    with open_regular(path) as file:
+        return stream_sha256(file)
+
+
+def stream_sha256(file: BinaryIO) -> str:
+    """Return the SHA-256 of what is left in an open file, likewise."""
     digest, room = hashlib.sha256(), bytearray(_HASHED_AT_ONCE)
     view = memoryview(room)
-    with path.open("rb", buffering=0) as file:
-        while (count := file.readinto(room)) > 0:
-            digest.update(view[:count])
+    while (count := file.readinto(room)) > 0:  # type: ignore[attr-defined]
+        digest.update(view[:count])
     return digest.hexdigest()
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file; a name that is too long, or not allowed, is nobody's."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder, likewise."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def regular_bytes(path: Path, most: int) -> bytes:
+    """Return the bytes of a regular file, of at most `most`.
+
+    Raises:
+        OSError: It cannot be read, or is a folder, a pipe, a device.
+        ValueError: It is larger.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ValueError(f"{size:,} bytes; {most:,} are the most")
+        return file.read(size)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Return a regular file, opened to be read; a pipe, which nobody may fill, is not waited for.
+
+    Raises:
+        OSError: It cannot be read, or is a folder, a pipe, a device.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    kind = os.fstat(handle).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(handle)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return cast("BinaryIO", os.fdopen(handle, "rb", buffering=0))
 
 
 @contextlib.contextmanager

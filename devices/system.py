@@ -6,14 +6,13 @@ Every reader in this package takes a `System` and nothing else, so that one root
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from calexnet import schema
+from calexnet import jsontext, schema
 from calexnet.errors import DeviceError
 
 #: Names a recorded machine to be read instead of this one: for tests and bug reports.
@@ -135,7 +134,7 @@ def recorded_tree(path: Path) -> System:
         DeviceError: It holds no recorded machine.
     """
     try:
-        document = json.loads(_bounded(path / TREE if path.is_dir() else path))
+        document = jsontext.parse(_bounded(path / TREE if path.is_dir() else path))
         if path.is_dir():
             document["files"] = _files(path)
         return System(tree=schema.decode(TreeRecord, document))

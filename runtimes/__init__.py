@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
+from calexnet.errors import InputError
 from calexnet.manifest import Compiled, Manifest
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.plan import Plan
@@ -65,7 +66,11 @@ def load(
     Warns:
         UserWarning: At this operating point no calibration image left the build early.
     """
-    opened = open_bundle(Path(bundle))
+    try:
+        folder = Path(bundle)
+    except TypeError as problem:
+        raise InputError("bundle cannot be used", got=problem, expected="a path") from problem
+    opened = open_bundle(folder)
     runner = load_runner(
         opened,
         target,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import numbers
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import IF, SEGMENTS, Compiled, GraphRecord
@@ -76,8 +77,8 @@ def load_runner(
 
     `runs` takes the place of the target's own runtime.
     """
-    if threads is not None and threads < 1:
-        raise InputError("threads cannot be used", got=threads, expected="at least 1, or None")
+    threads = numbers.threads(threads)
+    _check_kinds(target, precision, layout, provider, operating_point, plan)
     chosen, compiled = _choose(bundle, target, precision, layout)
     chosen = runs or chosen
     point = bundle.manifest.operating_point(operating_point, compiled).table()
@@ -163,6 +164,29 @@ def _opener(
         return runs.load(record, read(), provider=provider, threads=threads)
 
     return engine
+
+
+def _check_kinds(
+    target: object,
+    precision: object,
+    layout: object,
+    provider: object,
+    operating_point: object,
+    plan: object,
+) -> None:
+    """Do nothing if names are names and the plan is one: a typed caller cannot get here else."""
+    numbers.named("target", target)
+    numbers.named("precision", precision)
+    numbers.named("layout", layout)
+    numbers.named("provider", provider)
+    numbers.named("operating_point", operating_point)
+    if plan is not None and not isinstance(plan, Plan):
+        raise InputError(
+            "plan cannot be used",
+            got=numbers.shown(plan),
+            expected="a calexnet.runtimes.Plan, or None",
+            fix="Read text with Plan.from_json",
+        )
 
 
 def _refuse_lazy(runs: Runtime, build: Compiled) -> None:

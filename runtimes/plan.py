@@ -6,14 +6,13 @@ copying its input; in small networks, with few leaving, running on with all is f
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import schema, selfhash
+from calexnet import jsontext, schema, selfhash
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.manifest import SEGMENTS, Compiled
@@ -139,11 +138,11 @@ class Plan:
             InputError: It is not that, or was altered.
         """
         try:
-            document = json.loads(text)
+            document = jsontext.parse(text)
             if isinstance(document, dict):
                 _, document = selfhash.verified(text.strip().encode(), document, bare=True)
             plan: Plan = schema.decode(Plan, document)
-        except ValueError as problem:
+        except (TypeError, ValueError, AttributeError) as problem:
             raise InputError(
                 "this is no plan", got=problem, fix="Measure one with calexnet.runtimes.measure"
             ) from problem

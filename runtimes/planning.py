@@ -9,6 +9,7 @@ import numpy as np
 
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
+from calexnet.numbers import whole
 from calexnet.runtimes.base import Array
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
@@ -31,7 +32,8 @@ def measure(
     Raises:
         InputError: Too few images, or sizes that do not rise from 1.
     """
-    sizes = tuple(batches)
+    sizes = tuple(whole("a batch size", size, 1, 2**31) for size in batches)
+    repeats = whole("repeats", repeats, 1, 2**31)
     if sizes != tuple(sorted(set(sizes))) or sizes[:1] != (1,) or len(images) < sizes[-1]:
         raise InputError(
             "cannot measure a plan",

@@ -11,6 +11,7 @@ from calexnet.bundle import Bundle
 from calexnet.errors import EngineError, InputError
 from calexnet.gating import ExitTable, forcing
 from calexnet.manifest import IF, Compiled
+from calexnet.numbers import whole
 from calexnet.parity import Answers
 from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import thresholds as tables
@@ -199,8 +200,15 @@ class Runner:
 
         Args:
             images: Any number, at least one.
-            batch: How many to run at a time.
+            batch: How many to run at a time, at least one.
+
+        Raises:
+            InputError: No images, or images or a batch that cannot be used.
         """
+        batch = whole("batch", batch, 1, 2**31)
+        images = self.preprocessing.fitting(images)
+        if len(images) == 0:
+            raise InputError("there is nothing to answer", got="0 images", expected="at least one")
         parts = [self._answers(images[i : i + batch]) for i in range(0, len(images), batch)]
         return Answers.joined(parts)
 

@@ -20,11 +20,11 @@ def checked(thresholds: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
         InputError: Another shape, NaN, or no numbers.
     """
     try:
-        table = np.array(thresholds, dtype=np.float32)
+        table = _table(thresholds)
         problem = "NaN in it" if np.isnan(table).any() else ""
         if table.shape != shape:
             problem = f"shape {table.shape}"
-    except (TypeError, ValueError) as refusal:  # rows of several lengths, or no numbers
+    except (TypeError, ValueError, OverflowError) as refusal:  # several lengths, or no numbers
         problem = str(refusal)
     if problem:
         raise InputError(
@@ -33,3 +33,10 @@ def checked(thresholds: object, shape: tuple[int, ...]) -> NDArray[np.float32]:
             expected=f"numbers {shape}, one row a branch, one column a class; {NEVER} = never",
         )
     return table
+
+
+def _table(thresholds: object) -> NDArray[np.float32]:
+    kind = np.asarray(thresholds).dtype.kind
+    if isinstance(thresholds, np.ma.MaskedArray) or kind == "c":  # which numpy takes the half of
+        raise TypeError(f"a {type(thresholds).__name__} of {np.asarray(thresholds).dtype}")
+    return np.array(thresholds, dtype=np.float32)

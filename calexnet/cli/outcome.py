@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from calexnet.errors import CalexnetError, StorageError
+from calexnet.errors import CalexnetError, InputError, StorageError
 
-INTERRUPTED = 130
+INTERRUPTED, FAULT = 130, 70
 _UNKNOWN_LETTERS = "backslashreplace"
 
 
@@ -49,8 +50,25 @@ def run(program: str, command: Callable[[], int]) -> int:
         return 0
     except OSError as refused:
         where = f" {refused.filename}" if refused.filename is not None else ""
-        told = f"{program}: error: the system refused{where}: {refused.strerror or refused}"
-        return _failed(told, CalexnetError.exit_code)
+        told = InputError(f"the system refused{where}: {refused.strerror or refused}")
+        return _failed(f"{program}: error: {told}", told.exit_code)
+    except MemoryError as refused:
+        told = InputError("there is not enough memory", got=str(refused) or None)
+        return _failed(f"{program}: error: {told}", told.exit_code)
+    except Exception as fault:  # an exit code of its own: Python's would be that of a gate
+        if os.environ.get("CALEXNET_DEBUG", "0") != "0":
+            traceback.print_exception(fault)
+        return _failed(f"{program}: {_told(fault)}", FAULT)
+
+
+def _told(fault: Exception) -> CalexnetError:
+    """Return what is to be told of an error that nobody foresaw."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    return CalexnetError(
+        "a fault of calexnet, not of yours",
+        got=f"{type(fault).__name__}: {fault} ({Path(last.filename).name}:{last.lineno})",
+        fix="Please report it with the output of the same command with CALEXNET_DEBUG=1",
+    )
 
 
 def _prepare_output() -> None:

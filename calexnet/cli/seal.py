@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from calexnet import manifest, selfhash
+from calexnet import jsontext, manifest, selfhash
 from calexnet.errors import InputError
 from calexnet.manifest import MANIFEST
-from calexnet.storage import staged_file
+from calexnet.storage import regular_bytes, staged_file
 
 HELP = "Give a manifest, run or plan that was edited on purpose the hash that fits it."
 
@@ -28,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = _bytes_of(path)
     document = _parsed(data, path)
     new = selfhash.resealed(data, document)
-    identity = json.loads(new)[selfhash.FIELD]
+    identity = jsontext.parse(new)[selfhash.FIELD]
     if path.name == MANIFEST:
         manifest.parse(new, str(path))  # what is no manifest is not sealed
     if new == data:
@@ -60,14 +59,14 @@ def _document_of(path: Path) -> Path:
 
 def _bytes_of(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise InputError(f"cannot read {path}", got=problem.strerror) from problem
+        return regular_bytes(path, jsontext.MOST_BYTES)
+    except (OSError, ValueError) as problem:
+        raise InputError(f"cannot read {path}", got=problem) from problem
 
 
 def _parsed(data: bytes, path: Path) -> dict[str, Any]:
     try:
-        document = json.loads(data)
+        document = jsontext.parse(data)
     except ValueError as problem:
         raise InputError(f"{path} is not JSON", got=problem) from problem
     if not isinstance(document, dict):

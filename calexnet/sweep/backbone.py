@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from calexnet import backbones, registry, schema
+from calexnet import backbones, jsontext, registry, schema
 from calexnet.backbones import BackboneSpec
 from calexnet.backbones.check import IMAGES
 from calexnet.cascade import CascadePlan, check_plan, preprocessing_of
@@ -86,7 +86,7 @@ def trained(
 def _earlier(folder: Path, fingerprint: str) -> str | None:
     """Return the hash of weights trained in just this way, ``None`` if there are none, whole."""
     try:
-        record = schema.decode(_Record, json.loads((folder / _RECORD).read_bytes()))
+        record = schema.decode(_Record, jsontext.read(folder / _RECORD))
         found = sha256((folder / _WEIGHTS).read_bytes())
     except (OSError, ValueError):
         return None

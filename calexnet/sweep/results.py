@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import arrays, rules, schema
+from calexnet import arrays, jsontext, rules, schema
 from calexnet.costs import Macs
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
@@ -304,15 +304,23 @@ def _documents(folder: Path) -> list[Path]:
 
 
 def _read(cls: Any, path: Path) -> Any:
-    try:
-        document = json.loads(path.read_bytes())
-        found = document.get("schema") if isinstance(document, dict) else None
-        if found != SCHEMA:
-            raise InputError(
-                f"{path} is of another schema", got=repr(found), expected=str(SCHEMA), fix=_AGAIN
-            )
+    with _readable(path):
+        document = jsontext.read(path)
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != SCHEMA:
+        raise InputError(
+            f"{path} is of another schema", got=repr(found), expected=str(SCHEMA), fix=_AGAIN
+        )
+    with _readable(path):
         return schema.decode(cls, document)
-    except (schema.SchemaError, json.JSONDecodeError, UnicodeDecodeError) as problem:
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what is wrong in `path`, also a value that its own class refuses, into one message."""
+    try:
+        yield
+    except (OSError, ValueError) as problem:
         raise InputError(f"{path} is no cell of a sweep", got=problem, fix=_AGAIN) from problem
 
 

@@ -60,9 +60,42 @@ def test_our_own_errors_are_one_line_and_a_code(
     assert ("", "tool: error: it broke: got 3. Mend it.\n") == capsys.readouterr()
 
 
-def test_a_bug_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError):
-        outcome.run("tool", lambda: 1 // 0)
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_a_fault_of_ours_has_an_exit_code_of_its_own_and_says_where(
+    debug: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALEXNET_DEBUG", debug)
+
+    assert 70 == outcome.run("tool", lambda: 1 // 0)
+
+    said = capsys.readouterr().err
+    assert said[said.index("tool: ") :].startswith(
+        "tool: a fault of calexnet, not of yours: got ZeroDivisionError: integer division or "
+        "modulo by zero (test_outcome.py:"
+    )
+    assert (debug == "1") == ("Traceback" in said)
+
+
+@pytest.mark.parametrize(
+    ("problem", "message"),
+    [
+        (OSError(36, "File name too long", "a" * 999), "the system refused aaaaaaa"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            "the system refused /x: Permission denied",
+        ),
+        (MemoryError(), "there is not enough memory"),
+    ],
+)
+def test_what_the_system_refuses_is_one_message(
+    problem: Exception, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == outcome.run("tool", raising(problem))
+
+    said = capsys.readouterr().err
+    assert said[said.index("tool: ") :].startswith(f"tool: error: {message}")
+    assert 1 == said.count("\n")
+    assert len(said) <= 420
 
 
 def terminate() -> int:

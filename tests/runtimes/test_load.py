@@ -119,7 +119,11 @@ def test_without_onnx_runtime_the_message_says_what_to_install(
             BundleError,
             "^unknown operating point: got 'margin-9'; expected one of margin-0, margin-0.05, ",
         ),
-        ({"threads": 0}, InputError, "^threads cannot be used: got 0; expected at least 1, or No"),
+        (
+            {"threads": 0},
+            InputError,
+            "^threads cannot be used: got 0; expected a whole number from 1 to 1024, or None",
+        ),
         ({"threads": -2}, InputError, "^threads cannot be used: got -2;"),
         ({"thresholds": [[0.5]]}, InputError, r"got shape \(1, 1\); expected numbers \(2, 4\)"),
         ({"thresholds": np.full((2, 4), np.nan)}, InputError, "got NaN in it; expected numbers"),
