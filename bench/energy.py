@@ -310,10 +310,15 @@ def expected_s(source: EnergySource, plan: EnergyPlan, tasks: int) -> float:
     return plan.windows * tasks * one + idle + 2 * _COST_ROUNDS * plan.probe_s
 
 
-def unmeasured(refused: Mapping[str, str]) -> EnergyMethod:
-    """Return that nothing was measured, and why."""
+def remedies_of(probes: Sequence[Probe]) -> dict[str, str]:
+    """Return what would let each sensor that cannot be used be used, where that is known."""
+    return {p.name: p.fix for p in probes if p.source is None and p.fix is not None}
+
+
+def unmeasured(refused: Mapping[str, str], remedies: Mapping[str, str]) -> EnergyMethod:
+    """Return that nothing was measured, why, and what would change that."""
     reason = "; ".join(f"{name}: {why}" for name, why in refused.items())
-    return EnergyMethod(source=None, reason=reason, refused=dict(refused))
+    return EnergyMethod(None, reason, dict(refused), remedies=dict(remedies))
 
 
 def break_even(

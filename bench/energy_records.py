@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calexnet.bench.time_records import Untold, Verdict
 from calexnet.devices.energy import SourceRecord
@@ -155,6 +155,7 @@ class EnergyMethod:
         source: The sensor; ``None`` if there is none.
         reason: Why there is none.
         refused: Sensors that could not be used, and why.
+        remedies: What would let each of these be used, or measure in its stead.
         windows: For each figure.
         window_s: Of each, at least.
         idle_before_w: Power of the idle device before the first window.
@@ -174,3 +175,4 @@ class EnergyMethod:
     idle_reason: str | None = None
     probe: ProbeCost | None = None
     cpu_tdp_w: float | None = None
+    remedies: dict[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from calexnet.bench.energy import (
     choose_source,
     estimated_j,
     expected_s,
+    remedies_of,
     unmeasured,
 )
 from calexnet.bench.energy_records import (
@@ -127,7 +128,7 @@ def measure_energy(
         probes, unused = (Probe("power CSV", PowerCsv(power_csv, power_volts)),), None
     source, refused = choose_source(probes, unused, plan.windows)
     if source is None:
-        return section.empty(unmeasured(refused))
+        return section.empty(unmeasured(refused, remedies_of(probes)))
     run = EnergyRun(device, source, plan, rng, time or RealTime())
     if power_csv is None:
         run.weigh_probe(cells[0].plain)

@@ -42,11 +42,22 @@ def energy_tables(report: Report) -> tuple[Table[Any], ...]:
     estimated = any(row.plain_estimated_j is not None for row in report.energy)
     return (
         energy(report),
-        exit_energy(report),
+        *((exit_energy(report),) if _measured(report.exit_energy) else ()),
         *((crossover(report),) if report.energy_crossover else ()),
         *((estimate(report),) if estimated else ()),
         method(report),
     )
+
+
+_JOULES: tuple[Column[EnergyRow], ...] = (
+    Column("Plain, mJ", lambda row: _cost_mj(_plain(row.gross))),
+    Column("Cascade, mJ", lambda row: _cost_mj(_cascade(row.gross))),
+    Column("Ratio", lambda row: _ratio(row.gross)),
+    Column("Verdict", lambda row: _verdict(row), "word"),
+    Column("Plain above idle, mJ", lambda row: _cost_mj(_plain(row.net))),
+    Column("Cascade above idle, mJ", lambda row: _cost_mj(_cascade(row.net))),
+    Column("Ratio above idle", lambda row: _ratio(row.net)),
+)
 
 
 def energy(report: Report) -> Table[EnergyRow]:
@@ -54,19 +65,14 @@ def energy(report: Report) -> Table[EnergyRow]:
     columns: tuple[Column[EnergyRow], ...] = (
         *subject_columns(report),
         *SETTING,
-        Column("Plain, mJ", lambda row: _cost_mj(_plain(row.gross))),
-        Column("Cascade, mJ", lambda row: _cost_mj(_cascade(row.gross))),
-        Column("Ratio", lambda row: _ratio(row.gross)),
-        Column("Verdict", _verdict, "word"),
-        Column("Plain above idle, mJ", lambda row: _cost_mj(_plain(row.net))),
-        Column("Cascade above idle, mJ", lambda row: _cost_mj(_cascade(row.net))),
-        Column("Ratio above idle", lambda row: _ratio(row.net)),
+        *(_JOULES if _measured(report.energy) else ()),
         Column("Plain, CPU-seconds / 1000", lambda row: significant(1e3 * row.plain_cpu_s)),
         Column("Cascade, CPU-seconds / 1000", lambda row: significant(1e3 * row.cascade_cpu_s)),
     )
     reasons = dict.fromkeys(row.reason for row in report.energy if row.reason is not None)
     notes = (
         *(f"Not measured: {reason.rstrip('.')}." for reason in reasons),
+        *_remedies(report.energy_method),
         *energy_sentences(report.energy),
         *_crossover_sentences(report),
         "An image. Above idle means: less what the device uses when nothing runs. CPU-seconds are "
@@ -74,6 +80,17 @@ def energy(report: Report) -> Table[EnergyRow]:
         "are not energy.",
     )
     return Table("energy", "Energy and processor time", notes, columns, report.energy)
+
+
+def _measured(rows: Sequence[EnergyRow] | Sequence[ExitEnergyRow]) -> bool:
+    """Return whether there is a figure in joules, so that columns for them are not empty."""
+    return any(row.gross is not None for row in rows)
+
+
+def _remedies(found: EnergyMethod | None) -> Iterable[str]:
+    if found is not None and found.remedies:
+        steps = "; ".join(f"{name}: {fix.rstrip('.')}" for name, fix in found.remedies.items())
+        yield f"What would measure it: {steps}."
 
 
 def exit_energy(report: Report) -> Table[ExitEnergyRow]:

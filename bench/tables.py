@@ -121,5 +121,6 @@ def _glance_lines(row: OperatingPointRow) -> Iterable[Comparison]:
 
 def _glance_energy(report: Report, subject: tuple[str, str]) -> Iterable[Comparison]:
     for row in report.energy:
-        if (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1):
+        single = (row.target, row.precision, row.batch, row.threads) == (*subject, 1, 1)
+        if single and row.gross is not None:
             yield Comparison("Energy an image", *glance_energy(row))

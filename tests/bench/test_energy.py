@@ -16,6 +16,7 @@ from calexnet.bench.energy import (
     break_even,
     choose_source,
     estimated_j,
+    remedies_of,
     unmeasured,
 )
 from calexnet.bench.energy_rows import (
@@ -399,7 +400,14 @@ def test_the_first_sensor_that_can_be_read_is_used() -> None:
 
     assert (meter, {"a": "absent"}) == choose_source(probes, None, 5)
     assert (None, {"a": "absent"}) == choose_source(probes[:1], None, 5)
-    assert "a: absent; b: dead" == unmeasured({"a": "absent", "b": "dead"}).reason
+    assert "a: absent; b: dead" == unmeasured({"a": "absent", "b": "dead"}, {}).reason
+
+
+def test_sensors_that_cannot_be_used_say_what_would_measure() -> None:
+    probes = (Probe("a", None, "absent", "Plug it in"), Probe("b", None, "dead"))
+
+    assert {"a": "Plug it in"} == remedies_of(probes)
+    assert {"a": "Plug it in"} == unmeasured({"a": "absent"}, remedies_of(probes)).remedies
 
 
 def sure(value: float, wide: float = 0.0) -> Interval:

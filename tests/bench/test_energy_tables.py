@@ -66,9 +66,15 @@ def facts(table: Table[Any]) -> dict[str, str]:
 
 
 def test_without_a_sensor_the_table_says_why_once_and_never_zero() -> None:
-    table = energy_tables.energy(sample_report())
+    method = EnergyMethod(None, NO_SENSOR, {"rapl": NO_SENSOR}, remedies={"rapl": "A meter."})
+    report = replace(sample_report(), energy_method=method)
 
-    assert ["n/a", "n/a"] == column(table, "Plain, mJ") == column(table, "Verdict")
+    table = energy_tables.energy(report)
+
+    assert not [one.title for one in table.columns if "mJ" in one.title or "Ratio" in one.title]
+    assert "Energy exit by exit" not in [one.title for one in energy_tables.energy_tables(report)]
+    assert "Energy an image" not in [row[0] for row in tables.glance(report).rows]
+    assert 1 == table.notes.count("What would measure it: rapl: A meter.")
     assert ["20.1", "15.2"] == column(table, "Plain, CPU-seconds / 1000")
     assert [f"Not measured: {NO_SENSOR}."] == [note for note in table.notes if NO_SENSOR in note]
 
