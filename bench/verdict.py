@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor
 
 from calexnet.bench import conclusions
-from calexnet.bench.decision_records import Alternative, Certificate, Decision, Kind
+from calexnet.bench.decision_records import Alternative, Certificate, ClassDrop, Decision, Kind
 from calexnet.bench.energy_tables import energy_sentences
 from calexnet.bench.figures import (
     at_most,
@@ -77,7 +77,12 @@ def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[st
     rival = _find(decision.against, alternatives)
     doubt, lossy = (_find(name, alternatives) for name in (decision.doubt, decision.lossy))
     return (
-        _won(best, alternatives[0], rival, decision.ratio),
+        " ".join(
+            (
+                _won(best, alternatives[0], rival, decision.ratio),
+                *([] if best is alternatives[0] else [_worst(best.worst_class)]),
+            )
+        ),
         *([] if doubt is None else [_doubt(doubt, best, decision)]),
         *([] if lossy is None else [_lossy(lossy, decision.max_drop)]),
     )
@@ -144,13 +149,21 @@ def _won(
     )
 
 
+def _worst(found: ClassDrop) -> str:
+    """Return what the class loses that loses most: a mean may hold while one is ruined."""
+    drop = found.drop
+    change = changed_between(-drop.value, -drop.high, -drop.low)
+    images = counted(found.images, "image")
+    return f"Of its classes, '{found.name}' fares worst: it {change} on {images}."
+
+
 def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
     """Return what is faster and not certified, and how many images would tell."""
     images = one.certificate.test.images
     tell = (
         "More images like these would not tell."
         if decision.needed is None
-        else f"About {significant(decision.needed, 2)} test images like these would tell; there "
+        else f"About {_about(decision.needed)} test images like these would tell; there "
         f"are {images:,}."
         if decision.needed > images
         else "It was not tested, for the chain of tests ended before it."
@@ -160,6 +173,11 @@ def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
         f"{significant(best.ms)} ms, but whether it keeps the accuracy is not sure: it "
         f"{_change(one)}, and at most {at_most(decision.max_drop)} may be lost. {tell}"
     )
+
+
+def _about(count: int) -> str:
+    """Return a count to two digits."""
+    return f"{float(f'{count:.2g}'):,.0f}"
 
 
 def _lossy(one: Alternative, max_drop: float) -> str:
