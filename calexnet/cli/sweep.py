@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import data
 from calexnet.cli import arguments as kinds
-from calexnet.cli.train import allowed, configure_backbone, given, planned, tell_uncalibrated
+from calexnet.cli.train import (
+    allowed,
+    configure_backbone,
+    given,
+    let_threads_rest,
+    planned,
+    tell_uncalibrated,
+)
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.storage import sha256, staged_file
@@ -71,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the cells that are not finished, and say what there is now."""
+    let_threads_rest()
     from calexnet.sweep import cell, engine, results
     from calexnet.sweep.grid import specs
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -228,3 +230,26 @@ def test_what_was_trained_with_ones_own_parts_is_used_again_if_they_are_allowed(
     assert 2 == main(words)
     assert "If you trust its code, add --allow tinynet" in capsys.readouterr().err
     assert 0 == main([*words, "--allow", "tinynet"])
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "passive"), ("active", "active")])
+def test_threads_rest_while_they_wait_unless_the_user_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")  # so that it is put back
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+
+    main(["train", "--data", "none.npz", "--backbone", "resnet8", "--out", "run"])
+
+    assert expected == os.environ["OMP_WAIT_POLICY"]
+
+
+def test_nothing_imports_torch_before_its_threads_are_told_to_rest() -> None:
+    code = (
+        "import sys; from calexnet.cli import main, train\n"
+        "train.let_threads_rest = lambda: sys.exit('torch' in sys.modules)\n"
+        "main(['train', '--data', 'digits', '--backbone', 'resnet8', '--out', 'run'])"
+    )
+
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode
