@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from calexnet import flops
-from calexnet.backbones.frozen import RESERVED, FrozenBackbone, asked
+from calexnet.backbones.frozen import RESERVED, FrozenBackbone, asked, refuse_unusual
 
 #: Shares of the network's work at which branches are wanted.
 _WANTED = (0.25, 0.5, 0.75)
@@ -43,8 +43,9 @@ def propose(network: nn.Module, images: Tensor) -> tuple[Place, ...]:
         images: float32 ``(n, C, H, W)``, normalised.
 
     Raises:
-        InputError: The network raised something; the message says what and where.
+        InputError: The network raised something, or is of a kind that cannot be listened to.
     """
+    refuse_unusual(network)
     names = _maps(network, images[:1])
     if not names:
         return ()

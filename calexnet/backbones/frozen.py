@@ -33,7 +33,7 @@ class FrozenBackbone(nn.Module):
 
     def __init__(self, network: nn.Module, attach: Sequence[str]) -> None:
         super().__init__()
-        _refuse_captured(network)
+        refuse_unusual(network)
         modules = dict(network.named_modules())
         for name in attach:
             if not name or name not in modules or name in RESERVED:
@@ -182,11 +182,11 @@ def _no_logits(said: object, classes: int) -> InputError:
 _CAPTURES = ("torch.jit", "torch.export", "torch._dynamo", "torch.nn.parallel")
 
 
-def _refuse_captured(network: nn.Module) -> None:
-    """Refuse what was made of a network.
+def refuse_unusual(network: nn.Module) -> None:
+    """Refuse what was made of a network, and one whose sizes are not known yet.
 
     Raises:
-        InputError: It is scripted, traced, compiled, exported or spread over devices.
+        InputError: It is scripted, traced, compiled, exported, spread over devices, or lazy.
     """
     for kind in type(network).__mro__:
         for capture in _CAPTURES:
@@ -197,6 +197,14 @@ def _refuse_captured(network: nn.Module) -> None:
                     expected="the torch.nn.Module that it was made of",
                     fix="Return that from the builder",
                 )
+    lazy = [name for name, p in network.named_parameters() if nn.parameter.is_lazy(p)]
+    if lazy:
+        raise InputError(
+            "the network's sizes are not known yet",
+            got=f"{lazy[0]}, a lazy parameter",
+            expected="weights of known shapes",
+            fix="Let the builder run it once, in evaluation mode, on an image of zeros",
+        )
 
 
 def _unheard(network: nn.Module) -> str | None:

@@ -77,3 +77,9 @@ def test_a_network_that_raises_is_told() -> None:
         InputError, match=r"^the backbone does not fit the data: got RuntimeError: "
     ):
         propose(nn.Linear(5, 2), IMAGES)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_network_that_cannot_be_listened_to_is_told() -> None:
+    with pytest.raises(InputError, match=r"got a RecursiveScriptModule of torch\.jit, whose modul"):
+        propose(torch.jit.script(nn.Sequential(block(3, 8))), IMAGES)

@@ -210,6 +210,14 @@ def test_what_is_made_of_a_network_is_told_apart_from_it(make: Any, kind: str) -
         FrozenBackbone(make(network), ("layer1",))
 
 
+def test_a_network_whose_sizes_are_not_known_is_told() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"^the network's sizes are not known yet: got 1\.weight, a lazy parameter; .*run it on",
+    ):
+        FrozenBackbone(nn.Sequential(nn.Conv2d(3, 4, 3), nn.LazyLinear(2)), ("0",))
+
+
 def test_a_symbolic_trace_is_told_that_it_runs_its_innermost_modules_alone() -> None:
     traced = torch.fx.symbolic_trace(build(BackboneSpec("resnet8", 4)))
 
