@@ -22,9 +22,10 @@ Floats = NDArray[np.float32]
 #: sum in different orders.
 BOUND = 1e-4
 
-#: How many times a network's own rounding two builds of it may differ: each is as far from the
-#: exact sums as was measured, and other images and runtimes may be twice as far.
-_ALLOWANCE = 4.0
+#: How many times the rounding seen two builds may differ. Each is as far from the exact sums as
+#: was seen, more images show more, and a runtime's faster algorithms round more than PyTorch's:
+#: on 600 images builds of trained ResNets differed by 1 to 9 times what 32 images had shown.
+_ALLOWANCE = 10.0
 
 #: More is no rounding, whatever was measured: a network so coarse decides by chance.
 _MOST = 1e-2

@@ -263,7 +263,7 @@ def test_other_images_are_refused(
     assert "the images of digits do not fit this cascade" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("moved", "code"), [(2e-4, 0), (1e-4, 1)])
+@pytest.mark.parametrize(("moved", "code"), [(2e-4, 0), (4e-5, 1)])
 def test_a_bundle_that_recorded_no_rounding_is_held_to_what_another_order_of_sums_does(
     with_tflite: Path,
     small_npz: Path,
@@ -272,7 +272,7 @@ def test_a_bundle_that_recorded_no_rounding_is_held_to_what_another_order_of_sum
     moved: float,
     code: int,
 ) -> None:
-    """Scores of tflite are 3e-4 off. Half of `moved` is rounding, four times that are allowed."""
+    """Scores of tflite are 3e-4 off. Half of `moved` is rounding, ten times that are allowed."""
 
     def off(bundle: Any, target: str, precision: str, **more: Any) -> Runner:
         runner = load_runner(bundle, target, precision, **more)
