@@ -11,7 +11,16 @@ from pathlib import Path, PurePosixPath
 from calexnet import manifest
 from calexnet.errors import BundleError
 from calexnet.jsontext import MOST_BYTES
-from calexnet.manifest import COPY_AGAIN, MANIFEST, SEGMENTS, Compiled, FileRecord, Manifest
+from calexnet.manifest import (
+    COPY_AGAIN,
+    MANIFEST,
+    SEGMENTS,
+    Compiled,
+    FileRecord,
+    GraphRecord,
+    Manifest,
+)
+from calexnet.onnxgraph import refuse_misfit
 from calexnet.storage import (
     is_file,
     is_folder,
@@ -24,6 +33,15 @@ from calexnet.storage import (
 
 #: Bytes that take about as long to hash as it takes to have threads.
 _WORTH_A_THREAD = 8 * 2**20
+
+
+#: target -> how its files' names end.
+_TYPES = {
+    "onnxruntime": (".onnx",),
+    "tflite": (".tflite",),
+    "tensorrt": (".engine",),
+    "tensorrt-rtx": (".engine",),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,18 @@ class Bundle:
             _refuse_size(path, record, os.fstat(file.fileno()).st_size)
             data = file.read(record.size)
         _refuse_changed(path, record, sha256(data))
+        return data
+
+    def read_graph(self, record: GraphRecord) -> bytes:
+        """Return a graph's bytes, checked against the manifest; of an ONNX file, what it holds too.
+
+        Raises:
+            BundleError: The file is missing, cut or changed, or is not the graph that the manifest
+                declares: it reads other files, takes or gives other tensors, or is beyond a limit.
+        """
+        data = self.read(record.file)
+        if record.file.path.endswith(".onnx"):
+            refuse_misfit(record, data)
         return data
 
     def check(self, record: FileRecord) -> None:
@@ -113,6 +143,7 @@ def open_bundle(folder: Path) -> Bundle:
     for record in content.files():
         _refuse_escape(folder, record.path)
     _refuse_unlisted(folder, content)
+    _refuse_types(folder, content)
     _check(bundle)
     return bundle
 
@@ -183,6 +214,20 @@ def _refuse_escape(folder: Path, listed: str) -> None:
 def _real(path: Path) -> Path:
     """Return where `path` really is; unlike `Path.resolve`, no error for a ring of links."""
     return Path(os.path.realpath(path))
+
+
+def _refuse_types(folder: Path, content: Manifest) -> None:
+    """Do nothing if every file is of the type that its target runs."""
+    for build in content.compiled:
+        wanted = _TYPES.get(build.target, tuple(set().union(*_TYPES.values())))
+        for graph in (*build.segments, build.plain):
+            if not graph.file.path.endswith(wanted):
+                raise BundleError(
+                    f"a graph of {folder} is of another type",
+                    got=repr(graph.file.path),
+                    expected=f"{' or '.join(sorted(wanted))} for target {build.target}",
+                    fix="Do not use this bundle; get it again from where it was made",
+                )
 
 
 def _refuse_unlisted(folder: Path, content: Manifest) -> None:

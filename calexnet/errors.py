@@ -63,7 +63,11 @@ def _one_line(text: object) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 3] + "..."
+    """Return `text` without its middle: what matters in others' messages often comes last."""
+    if len(text) <= most:
+        return text
+    head = (most - 3) // 3
+    return f"{text[:head]}...{text[len(text) - (most - 3 - head) :]}"
 
 
 class InputError(CalexnetError, ValueError):

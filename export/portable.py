@@ -56,7 +56,7 @@ def read(bundle: Bundle, precision: str = PRECISION) -> PortableGraphs:
     """
     build = portable_build(bundle, precision)
     *segments, plain = (
-        PortableGraph(record.name, bundle.read(record.file), record.inputs, record.outputs)
+        PortableGraph(record.name, bundle.read_graph(record), record.inputs, record.outputs)
         for record in (*build.segments, build.plain)
     )
     return PortableGraphs(tuple(segments), plain)

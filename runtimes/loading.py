@@ -158,7 +158,7 @@ def _opener(
     kept = user_cache(bundle.sha256, runs.version(), wanted=cache) if keeps else None
 
     def engine(record: GraphRecord) -> Engine:
-        read = partial(bundle.read, record.file)
+        read = partial(bundle.read_graph, record)
         if kept is not None:
             return runs.load_kept(record, read, kept, threads=threads)
         return runs.load(record, read(), provider=provider, threads=threads)

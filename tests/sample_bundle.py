@@ -24,9 +24,15 @@ from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
 from calexnet.storage import sha256
 
+
+def _path(target: str, precision: str, name: str) -> str:
+    suffix = "engine" if target == "tensorrt" else "onnx"
+    return f"{target}/{precision}/{name}.{suffix}"
+
+
 #: path -> bytes of every file but the manifest.
 FILES = {
-    f"{target}/{precision}/{name}.onnx": f"{target} {precision} {name}".encode()
+    _path(target, precision, name): f"{target} {precision} {name}".encode()
     for target, precision in (
         ("onnxruntime", "fp32"),
         ("onnxruntime", "int8"),
@@ -40,7 +46,7 @@ PARITY = Parity("PyTorch", 8, 1e-4, 1e-6, (ExitFlips((), ()),) * 2, (), 0.0, 0.5
 
 def graph(target: str, precision: str, name: str) -> GraphRecord:
     """Return the record of one of `FILES`."""
-    path = f"{target}/{precision}/{name}.onnx"
+    path = _path(target, precision, name)
     return GraphRecord(
         name=name,
         file=FileRecord(path, sha256(FILES[path]), len(FILES[path])),

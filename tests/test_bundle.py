@@ -187,7 +187,7 @@ UNLISTED += r"listed files\. Remove that file, or copy the bundle again\.$"
         (list_null, re.escape(r"onnxruntime/\x00")),
         (list_other_spelling, UNLISTED.format(SEGMENT)),
         (link_file_outside, LEAVES.format(SEGMENT)),
-        (link_folder_outside, LEAVES.format(r"tensorrt/fp16/segment1\.onnx")),
+        (link_folder_outside, LEAVES.format(r"tensorrt/fp16/segment1\.engine")),
         (link_to_itself, SEGMENT),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

@@ -83,7 +83,7 @@ def test_an_option_of_another_kind_is_refused(
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("x" * 5000, r"x\.\.\.: got no such folder; expected what"),
+        ("x" * 5000, r"xxx is not a bundle: got no such folder; expected what"),
         ("a\0b", "is not a bundle: got no such folder"),
         (5, "bundle cannot be used"),
         ("", "is not a bundle"),
