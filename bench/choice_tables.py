@@ -26,11 +26,11 @@ _NOT_DECIDING = (
     "Balanced accuracy",
 )
 _STANDINGS: dict[Standing, str] = {
-    "reference": "reference",
+    "reference": "yes",
     "passed": "yes",
     "failed": "not sure",
-    "not reached": "not tested",
-    "left out": "not tested",
+    "not reached": "untested",
+    "left out": "untested",
     "no use": "no use",
 }
 
@@ -75,8 +75,8 @@ def alternatives(report: Report) -> Table[Alternative]:
         *(
             f"Accuracy is against the reference, {name}, on the same images; at most "
             f'{at_most(report.decision.max_drop)} may be lost. "No use": not tested, as one that '
-            "is surer is faster too. The worst class is the one that loses most; its interval "
-            "allows for having been looked for."
+            "is surer is faster too; untested: the chain of tests ended before. The worst class is "
+            "the one that loses most; its interval allows for having been looked for."
             for name in reference
         ),
     )

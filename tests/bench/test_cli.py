@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -19,6 +18,8 @@ import pytest
 from calexnet.bench import cli, reporting
 from calexnet.bench.results import Report
 from calexnet.data import npz
+from calexnet.devices import limits
+from calexnet.devices.system import System
 from tests.bench.conftest import WIDTH
 from tests.onnx_bundle import LOOSE, STRICT, sample_data
 
@@ -103,7 +104,7 @@ def test_one_thread_and_all_cores_are_measured_by_default(words: list[str], tmp_
     assert 0 == cli.main(words[:at] + words[at + 2 :])
 
     found = reporting.read(tmp_path / "out" / reporting.JSON)
-    wanted = sorted({1, len(os.sched_getaffinity(0))})
+    wanted = sorted({1, limits.usable_cores(System())})
     assert wanted == [row.threads for row in found.amortisation]
 
 

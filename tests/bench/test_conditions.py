@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from calexnet.bench.validity_records import Span
 from calexnet.devices import host
 from calexnet.devices.base import Clock, DeviceState
 from calexnet.devices.cpu import CpuDevice
+from calexnet.devices.system import System
 
 IDLE = DeviceState(0.1, throttle_events={"heat": 3})
 
@@ -140,3 +143,30 @@ def test_the_processors_counters_only_rise() -> None:
     assert len(os.sched_getaffinity(0)) == before.cores == after.cores
     assert 0.1 < after.busy_s - before.busy_s
     assert before.steal_s <= after.steal_s
+
+
+def test_a_quota_that_holds_the_process_back_is_counted_over_the_run(tmp_path: Path) -> None:
+    """Four periods before the run do not count, seven within it do."""
+    group = tmp_path / "sys/fs/cgroup"
+    group.mkdir(parents=True)
+    (group / "cpu.max").write_text("50000 100000")
+    (group / "cpu.stat").write_text("nr_throttled 4")
+    watch = Watch(CpuDevice(System(tmp_path)))
+
+    (group / "cpu.stat").write_text("nr_throttled 9")
+    assert 5 == watch.look().held
+    (group / "cpu.stat").write_text("nr_throttled 11")
+    found = watch.found(IDLE, IDLE)
+
+    assert (0.5, 7, None) == (found.quota_cores, found.quota_periods, found.emulated)
+
+
+def test_an_emulated_processor_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "sys/devices/system/cpu/modalias"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"cpu:type:{'aarch64' if platform.machine() == 'x86_64' else 'x86'}:feature:")
+
+    found = Watch(CpuDevice(System(tmp_path))).found(IDLE, IDLE)
+
+    assert found.emulated in ("aarch64", "x86")
+    assert (None, None) == (found.quota_cores, found.quota_periods)
