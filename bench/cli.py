@@ -23,6 +23,7 @@ from calexnet.bench.timing import Load
 from calexnet.bundle import open_bundle
 from calexnet.cli import arguments as kinds
 from calexnet.cli import outcome
+from calexnet.data.split import SplitRecord
 from calexnet.devices import choices, limits, open_device
 from calexnet.errors import InputError, MeasurementError
 from calexnet.storage import staged_folder
@@ -171,6 +172,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         samples = data.load_alike(
             arguments.data, arguments.data_root, content.preprocessing, content.split
         )
+        _tell_groups(content.split)
         stopwatch = GpuClock() if arguments.clock == "gpu" else None
         report = measure(
             arguments.bundle, samples, device, plan, journal=journal, stopwatch=stopwatch
@@ -211,6 +213,16 @@ def _refuse_threads(plan: BenchPlan) -> None:
     if max(plan.threads) > cores:
         raise InputError(
             "threads cannot be used", got=max(plan.threads), expected=f"at most {cores}, the cores"
+        )
+
+
+def _tell_groups(split: SplitRecord) -> None:
+    """Say that certificates here take each image by itself, where images belong together."""
+    if split.group is not None:
+        print(
+            f"warning: the test images belong together by {split.group}, and certificates here "
+            "take each by itself: they are too sure; calexnet evaluate tests by group",
+            file=sys.stderr,
         )
 
 

@@ -8,7 +8,7 @@ Maurer, Hothorn and Lehmacher 1995). Facts only; who reads them makes the words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
@@ -261,6 +261,20 @@ def _chain(candidates: Sequence[Candidate], max_drop: float, alpha: float) -> Ch
             ended = outcome == "failed"
         links.append(Link(one.name, one.calibration, surely, one.test, p, outcome))
     return Chain(max_drop, alpha, tuple(links))
+
+
+def ordered(
+    calibration: Mapping[str, Counts | None], max_drop: float, alpha: float = 1 - CONFIDENCE
+) -> tuple[str, ...]:
+    """Return names in the order in which `certify` would test them, ten at most.
+
+    Args:
+        calibration: Each candidate's counts on the calibration part, by name.
+        max_drop: A share, 0..1.
+        alpha: 1 - confidence.
+    """
+    untested = [Candidate(name, found, Counts(1, 0, 0)) for name, found in calibration.items()]
+    return tuple(one.name for one, _ in _ordered(untested, max_drop, alpha)[:LONGEST])
 
 
 def _ordered(

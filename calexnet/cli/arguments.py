@@ -31,6 +31,16 @@ def data_root(parser: argparse.ArgumentParser, *, download: bool = False) -> Non
         )
 
 
+def group(parser: argparse.ArgumentParser) -> None:
+    """Declare by what images belong together: ``--group``."""
+    parser.add_argument(
+        "--group",
+        metavar="folder|COLUMN",
+        help="images that belong together (frames of a clip, one patient) stay in one part: those "
+        "of one folder below a class's, or of one value in this array of the .npz",
+    )
+
+
 def max_drop(parser: argparse.ArgumentParser, *aliases: str) -> None:
     """Declare how much accuracy may be lost, in points; parsed as a share: ``--max-drop``."""
     parser.add_argument(

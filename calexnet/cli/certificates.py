@@ -7,8 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import betting
 from calexnet.calibration import OperatingPoint
-from calexnet.certify import Candidate, Link, certify, counts, images_needed, upper_bound
+from calexnet.certify import (
+    CONFIDENCE,
+    Candidate,
+    Link,
+    certify,
+    counts,
+    images_needed,
+    ordered,
+    upper_bound,
+)
 from calexnet.class_drops import balanced_accuracy, is_skewed, worst_class
 from calexnet.gating import ExitTable, choose_exits, chosen_labels
 
@@ -64,6 +74,41 @@ def certificates(
     if skewed:
         lines.append(f"(balanced accuracy of plain: {balanced_accuracy(plain, truth):.2%})")
     return "\n".join([*lines, *_more_images(links, max_drop)])
+
+
+def certificates_by_group(
+    points: Sequence[OperatingPoint],
+    table: ExitTable,
+    truth: NDArray[np.int64],
+    groups: Sequence[str],
+    max_drop: float,
+) -> str:
+    """Return the same where images belong together: drops are means over groups of their own.
+
+    Args:
+        points: See `certificates`.
+        table: Likewise.
+        truth: Likewise.
+        groups: The group of each test image.
+        max_drop: Likewise.
+    """
+    plain, alpha = table.labels[-1] == truth, 1 - CONFIDENCE
+    lines = [
+        f"at most {_points(max_drop)} lost in the mean over {len(set(groups))} groups, 95 % sure; "
+        "surest on calibration first, as far as the first that fails",
+        "operating point   verdict        a group loses   in the mean at most",
+    ]
+    ended = False
+    for name in ordered({point.name: point.counts for point in points}, max_drop):
+        point = next(one for one in points if one.name == name)
+        right = chosen_labels(table, choose_exits(table, point.table())) == truth
+        drops = betting.group_drops(plain, right, groups)
+        sure = betting.p_value(drops, max_drop, alpha) <= alpha
+        verdict = "not reached" if ended else "certified" if sure else "not certified"
+        ended |= not sure
+        most = _signed(betting.upper_bound(drops, alpha))
+        lines.append(f"{name:<16}  {verdict:<13}  {_signed(drops.mean()):>13}   {most} points")
+    return "\n".join(lines)
 
 
 def _more_images(links: Mapping[str, Link], max_drop: float) -> list[str]:

@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kinds.reading(parser)
     parser.add_argument("--part", choices=PARTS, help="only what the split puts there")
     parser.add_argument("--split", metavar="RULE", help="the rule given to calexnet train, if any")
+    kinds.group(parser)
     parser.add_argument("--seed", type=int, default=0, help="the one given to calexnet train")
     parser.add_argument(
         "--limit",
@@ -40,9 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.out.suffix.lower() != ".npz":
         raise InputError("cannot write a data set", got=arguments.out, expected="a name.npz")
-    if arguments.split is not None and arguments.part is None:
+    if (arguments.split or arguments.group) and arguments.part is None:
         raise InputError(
-            "a split without a part of it", fix="Add --part test, or leave out --split"
+            "a split without a part of it", fix="Add --part test, or leave out --split and --group"
         )
     whole = data.load(
         arguments.source,
@@ -65,7 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _chosen(samples: Dataset, arguments: argparse.Namespace) -> Dataset:
     rows = np.arange(len(samples))
     if arguments.part is not None:
-        rows = divide(samples, arguments.seed, arguments.split).indices[arguments.part]
+        rows = divide(samples, arguments.seed, arguments.split, arguments.group).indices[
+            arguments.part
+        ]
     if arguments.limit is not None:
         rows = thin(samples, rows, arguments.limit, arguments.seed)
     return samples if len(rows) == len(samples) else samples.take(rows)

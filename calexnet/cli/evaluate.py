@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from calexnet import data
 from calexnet.calibration import OperatingPoint, class_hits, operating_point
 from calexnet.cli import arguments as kinds
-from calexnet.cli.certificates import certificates
+from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
 from calexnet.cli.train import tell_chance, tell_uncalibrated
+from calexnet.data.groups import group_names
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
@@ -61,8 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     print(_by_point(cascade, *test))
     tell_chance(Plain.of(test[0].labels[-1], test[1]))
-    told = certificates(spec.operating_points, spec.classes, *test, arguments.max_drop)
-    print(f"\n{told}")
+    print(f"\n{_certificates(cascade, samples, test, arguments.max_drop)}")
     print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
@@ -71,6 +71,20 @@ def run(arguments: argparse.Namespace) -> int:
         hits = (class_hits(point.table(), *part) for part in (calibration, test))
         print(f"\n{_by_class(cascade, point, *hits)}")
     return 0
+
+
+def _certificates(
+    cascade: Cascade,
+    samples: Dataset,
+    test: tuple[ExitTable, NDArray[np.int64]],
+    max_drop: float,
+) -> str:
+    spec = cascade.spec
+    if spec.split.group is None:
+        return certificates(spec.operating_points, spec.classes, *test, max_drop)
+    names = group_names(samples, spec.split.group)
+    groups = [names[row] for row in recorded_test_part(samples, spec.split)]
+    return certificates_by_group(spec.operating_points, *test, groups, max_drop)
 
 
 def _point(cascade: Cascade, name: str | None) -> OperatingPoint:

@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="RULE",
         help="for example 'train=train[:45000] calibration=train[45000:] test=test'",
     )
+    kinds.group(parser)
     configure_backbone(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder for the trained cascade")
     own = "or your own as package.module:Class"
@@ -128,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         skip_bad=arguments.skip_bad,
     )
     kinds.tell(samples)
-    split = divide(samples, arguments.seed, arguments.split)
+    split = divide(samples, arguments.seed, arguments.split, arguments.group)
     if network is None:
         network = trained_network(arguments, len(samples.classes), allow)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:

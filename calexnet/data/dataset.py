@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class Dataset:
         resize: How its images came to their size, if that was done here.
         skipped: Keys of images that were left out because they cannot be read.
         remarks: What else reading it came upon.
+        columns: What else is known of every sample, by name: groups that it may belong to.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     resize: Resize | None = None
     skipped: tuple[str, ...] = ()
     remarks: Remarks = field(default_factory=Remarks)
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check that the parts fit together.
@@ -125,6 +127,9 @@ class Dataset:
             images=self.images[rows],
             labels=self.labels[rows],
             keys=tuple(self.keys[row] for row in rows),
+            columns={
+                name: tuple(values[row] for row in rows) for name, values in self.columns.items()
+            },
         )
 
     def absent(self, rows: NDArray[np.intp]) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 ``classes`` and ``keys`` may be left out: then classes are numbered, and keys are positions. The
 set's official parts stand in ``official``, if it has any; ``resize`` says how its images came to
-their size, and ``skipped`` which were left out.
+their size, and ``skipped`` which were left out. Any other array with a name or an integer for every
+image is a column, by which images may be grouped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from calexnet.data.remarks import Remarks
 from calexnet.errors import InputError
 from calexnet.resizing import Resize
 from calexnet.storage import staged_file
+
+#: The arrays that a data set is made of.
+_OWN = ("images", "labels", "classes", "keys", "official", "resize", "skipped")
 
 #: Where classes have no names, labels beyond this are no labels: more than any set has.
 _MOST_CLASSES = 100_000
@@ -63,7 +67,16 @@ def load(path: Path) -> Dataset:
         resize=_resize(path, found.get("resize")),
         skipped=tuple(str(key) for key in found.get("skipped", ())),
         remarks=Remarks(numbered="classes" not in found),
+        columns=_columns(found),
     )
+
+
+def _columns(found: Mapping[str, NDArray[Any]]) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(str(value) for value in array)
+        for name, array in found.items()
+        if name not in _OWN and array.shape == found["labels"].shape and array.dtype.kind in "iuU"
+    }
 
 
 def _resize(path: Path, words: NDArray[Any] | None) -> Resize | None:
@@ -111,6 +124,7 @@ def save(data: Dataset, path: Path) -> None:
     }
     if data.resize is not None:
         content["resize"] = np.array(data.resize.words())
+    content |= {name: np.array(values) for name, values in data.columns.items()}
     if data.skipped:
         content["skipped"] = np.array(data.skipped)
     with staged_file(path) as stage, stage.open("wb") as stream:

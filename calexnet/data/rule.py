@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,8 +101,14 @@ def canonical(rule: str) -> str:
     return " ".join(sorted(rule.split(), key=lambda item: PARTS.index(item.partition("=")[0])))
 
 
-def members(data: Dataset, selection: Selection, seed: int) -> NDArray[np.intp]:
-    """Return the indices of the samples that `selection` names; none if the source is not there."""
+def members(
+    data: Dataset, selection: Selection, seed: int, groups: Sequence[str] | None = None
+) -> NDArray[np.intp]:
+    """Return the indices of the samples that `selection` names; none if the source is not there.
+
+    With `groups`, one for each sample, a share goes by their names' hashes, not by the keys'.
+    """
+    drawn_by = data.keys if groups is None else groups
     begin = "" if selection.source == ALL else f"{selection.source}/"
     if begin and selection.source not in data.official:
         return np.empty(0, np.intp)
@@ -109,7 +116,7 @@ def members(data: Dataset, selection: Selection, seed: int) -> NDArray[np.intp]:
     if selection.share is None:
         return source
     low, high = selection.share
-    drawn = np.array([uniform(data.keys[row], seed) for row in source])
+    drawn = np.array([uniform(drawn_by[row], seed) for row in source])
     return source[(low <= drawn) & (drawn < high)]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from calexnet.data import rule as rules
 from calexnet.data.dataset import Dataset
+from calexnet.data.groups import group_names
 from calexnet.data.rule import PARTS
 from calexnet.errors import InputError
 from calexnet.storage import sha256
@@ -41,12 +42,14 @@ class SplitRecord:
         rule: In the grammar of `calexnet.data.rule`.
         parts: What each part turned out to be; beside them `SKIPPED`, if images were left out
             because they cannot be read: how many, and the SHA-256 of their keys.
+        group: By what images belong together (`calexnet.data.groups`); ``None`` = each by itself.
     """
 
     data: str
     seed: int
     rule: str
     parts: dict[str, PartRecord]
+    group: str | None = None
 
     @property
     def has_skipped(self) -> bool:
@@ -62,13 +65,14 @@ class Split:
     record: SplitRecord
 
 
-def divide(data: Dataset, seed: int, rule: str | None = None) -> Split:
+def divide(data: Dataset, seed: int, rule: str | None = None, group: str | None = None) -> Split:
     """Return the parts of `data`.
 
     Args:
         data: The whole data set.
         seed: Of the hash that shares (``%``) go by; positions do not depend on it.
         rule: In the grammar of `calexnet.data.rule`; by default what suits the official parts.
+        group: By what images belong together (`calexnet.data.groups`): they stay in one part.
 
     Raises:
         InputError: The rule cannot be read or names a part that `data` does not have; or a part
@@ -84,13 +88,18 @@ def divide(data: Dataset, seed: int, rule: str | None = None) -> Split:
                 got=repr(selection.source),
                 expected=" or ".join(sources),
             )
-    indices = {part: rules.members(data, chosen, seed) for part, chosen in selections.items()}
+    groups = None if group is None else group_names(data, group)
+    indices = {
+        part: rules.members(data, chosen, seed, groups) for part, chosen in selections.items()
+    }
     _refuse_empty(data, indices)
     _refuse_overlap(data, indices)
+    if groups is not None:
+        _refuse_torn(data, indices, groups)
     parts = {part: _record(data, rows) for part, rows in indices.items()}
     if data.skipped:
         parts[SKIPPED] = _skipped(data.skipped)
-    return Split(indices, SplitRecord(data.name, seed, rules.canonical(text), parts))
+    return Split(indices, SplitRecord(data.name, seed, rules.canonical(text), parts, group))
 
 
 def recorded_test_part(data: Dataset, record: SplitRecord) -> NDArray[np.intp]:
@@ -117,7 +126,8 @@ def recorded_calibration_part(data: Dataset, record: SplitRecord) -> NDArray[np.
 def _recorded_part(
     data: Dataset, record: SplitRecord, part: str, alternative: str
 ) -> NDArray[np.intp]:
-    by_rule = rules.members(data, rules.parse(record.rule)[part], record.seed)
+    groups = None if record.group is None else group_names(data, record.group)
+    by_rule = rules.members(data, rules.parse(record.rule)[part], record.seed, groups)
     wanted, got = record.parts[part], _record(data, by_rule)
     if got == wanted:
         return by_rule
@@ -172,6 +182,21 @@ def _refuse_overlap(data: Dataset, indices: Mapping[str, NDArray[np.intp]]) -> N
                 got=f"{len(shared)} images in both, the first is {data.keys[shared[0]]}",
                 expected="disjoint parts",
                 fix="Change --split",
+            )
+
+
+def _refuse_torn(
+    data: Dataset, indices: Mapping[str, NDArray[np.intp]], groups: Sequence[str]
+) -> None:
+    for one, other in combinations(PARTS, 2):
+        shared = {groups[row] for row in indices[one]} & {groups[row] for row in indices[other]}
+        if shared:
+            raise InputError(
+                f"the {one} and {other} parts of {data.name} share groups",
+                got=f"{len(shared)} in both, the first is {min(shared)}",
+                expected="every group in one part",
+                fix="Divide by shares, such as --split 'train=all[0%:50%] "
+                "calibration=all[50%:70%] test=all[70%:100%]'",
             )
 
 

@@ -57,6 +57,7 @@ def test_a_wrong_certificate_too_often_ends_with_1(
     monkeypatch.setattr(study, "IMAGES", (200,))
     monkeypatch.setattr(study, "SETUPS", study.SETUPS[:1])
     monkeypatch.setattr(study, "RUNS", 200)
+    monkeypatch.setattr(study, "CLIPS", ((40, 5),))
     assert study.main() == 0
     assert "one point, at most, exactly | 200 | 4." in capsys.readouterr().out
     monkeypatch.setattr(study, "BAD", (0.002,))

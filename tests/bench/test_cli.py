@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from calexnet.bench import cli, reporting
 from calexnet.bench.results import Report
 from calexnet.data import npz
+from calexnet.data.split import SplitRecord
 from calexnet.devices import limits
 from calexnet.devices.system import System
 from tests.bench.conftest import WIDTH
@@ -384,3 +386,15 @@ def test_somebody_elses_folder_is_not_replaced(
     assert 2 == cli.main([*words, "--operating-point", LOOSE])
     assert "out: got something without a report.json; expected a new or empty" in failure(capsys)
     assert {"out/thesis.tex": "mine"} == texts(tmp_path)
+
+
+def test_certificates_of_images_that_belong_together_are_said_to_be_too_sure(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    alone = SplitRecord("clips", 0, "train=train calibration=valid test=test", {})
+
+    cli._tell_groups(alone)
+    assert "" == capsys.readouterr().err
+    cli._tell_groups(replace(alone, group="folder"))
+
+    assert "warning: the test images belong together by folder" in capsys.readouterr().err

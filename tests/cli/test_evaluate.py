@@ -14,7 +14,7 @@ from calexnet.cascade import Cascade
 from calexnet.certify import Candidate, certify, counts, upper_bound
 from calexnet.class_drops import worst_class
 from calexnet.cli import main
-from calexnet.cli.certificates import certificates
+from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
@@ -89,6 +89,23 @@ def test_each_operating_point_has_its_certificate_from_one_chain(
         name = cascade.spec.classes[worst.label]
         low, drop, high = (100 * x for x in (worst.low, worst.counts.drop, worst.high))
         assert f"{name} {drop:+.1f} ({low:+.1f} to {high:+.1f})" in line
+
+
+def test_where_images_belong_together_groups_are_tested_and_not_images() -> None:
+    """600 images of ten groups that are all answered alike: too few groups for one point."""
+    table = ExitTable(np.zeros((2, 600), np.int32), np.ones((2, 600), np.float32))
+    truth, nobody = np.zeros(600, np.int64), np.full((1, 2), 2.0, np.float32)
+    points = [operating_point(name, 0.0, nobody, table, truth) for name in ("b", "a")]
+    few, many = ([str(row % count) for row in range(600)] for count in (10, 600))
+
+    told = certificates_by_group(points, table, truth, few, 0.01).splitlines()
+
+    assert "over 10 groups" in told[0]
+    assert [["a", "not", "certified"], ["b", "not", "reached"]] == [
+        line.split()[:3] for line in told[2:]
+    ]
+    sure = certificates_by_group(points, table, truth, many, 0.02).splitlines()
+    assert [["a", "certified"], ["b", "certified"]] == [line.split()[:2] for line in sure[2:]]
 
 
 def test_how_many_images_would_do_is_said_of_the_point_that_failed() -> None:
