@@ -91,7 +91,7 @@ def load_weights(network: nn.Module, path: Path) -> tuple[str, ...]:
         raise InputError(
             f"the weights in {path} do not fit the backbone",
             got=_misfits(_shapes(state), _shapes(own)),
-            expected="the same tensor names and shapes",
+            expected="the same names and shapes",
             fix="Check --backbone, --stem and the number of classes",
         )
     try:
@@ -218,16 +218,19 @@ def _misfits(given: Mapping[str, list[int]], wanted: Mapping[str, list[int]]) ->
         (_nearest(name, wanted[name], spare, given) for name in lacking[:_SOUGHT]),
         key=lambda pair: -round(pair[0], 1),  # of those alike the network's first
     )[:_SHOWN]
-    shown = [
-        f"{name} {wanted[name]} for {f'{other} {given[other]}' if other else 'nothing'}"
-        for _, other, name in pairs
-    ]
+    shown = [_pair(name, wanted[name], other, given) for _, other, name in pairs]
     if not lacking:
         shown = [f"nothing for {name} {given[name]}" for name in spare[:_SHOWN]]
-    return (
-        f"{fit} of {len(wanted)} tensors that fit, {len(given)} in the file; nearest misses, the "
-        f"network's for the file's: {', '.join(shown)}"
-    )
+    return f"{fit} of {len(wanted)} that fit; the network's for the file's: {', '.join(shown)}"
+
+
+def _pair(name: str, shape: list[int], other: str | None, given: Mapping[str, list[int]]) -> str:
+    """Return a pair of names in few words: a message has room for three."""
+    if other is None:
+        return f"{name} {shape} for nothing"
+    if given[other] == shape:
+        return f"{name} for {other}"
+    return f"{name} {shape} for {given[other]}"
 
 
 def _nearest(

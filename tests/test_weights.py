@@ -202,7 +202,7 @@ def reshape(state: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (reshape, r"linear\.weight \[4, 64\] for linear\.weight \[10, 64\]"),
+        (reshape, r"linear\.weight \[4, 64\] for \[10, 64\]"),
         (lambda state: state.pop("conv1.weight"), r"conv1\.weight \[16, 3, 3, 3\] for nothing"),
         (lambda state: state.update(extra=np.zeros(1)), r"nothing for extra \[1\]"),
     ],
@@ -330,9 +330,7 @@ def test_of_many_misfits_the_three_likeliest_pairs_are_shown(
 
     message = str(refused.value)
     whole = len(network.state_dict())
-    assert f"got {sum('stage' not in n for n in renamed)} of {whole} tensors that fit" in message
-    assert (
-        "layer1.0.conv1.weight [16, 16, 3, 3] for stage1.0.conv1.weight [16, 16, 3, 3]" in message
-    )
+    assert f"got {sum('stage' not in n for n in renamed)} of {whole} that fit" in message
+    assert "layer1.0.conv1.weight for stage1.0.conv1.weight" in message
     assert 3 == message.count(" for stage")
     assert message.endswith("Check --backbone, --stem and the number of classes.")
