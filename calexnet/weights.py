@@ -91,7 +91,6 @@ def load_weights(network: nn.Module, path: Path) -> tuple[str, ...]:
         raise InputError(
             f"the weights in {path} do not fit the backbone",
             got=_misfits(_shapes(state), _shapes(own)),
-            expected="the same names and shapes",
             fix="Check --backbone, --stem and the number of classes",
         )
     try:

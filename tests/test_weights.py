@@ -321,12 +321,13 @@ def test_a_file_of_torch_without_a_state_dict_says_what_it_has(
 
 
 def test_of_many_misfits_the_three_likeliest_pairs_are_shown(
-    network: nn.Module, tmp_path: Path
+    network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # a message has little room for paths
     renamed = {n.replace("layer", "stage"): t for n, t in network.state_dict().items()}
 
     with pytest.raises(InputError) as refused:
-        load_weights(network, saved(tmp_path / "w.pt", renamed))
+        load_weights(network, saved(Path("w.pt"), renamed))
 
     message = str(refused.value)
     whole = len(network.state_dict())
