@@ -19,6 +19,7 @@ from torch import nn
 
 from calexnet.backbones.check import capture_reason
 from calexnet.errors import ExportError
+from calexnet.export.broadcast import leave_to_broadcasting
 from calexnet.export.dialect import BATCH, OPSET, state_name
 from calexnet.export.pooling import pool_globally
 from calexnet.export.strided import drop_strided_copies
@@ -91,6 +92,8 @@ def _graph(
         value.name = name
     _name_by_layer(graph)
     drop_strided_copies(graph)
+    if len(graph.inputs) == 1:
+        leave_to_broadcasting(graph)
     pool_globally(graph)
     return graph
 

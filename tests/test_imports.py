@@ -58,6 +58,7 @@ NEEDS_TORCH = {
 }
 #: What builds graphs, on a host.
 BUILDS_GRAPHS = {
+    "calexnet.export.broadcast",
     "calexnet.export.bundle",
     "calexnet.export.cut",
     "calexnet.export.graphs",
