@@ -7,7 +7,7 @@ they never change within ONNX.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
@@ -45,6 +45,7 @@ class Seen:
     """What a walk through a graph comes to.
 
     Attributes:
+        domains: Those that operators may come from, ``None`` = any.
         nodes: Of it and all graphs in it.
         constant_bytes: Likewise.
         initializers: Names of the outermost graph's.
@@ -52,6 +53,7 @@ class Seen:
         outputs: Likewise.
     """
 
+    domains: Container[str] | None
     nodes: int = 0
     constant_bytes: int = 0
     initializers: set[str] = field(default_factory=set)
@@ -63,18 +65,22 @@ class Seen:
 Described = tuple[str, "tuple[int | str, ...] | None"]
 
 
-def seen(data: bytes) -> Seen:
+def seen(data: bytes, domains: Container[str] | None = DOMAINS) -> Seen:
     """Return what is in an ONNX file.
+
+    Args:
+        data: Its bytes.
+        domains: Those that operators may come from; ``None`` = any, and functions of its own too.
 
     Raises:
         GraphError: It is cut, reads other files, brings operators of its own, or is beyond a limit.
     """
-    found, view, graphs = Seen(), memoryview(data), []
+    found, view, graphs = Seen(domains), memoryview(data), []
     for number, value in _fields(view):
-        if number in _FOREIGN:
+        if number in _FOREIGN and domains is not None:
             raise GraphError(f"it has {_FOREIGN[number]}")
         if number == 8 and isinstance(value, memoryview):
-            _refuse_domain(next((_text(v) for n, v in _fields(value) if n == 1), ""))
+            _refuse_domain(next((_text(v) for n, v in _fields(value) if n == 1), ""), domains)
         if number == 7:
             graphs.append(_message(value))
     if len(graphs) != 1:
@@ -146,7 +152,7 @@ def _walk(message: memoryview, kind: str, found: Seen, depth: int) -> None:
         if number in inner:
             _walk(_message(value), inner[number], found, depth + (inner[number] == _GRAPH))
         elif number == 7 and kind == _NODE:
-            _refuse_domain(_text(value))
+            _refuse_domain(_text(value), found.domains)
 
 
 def _count(tensor: memoryview, found: Seen) -> None:
@@ -164,8 +170,8 @@ def _count(tensor: memoryview, found: Seen) -> None:
         raise GraphError(f"more than {MOST_CONSTANT_BYTES:,} bytes of constants")
 
 
-def _refuse_domain(domain: str) -> None:
-    if domain not in DOMAINS:
+def _refuse_domain(domain: str, known: Container[str] | None) -> None:
+    if known is not None and domain not in known:
         raise GraphError(f"operators of {domain!r}, which no runtime has built in")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import onnxgraph
 from calexnet.errors import InputError
 from calexnet.manifest import FileRecord, GraphRecord, TensorRecord
 from calexnet.preprocessing import Preprocessing
@@ -180,6 +181,8 @@ def open_classifier(
     runs = runtime(target)
     runs.require()
     with _explained(path, target):
+        if target == "onnxruntime":
+            onnxgraph.seen(data, domains=None)  # weights in other files: of which folder?
         found = runs.signature(data)
     intake = _intake(path, found, preprocessing, channels_first=target == "onnxruntime")
     record = _record(path, data, found, intake)

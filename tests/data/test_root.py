@@ -129,7 +129,9 @@ def test_the_data_command_fetches_when_asked(
 
 
 def test_a_root_with_a_name_that_cannot_be_is_told_like_a_missing_one() -> None:
-    with pytest.raises(InputError, match=r"^cifar10 is not in n+: got no such folder; expected "):
+    with pytest.raises(
+        InputError, match=r"^cifar10 is not in n+\.\.\.n+: got no such folder; expected "
+    ):
         data.load("cifar10", Path("n" * 300))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,6 +191,23 @@ def test_what_is_no_file_of_the_kind_is_refused(tmp_path: Path, name: str) -> No
 
     with pytest.raises(InputError, match=REFUSED[name]):
         opened(tmp_path / name)
+
+
+def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
+    """The runtime would look for it in the working folder."""
+    model = onnx.load(write_onnx(tmp_path / "a.onnx"))
+    onnx.save(
+        model,
+        tmp_path / "b.onnx",
+        save_as_external_data=True,
+        size_threshold=0,
+        location="b.weights",
+    )
+
+    with pytest.raises(
+        InputError, match=r"b\.onnx: got a weight that lies in another file; expected one file with"
+    ):
+        opened(tmp_path / "b.onnx")
 
 
 def test_another_image_size_is_refused_and_not_resized(tmp_path: Path) -> None:
