@@ -18,6 +18,7 @@ from calexnet.bench.prediction import plain_at
 from calexnet.bench.rivals import Rival
 from calexnet.bench.subject import ONE_FILE, Images, Subject
 from calexnet.certify import Candidate, Counts, Link
+from calexnet.class_drops import balanced_accuracy
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def decided(
             precision=one.precision,
             operating_point=one.operating_point,
             accuracy=statistics.share(int(mine.sum()), len(mine)),
-            balanced=classes.balanced(truth, mine),
+            balanced=balanced_accuracy(mine, truth),
             drop=_drop(right[0], mine, one is contenders[0]),
             worst_class=classes.worst_class(truth, right[0], mine, rules.classes),
             ms=blocks.ms(one.task),

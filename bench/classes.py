@@ -1,4 +1,4 @@
-"""Class by class: a mean may hold while one class is ruined."""
+"""The class that loses most, as a report holds it: a mean may hold while one class is ruined."""
 
 from __future__ import annotations
 
@@ -7,20 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import certify
+from calexnet import class_drops
 from calexnet.bench.decision_records import ClassDrop
 from calexnet.bench.interval import Interval
-from calexnet.certify import CONFIDENCE, Counts
-
-
-def balanced(truth: NDArray[np.int64], right: NDArray[np.bool_]) -> float:
-    """Return the mean over the classes, those with images, of the accuracy on each.
-
-    Args:
-        truth: int64 ``(n,)``.
-        right: Which images are answered rightly: bool ``(n,)``.
-    """
-    return float(np.mean([right[truth == one].mean() for one in np.unique(truth)]))
 
 
 def worst_class(
@@ -29,10 +18,7 @@ def worst_class(
     right: NDArray[np.bool_],
     names: Sequence[str],
 ) -> ClassDrop:
-    """Return the class that loses most against the reference.
-
-    Its interval is exact, and as wide as it must be for all classes together (Bonferroni), since
-    the worst of them was looked for.
+    """Return the class that loses most against the reference; see `calexnet.class_drops`.
 
     Args:
         truth: int64 ``(n,)``.
@@ -40,12 +26,7 @@ def worst_class(
         right: Which ones the other does.
         names: Of the classes.
     """
-    found: dict[int, Counts] = {
-        int(one): certify.counts(reference[truth == one], right[truth == one])
-        for one in np.unique(truth)
-    }
-    place, worst = max(found.items(), key=lambda pair: pair[1].drop)
-    alpha = (1 - CONFIDENCE) / 2 / len(found)
-    ends = certify.lower_bound(worst, alpha), certify.upper_bound(worst, alpha)
-    drop = Interval(worst.drop, min(ends[0], worst.drop), max(ends[1], worst.drop))
-    return ClassDrop(names[place], worst.images, drop)
+    found = class_drops.worst_class(reference, right, truth)
+    drop = found.counts.drop
+    ends = min(found.low, drop), max(found.high, drop)
+    return ClassDrop(names[found.label], found.counts.images, Interval(drop, *ends))

@@ -18,6 +18,7 @@ from calexnet.bench.energy_rows import (
 from calexnet.bench.prediction import Grid, cascade_at, half_at, halved, path_at, plain_at
 from calexnet.bench.subject import ONE_FILE, Subject, Timing, one_file_at
 from calexnet.calibration import OperatingPoint
+from calexnet.class_drops import balanced_accuracy
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ class Findings:
             change_high=change.high,
             plain_right_only=int((plain_right & ~ours_right).sum()),
             cascade_right_only=int((~plain_right & ours_right).sum()),
-            plain_balanced=classes.balanced(truth, plain_right),
-            cascade_balanced=classes.balanced(truth, ours_right),
+            plain_balanced=balanced_accuracy(plain_right, truth),
+            cascade_balanced=balanced_accuracy(ours_right, truth),
             worst_class=classes.worst_class(truth, plain_right, ours_right, self.of.classes),
         )
 
@@ -349,7 +350,7 @@ class Findings:
             change=change.value,
             change_low=change.low,
             change_high=change.high,
-            balanced=classes.balanced(truth, right),
+            balanced=balanced_accuracy(right, truth),
             worst_class=classes.worst_class(truth, plain, right, self.of.classes),
             keeps=None,
             exit_rates=exits.rates,
