@@ -32,10 +32,10 @@ test: $(READY)
 	$(BIN)/pytest -n auto
 
 bench: $(READY)
-	$(BIN)/python -Im calexnet.bench.speed $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
+	$(BIN)/python -m benchmarks $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
 
 certify-study: $(READY)
-	$(BIN)/python -Im calexnet.bench.certify_study
+	$(BIN)/python -Im benchmarks.certify_study
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -53,7 +53,7 @@ BUNDLE ?= bundles/digits
 DATA ?= digits.npz
 CALEXNET_PYTHON ?= $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
 hardware-check:
-	$(CALEXNET_PYTHON) -Im calexnet.bench.hardware_check $(BUNDLE) --data $(DATA) \
+	$(CALEXNET_PYTHON) -Im calexnet.cli.hardware_check $(BUNDLE) --data $(DATA) \
 		--out reports/hardware-check.json
 
 wheels: $(READY)

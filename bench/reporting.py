@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from calexnet import jsontext, schema
-from calexnet.bench import chosen, csv, html, markdown, overview
-from calexnet.bench.remedies import broken, standing
-from calexnet.bench.results import SCHEMA, Report
-from calexnet.bench.verdict import reasons, sentence
+from calexnet.bench.page import html
+from calexnet.bench.report import csv
+from calexnet.bench.report.document import SCHEMA, Report
+from calexnet.bench.words import chosen, markdown, overview
+from calexnet.bench.words.remedies import broken, standing
+from calexnet.bench.words.verdict import reasons, sentence
 from calexnet.errors import InputError
-from calexnet.schema import SchemaError
-from calexnet.storage import is_folder
+from calexnet.files import jsontext, schema
+from calexnet.files.schema import SchemaError
+from calexnet.files.storage import is_folder
 
 JSON, MARKDOWN, HTML, TABLES = "report.json", "report.md", "report.html", "tables"
 

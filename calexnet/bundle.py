@@ -10,7 +10,17 @@ from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
-from calexnet.jsontext import MOST_BYTES
+from calexnet.files.jsontext import MOST_BYTES
+from calexnet.files.onnxgraph import refuse_misfit
+from calexnet.files.storage import (
+    is_file,
+    is_folder,
+    open_regular,
+    recover,
+    regular_bytes,
+    sha256,
+    stream_sha256,
+)
 from calexnet.manifest import (
     COPY_AGAIN,
     MANIFEST,
@@ -19,16 +29,6 @@ from calexnet.manifest import (
     FileRecord,
     GraphRecord,
     Manifest,
-)
-from calexnet.onnxgraph import refuse_misfit
-from calexnet.storage import (
-    is_file,
-    is_folder,
-    open_regular,
-    recover,
-    regular_bytes,
-    sha256,
-    stream_sha256,
 )
 
 #: Bytes that take about as long to hash as it takes to have threads.

@@ -1,6 +1,6 @@
 """What an exported graph holds, as it is recorded in a manifest: work, parameters, bytes.
 
-Counted where onnx is (`calexnet.export.counts`), read anywhere.
+Counted where onnx is (`calexnet.export.graph.counts`), read anywhere.
 """
 
 from __future__ import annotations

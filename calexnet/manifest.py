@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from calexnet import jsontext, schema, selfhash
 from calexnet.calibration import OperatingPoint
 from calexnet.certify import Counts
 from calexnet.costs import Macs
 from calexnet.counts import GraphCounts
 from calexnet.data.split import SplitRecord
 from calexnet.errors import BundleError
+from calexnet.files import jsontext, schema, selfhash
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.parity import Parity
-from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
 
 MANIFEST = "manifest.json"

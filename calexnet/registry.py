@@ -14,9 +14,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from calexnet import jsontext, schema
 from calexnet.errors import InputError
-from calexnet.storage import sha256
+from calexnet.files import jsontext, schema
+from calexnet.files.storage import sha256
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
-from calexnet import schema
 from calexnet.devices import DEVICES, find_device
 from calexnet.devices.system import System, TreeRecord, command_path, recorded_tree
 from calexnet.errors import DeviceError, StorageError
-from calexnet.storage import staged_file
+from calexnet.files import schema
+from calexnet.files.storage import staged_file
 
 #: path -> what may be kept of it: whole lines, each once, or the part of one.
 _PARTS = {

@@ -12,8 +12,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from calexnet import jsontext, schema
 from calexnet.errors import DeviceError
+from calexnet.files import jsontext, schema
 
 #: Names a recorded machine to be read instead of this one: for tests and bug reports.
 ROOT_VARIABLE = "CALEXNET_SYSFS_ROOT"

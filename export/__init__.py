@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calexnet.export.compilers import TARGETS
 from calexnet.export.settings import OWN_CONVERTER, EngineSettings
+from calexnet.export.targets import TARGETS
 from calexnet.registry import Allowed
 
 if TYPE_CHECKING:
+    from calexnet.images.preprocessing import InputForm
     from calexnet.manifest import Manifest
-    from calexnet.preprocessing import InputForm
 
 __all__ = ["TARGETS", "EngineSettings", "export_bundle", "export_if", "export_run"]
 
@@ -62,7 +62,7 @@ def export_run(
     Raises:
         CalexnetError: Anything that stops it; nothing is half written.
     """
-    from calexnet.export.bundle import export_run as export
+    from calexnet.export.from_run import export_run as export
 
     return export(
         Path(run),
@@ -114,7 +114,7 @@ def export_bundle(
     Raises:
         CalexnetError: Anything that stops it; nothing is half written.
     """
-    from calexnet.export.targets import export_bundle as export
+    from calexnet.export.from_bundle import export_bundle as export
 
     return export(
         Path(source),
@@ -156,7 +156,7 @@ def export_if(
     Raises:
         CalexnetError: Anything that stops it; nothing is half written.
     """
-    from calexnet.export.layout import export_if as export
+    from calexnet.export.one_file import export_if as export
 
     return export(
         Path(source),

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from calexnet.bundle import Bundle
 from calexnet.errors import InputError
-from calexnet.export import portable
-from calexnet.export.compilers import EngineTarget, target_of
+from calexnet.export.graph import portable
 from calexnet.export.settings import EngineSettings
+from calexnet.export.targets import EngineTarget, target_of
 from calexnet.manifest import FULL, Compiled
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from calexnet.errors import ExportError
-from calexnet.export.compilers import FileTarget
-from calexnet.export.counts import count
-from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
+from calexnet.export.graph.counts import count
+from calexnet.export.graph.portable import PortableGraph, PortableGraphs, write_graph
+from calexnet.export.targets import FileTarget
 from calexnet.manifest import GraphRecord
 
 

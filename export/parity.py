@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
 from calexnet.errors import ParityError
-from calexnet.export import portable
-from calexnet.export.calibration import Calibration
+from calexnet.export.graph import portable
+from calexnet.export.precisions.samples import Calibration
 from calexnet.manifest import Compiled, Manifest, with_build
 from calexnet.parity import Parity, Side, compare
 from calexnet.runtimes.loading import load_runner

@@ -1,157 +1,107 @@
-"""One more target for a bundle, compiled from the portable graphs that it holds.
-
-Nothing here needs torch or onnx; a target imports what it needs itself.
-"""
+"""The targets that a bundle can be compiled for: one typed contract, one line a target."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from importlib import metadata
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import ClassVar
 
-from calexnet.bundle import Bundle, open_bundle
-from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.export import calibration, narrow, portable
-from calexnet.export.calibration import Calibration
-from calexnet.export.compilers import TARGETS, FileTarget, target_of
-from calexnet.export.engines import build_engines, builds_engines, refuse_options
-from calexnet.export.parity import verified, verified_before
-from calexnet.export.portable import PortableGraphs
-from calexnet.export.sealing import seal
+from calexnet.errors import InputError
+from calexnet.export.graph.portable import PortableGraphs
 from calexnet.export.settings import EngineSettings
-from calexnet.manifest import FULL, MANIFEST, SEGMENTS, Compiled, Manifest, with_build
-from calexnet.progress import Progress
-from calexnet.registry import BUILT_IN_ONLY, Allowed
-from calexnet.runtimes.loading import load_runner
-from calexnet.storage import copy_folder, staged_folder
+from calexnet.manifest import FULL, Fingerprint, GraphRecord
 
-UNVERIFIED = "compiled from a bundle, and no real images were given to verify on"
+#: Target -> the `Target` that compiles it.
+TARGETS = {
+    "onnxruntime": "calexnet.export.onnxruntime:OnnxRuntime",
+    "tflite": "calexnet.export.tflite:Tflite",
+    "tensorrt": "calexnet.export.tensorrt:TensorRt",
+    "tensorrt-rtx": "calexnet.export.tensorrt.rtx:TensorRtRtx",
+}
 
 
-def export_bundle(
-    source: Path,
-    out: Path,
-    *,
-    target: str,
-    precision: str = portable.PRECISION,
-    calib_data: str | None = None,
-    calib_samples: int | None = None,
-    data_root: Path | None = None,
-    engines: EngineSettings | None = None,
-    allow: Allowed = BUILT_IN_ONLY,
-) -> Manifest:
-    """See `calexnet.export.export_bundle`."""
-    target_of(target, precision)
-    refuse_options(target, engines, calib_data)
-    bundle = open_bundle(source)
-    held = bundle.manifest
-    if (target, precision) == (portable.TARGET, portable.PRECISION):
+class Target(ABC):
+    """What compiles the portable graphs of a cascade.
+
+    Attributes:
+        packages: What it does that with, besides calexnet.
+        precisions: Those that it comes at besides full precision.
+    """
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    precisions: ClassVar[tuple[str, ...]]
+
+
+class FileTarget(Target):
+    """A target whose files run on any machine."""
+
+    def check(self, graphs: PortableGraphs) -> None:
+        """Do nothing if the target can have these, before minutes of work at a narrow precision.
+
+        Raises:
+            ExportError: It cannot have one of them.
+            RuntimeUnavailableError: One of `packages` is missing.
+        """
+
+    @abstractmethod
+    def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
+        """Write every graph into `folder` of `bundle`; return their records, plain last.
+
+        Args:
+            graphs: At full precision or one of `precisions`.
+            bundle: The folder that is being written.
+            folder: Within it, with forward slashes.
+
+        Raises:
+            ExportError: The target cannot have one of the graphs.
+            RuntimeUnavailableError: One of `packages` is missing.
+        """
+
+
+class EngineTarget(Target):
+    """A target of which an engine runs only where it was built.
+
+    Attributes:
+        never_run: Why its engines are not run by calexnet; ``None`` = they are.
+    """
+
+    never_run: ClassVar[str | None] = None
+
+    @abstractmethod
+    def build(
+        self, graphs: PortableGraphs, exit_rates: Sequence[float], settings: EngineSettings
+    ) -> tuple[Fingerprint, tuple[bytes, ...]]:
+        """Return the engines of `graphs`, plain last, and the fingerprint of where they can run.
+
+        Args:
+            graphs: At full precision or one of `precisions`.
+            exit_rates: Share of images expected to take each exit.
+            settings: The user's.
+
+        Raises:
+            RuntimeUnavailableError: What builds them, the driver or the GPU is missing.
+            ExportError: It cannot take or build a graph.
+            InputError: A setting that it does not have.
+        """
+
+
+def target_of(name: str, precision: str = FULL) -> Target:
+    """Return the target `name`.
+
+    Raises:
+        InputError: There is none, or it does not come at this precision.
+    """
+    if name not in TARGETS:
+        raise InputError("unknown target", got=repr(name), expected=f"one of {', '.join(TARGETS)}")
+    module, _, kind = TARGETS[name].partition(":")
+    found: type[Target] = getattr(import_module(module), kind)
+    known = (FULL, *found.precisions)
+    if precision not in known:
         raise InputError(
-            f"{source} holds target {target} already",
-            expected=f"one of {', '.join(name for name in TARGETS if name != portable.TARGET)}, or "
-            "another precision",
-            fix="To renew it export the run that the bundle comes from",
+            f"target {name} does not come at this precision",
+            got=repr(precision),
+            expected=f"one of {', '.join(known)}",
         )
-    # Graphs that are not there are refused before anything is written.
-    portable.portable_build(bundle, precision if builds_engines(target) else portable.PRECISION)
-    samples = None
-    if calib_data is not None or (precision != portable.PRECISION and not builds_engines(target)):
-        samples = calibration.load(
-            calib_data, held.split, held.preprocessing, held.classes, calib_samples, data_root
-        )
-    with Progress("exporting, steps", 2) as progress, staged_folder(out, marker=MANIFEST) as stage:
-        progress.advance(0, note="compiling")
-        copy_folder(source, stage)
-        staged = replace(bundle, folder=stage)
-        build = build_target(
-            staged,
-            target,
-            precision,
-            samples,
-            engines,
-            reason=UNVERIFIED,
-            allow=allow.but_not_from(source),
-        )
-        progress.advance(note="verifying" if samples else "loading")
-        build = _checked(staged, build, samples)
-        content = with_versions(with_build(held, build), target)
-        seal(stage, content)
-        progress.advance()
-    return content
-
-
-def build_target(
-    bundle: Bundle,
-    target: str,
-    precision: str,
-    samples: Calibration | None,
-    engines: EngineSettings | None,
-    *,
-    reason: str,
-    allow: Allowed = BUILT_IN_ONLY,
-) -> Compiled:
-    """Write what `target` needs into the folder of `bundle`; return the manifest's entry.
-
-    Args:
-        bundle: With the portable graphs; its folder is being written.
-        target: One of `TARGETS`.
-        precision: One that the target has.
-        samples: Real ones, for a precision that is not full.
-        engines: How to build, for targets that build engines.
-        reason: Why nothing is known of its parity yet.
-        allow: Whose own threshold rule may be imported.
-    """
-    if builds_engines(target):
-        return build_engines(bundle, target, precision, engines, reason=reason)
-    if precision == portable.PRECISION or samples is None:
-        return compile_target(portable.read(bundle), bundle.folder, target, reason=reason)
-    return narrow.narrow_build(bundle, target, precision, samples, allow)
-
-
-def compile_target(graphs: PortableGraphs, stage: Path, target: str, *, reason: str) -> Compiled:
-    """Compile `graphs` into the folder `stage`; return the manifest's entry.
-
-    Args:
-        graphs: Of the whole cascade.
-        stage: The bundle as it grows.
-        target: One of `TARGETS`.
-        reason: Why nothing is known of its parity yet.
-    """
-    compiler = target_of(target)
-    assert isinstance(compiler, FileTarget), "engines are built by build_engines"
-    *segments, plain = compiler.compile(graphs, stage, target)
-    return Compiled(target, FULL, SEGMENTS, tuple(segments), plain, None, reason)
-
-
-def with_versions(content: Manifest, target: str) -> Manifest:
-    """Return `content` with the versions of the packages that wrote the files of `target`."""
-    return with_packages(content, target_of(target).packages)
-
-
-def with_packages(content: Manifest, packages: Iterable[str]) -> Manifest:
-    """Return `content` with the versions of these packages."""
-    known = content.provenance
-    found = {**known.versions, **versions(packages)}
-    return replace(content, provenance=replace(known, versions=found))
-
-
-def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions of installed packages by name."""
-    return {name: metadata.version(name) for name in packages}
-
-
-def _checked(bundle: Bundle, build: Compiled, samples: Calibration | None) -> Compiled:
-    """Return `build` after its runtime, if it is here, has read it and answered for `samples`."""
-    if build.parity is not None:
-        return build
-    try:
-        if samples is not None:
-            return verified(bundle, build, samples)
-        held = replace(bundle, manifest=with_build(bundle.manifest, build))
-        load_runner(held, build.target, build.precision, threads=1)
-    except RuntimeUnavailableError as missing:
-        if samples is not None:
-            told = str(missing).rstrip(".")
-            build = replace(build, parity_reason=f"its runtime is missing here. {told}")
-    return verified_before(bundle.manifest, build)
+    return found()

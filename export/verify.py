@@ -18,7 +18,7 @@ from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 
 if TYPE_CHECKING:
-    from calexnet.cascade import Cascade
+    from calexnet.training.cascade import Cascade
 
 #: Samples a call while every exit is asked; and one alone, as an app's images come.
 _BATCHES = (64, 1)
@@ -73,7 +73,7 @@ def verify(cascade: Cascade, runner: Runner) -> Parity:
 
 def _reference(cascade: Cascade, images: NDArray[np.uint8]) -> Answers:
     """Return PyTorch's answers; its last exit is the plain backbone itself."""
-    from calexnet.cascade import exit_table, softmax
+    from calexnet.training.cascade import exit_table, softmax
 
     said = cascade.ask(images)
     exits = exit_table(said)
@@ -85,7 +85,7 @@ def _rounding(cascade: Cascade) -> float | None:
 
     ``None`` where the network does not run in float64.
     """
-    from calexnet.cascade import exit_table
+    from calexnet.training.cascade import exit_table
 
     images = cascade.samples.images[:_EXACT]
     try:

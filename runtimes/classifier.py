@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import onnxgraph
 from calexnet.errors import InputError
+from calexnet.files import onnxgraph
+from calexnet.files.storage import sha256
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import FileRecord, GraphRecord, TensorRecord
-from calexnet.preprocessing import Preprocessing
-from calexnet.runtimes.base import Array, Engine, Signature
+from calexnet.runtimes.engines.base import Array, Engine, Signature
 from calexnet.runtimes.loading import runtime
 from calexnet.runtimes.result import Result
-from calexnet.storage import sha256
 
 #: How a file's name ends -> the target that runs it.
 TARGETS = {".onnx": "onnxruntime", ".tflite": "tflite"}

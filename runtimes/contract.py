@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from calexnet.manifest import Fingerprint, GraphRecord
-from calexnet.runtimes.base import Engine, Signature
-from calexnet.runtimes.cache import GraphCache
-from calexnet.runtimes.lane import Lane
+from calexnet.runtimes.engines.base import Engine, Signature
+from calexnet.runtimes.engines.cache import GraphCache
+from calexnet.runtimes.lanes.lane import Lane
 
 
 class Runtime(ABC):

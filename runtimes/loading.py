@@ -15,10 +15,10 @@ from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import CalexnetError, InputError, RuntimeUnavailableError
 from calexnet.manifest import IF, SEGMENTS, Compiled, GraphRecord
 from calexnet.runtimes import thresholds as tables
-from calexnet.runtimes.base import Engine
-from calexnet.runtimes.cache import user_cache
 from calexnet.runtimes.contract import Runtime
-from calexnet.runtimes.lazy import LazyEngine
+from calexnet.runtimes.engines.base import Engine
+from calexnet.runtimes.engines.cache import user_cache
+from calexnet.runtimes.engines.lazy import LazyEngine
 from calexnet.runtimes.plan import Plan, Stamp
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.threads import cores
@@ -43,7 +43,7 @@ def _tensorrt() -> type[Runtime]:
 
 
 def _tensorrt_rtx() -> type[Runtime]:
-    from calexnet.runtimes.tensorrt_rtx import TensorRtRtx
+    from calexnet.runtimes.tensorrt.rtx import TensorRtRtx
 
     return TensorRtRtx
 

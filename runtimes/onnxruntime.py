@@ -9,10 +9,10 @@ from typing import Any
 
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import GraphRecord, TensorRecord
-from calexnet.runtimes.base import Array, Engine, Signature
-from calexnet.runtimes.cache import GraphCache
 from calexnet.runtimes.contract import Runtime
-from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.engines.base import Array, Engine, Signature
+from calexnet.runtimes.engines.cache import GraphCache
+from calexnet.runtimes.lanes.host import HostLane
 
 #: Our names of ONNX Runtime's execution providers; what TensorRT leaves goes to CUDA.
 PROVIDERS = {

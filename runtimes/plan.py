@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import jsontext, schema, selfhash
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
+from calexnet.files import jsontext, schema, selfhash
 from calexnet.manifest import SEGMENTS, Compiled
 
 _MEASURE = "Measure one with what it is to be used with: calexnet.runtimes.measure"
@@ -126,7 +126,7 @@ class Plan:
     def to_json(self) -> str:
         """Return it as text, to be kept beside an app's settings: it holds for one device.
 
-        Like a manifest it carries its own hash (`calexnet.selfhash`).
+        Like a manifest it carries its own hash (`calexnet.files.selfhash`).
         """
         return selfhash.signed(schema.encode(self), indent=None).decode()
 

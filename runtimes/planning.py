@@ -10,7 +10,7 @@ import numpy as np
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.numbers import whole
-from calexnet.runtimes.base import Array
+from calexnet.runtimes.engines.base import Array
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import Step, steps_of

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.runtimes.lane import Answer
+from calexnet.runtimes.lanes.lane import Answer
 
 
 class Result(NamedTuple):

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from calexnet.bundle import Bundle
 from calexnet.errors import EngineError, InputError
 from calexnet.gating import ExitTable, forcing
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import IF, Compiled
 from calexnet.numbers import whole
 from calexnet.parity import Answers
-from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import thresholds as tables
-from calexnet.runtimes.base import ANSWER, Array, Engine
-from calexnet.runtimes.host import HostLane
-from calexnet.runtimes.if_lane import IfLane
-from calexnet.runtimes.lane import Lane
-from calexnet.runtimes.once import Once
+from calexnet.runtimes.engines.base import ANSWER, Array, Engine
+from calexnet.runtimes.engines.once import Once
+from calexnet.runtimes.lanes.host import HostLane
+from calexnet.runtimes.lanes.if_lane import IfLane
+from calexnet.runtimes.lanes.lane import Lane
+from calexnet.runtimes.lanes.pool import Pool
 from calexnet.runtimes.plan import Plan, Stamp
-from calexnet.runtimes.pool import Pool
 from calexnet.runtimes.result import Batch, Result
 from calexnet.runtimes.steps import Step, steps_of
 from calexnet.runtimes.trace import SegmentCall, trace

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from calexnet.manifest import TensorRecord
-from calexnet.runtimes.base import ANSWER, Engine
+from calexnet.runtimes.engines.base import ANSWER, Engine
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.engines.base import Array, Engine
 from calexnet.runtimes.steps import Step
 
 

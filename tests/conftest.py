@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
-    from calexnet.cascade import Cascade
     from calexnet.data.dataset import Dataset
+    from calexnet.training.cascade import Cascade
 
 # No test leaves anything in its user's cache folder; those of the cache switch it on, elsewhere.
 os.environ["CALEXNET_CACHE"] = "0"
@@ -53,7 +53,7 @@ def small_cascade(small_data: Dataset) -> Cascade:
 @pytest.fixture(scope="session")
 def small_run(small_cascade: Cascade, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run folder of `small_cascade`; nobody may change it."""
-    from calexnet import checkpoint
+    from calexnet.training import checkpoint
 
     folder = tmp_path_factory.mktemp("run")
     checkpoint.save(small_cascade, folder)
@@ -120,7 +120,7 @@ def translated(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the graphs of `small_bundle` instead of having torch translate its cascade again."""
     import onnx_ir as ir
 
-    from calexnet.export import segments
+    from calexnet.export.graph import segments
 
     def build(cascade: Cascade, *, raw_input: bool) -> segments.CascadeGraphs:
         names = ("segment1", "segment2", "segment3", "plain")

@@ -21,6 +21,8 @@ from calexnet.calibration import OperatingPoint
 from calexnet.costs import Macs
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import SplitRecord, divide
+from calexnet.files.storage import sha256
+from calexnet.images.preprocessing import InputForm, Preprocessing
 from calexnet.manifest import (
     MANIFEST,
     SCHEMA,
@@ -32,9 +34,7 @@ from calexnet.manifest import (
     Provenance,
     TensorRecord,
 )
-from calexnet.preprocessing import InputForm, Preprocessing
 from calexnet.registry import Part
-from calexnet.storage import sha256
 
 CLASSES = ("ant", "bee", "cat", "dog")
 SIZE = 8

@@ -8,6 +8,8 @@ from calexnet import manifest
 from calexnet.calibration import OperatingPoint
 from calexnet.costs import Macs
 from calexnet.data.split import PartRecord, SplitRecord
+from calexnet.files.storage import sha256
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import (
     MANIFEST,
     SCHEMA,
@@ -20,9 +22,7 @@ from calexnet.manifest import (
     TensorRecord,
 )
 from calexnet.parity import ExitFlips, Parity
-from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
-from calexnet.storage import sha256
 
 
 def _path(target: str, precision: str, name: str) -> str:

@@ -15,21 +15,22 @@ from numpy.typing import NDArray
 from onnx_ir.passes import common as passes
 from torch import nn
 
-from calexnet import cascade, manifest
-from calexnet.backbones import BackboneSpec
+from calexnet import manifest
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint
-from calexnet.cascade import Cascade, CascadePlan, CascadeSpec, Samples
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import PartRecord, SplitRecord, divide
-from calexnet.methods.fitting import Optimisation
-from calexnet.preprocessing import Preprocessing
-from calexnet.recipe import plan_recipe
+from calexnet.files.storage import sha256
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.registry import Part
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
-from calexnet.storage import sha256
-from calexnet.training import BackboneTraining
+from calexnet.training import cascade
+from calexnet.training.backbone import BackboneTraining
+from calexnet.training.backbones import BackboneSpec
+from calexnet.training.cascade import Cascade, CascadePlan, CascadeSpec, Samples
+from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.recipe import plan_recipe
 
 CLASSES = ("red", "green", "blue", "grey")
 SIDE = 8

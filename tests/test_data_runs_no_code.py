@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from calexnet import export, manifest, selfhash
+from calexnet import export, manifest
 from calexnet.cli import main
 from calexnet.errors import InputError
+from calexnet.files import selfhash
 from calexnet.registry import Allowed, Part, find
 from calexnet.rules.threshold import ThresholdRule
 from tests.sample_cells import answers, axes, save
@@ -138,7 +139,7 @@ def test_a_name_allows_itself_and_what_is_in_it(allowed: str, name: str) -> None
 def test_a_bundle_imports_no_rule(
     small_bundle: Path, small_npz: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from calexnet.export.cli import main as calexnet_export
+    from calexnet.cli.export import main as calexnet_export
 
     shutil.copytree(small_bundle, "bundle")
     content, _ = manifest.parse(Path("bundle/manifest.json").read_bytes(), "")

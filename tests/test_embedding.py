@@ -102,7 +102,7 @@ def test_the_predict_command_answers_from_a_file(board: Path) -> None:
 
 
 def test_the_bench_command_writes_a_report(board: Path) -> None:
-    code = "from calexnet.bench.cli import main; sys.exit(main())"
+    code = "from calexnet.cli.bench import main; sys.exit(main())"
     words = ["bundle", "--data", "squares.npz", "--out", "report", "--batch", "1,2"]
     words += ["--threads", "1", "--blocks", "2"]
 

@@ -26,26 +26,26 @@ BLOCKED = [
 
 #: What needs torch (or safetensors, which come with it) to be imported.
 NEEDS_TORCH = {
-    "calexnet.backbones.attaching",
-    "calexnet.backbones.check",
-    "calexnet.backbones.cifar_resnet",
-    "calexnet.backbones.frozen",
-    "calexnet.backbones.resnet",
-    "calexnet.beforehand",
-    "calexnet.bench.speed_networks",
-    "calexnet.bench.speed_training",
-    "calexnet.branches",
-    "calexnet.cascade",
-    "calexnet.checkpoint",
-    "calexnet.features",
-    "calexnet.flops",
-    "calexnet.recipe",
-    "calexnet.scores",
+    "calexnet.training.backbones.attaching",
+    "calexnet.training.backbones.check",
+    "calexnet.training.backbones.cifar_resnet",
+    "calexnet.training.backbones.frozen",
+    "calexnet.training.backbones.resnet",
+    "calexnet.training.beforehand",
+    "benchmarks.networks",
+    "benchmarks.training",
+    "calexnet.training.branches",
+    "calexnet.training.cascade",
+    "calexnet.training.checkpoint",
+    "calexnet.training.features",
+    "calexnet.training.flops",
+    "calexnet.training.recipe",
+    "calexnet.training.scores",
     "calexnet.sweep.backbone",
     "calexnet.sweep.cell",
     "calexnet.sweep.grid",
-    "calexnet.training",
-    "calexnet.weights",
+    "calexnet.training.backbone",
+    "calexnet.training.weights",
     "calexnet.export.litert_torch.segments",
     "calexnet.export.litert_torch.stages",
 } | {
@@ -58,22 +58,22 @@ NEEDS_TORCH = {
 }
 #: What builds graphs, on a host.
 BUILDS_GRAPHS = {
-    "calexnet.export.broadcast",
-    "calexnet.export.bundle",
-    "calexnet.export.cut",
-    "calexnet.export.graphs",
-    "calexnet.export.nested",
-    "calexnet.export.operators",
-    "calexnet.export.pooling",
+    "calexnet.export.graph.broadcast",
+    "calexnet.export.from_run",
+    "calexnet.export.graph.cut",
+    "calexnet.export.graph.capture",
+    "calexnet.export.graph.nested",
+    "calexnet.export.graph.operators",
+    "calexnet.export.graph.pooling",
     "calexnet.export.precisions.fp16",
     "calexnet.export.precisions.int8",
     "calexnet.export.precisions.int8_symmetric",
     "calexnet.export.precisions.qdq",
     "calexnet.export.precisions.rejoin",
     "calexnet.export.precisions.trunk",
-    "calexnet.export.segments",
-    "calexnet.export.serialise",
-    "calexnet.export.strided",
+    "calexnet.export.graph.segments",
+    "calexnet.export.graph.serialise",
+    "calexnet.export.graph.strided",
 } | {
     f"calexnet.export.tflite.{name}"
     for name in (
@@ -166,7 +166,7 @@ def test_every_module_but_those_that_say_so_imports_with_next_to_nothing() -> No
 
 def test_a_bundles_graphs_are_rebuilt_without_torch() -> None:
     """Of what builds graphs only what translates a network needs it."""
-    names = sorted(BUILDS_GRAPHS - {"calexnet.export.bundle", "calexnet.export.graphs"})
+    names = sorted(BUILDS_GRAPHS - {"calexnet.export.from_run", "calexnet.export.graph.capture"})
 
     done = python("import sys; sys.modules['torch'] = None" + _TRY, *names)
 
@@ -206,8 +206,8 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
         "calexnet.cli analyse summary",
         "calexnet.cli compare",
         "calexnet.cli doctor",
-        "calexnet.export.cli",
-        "calexnet.bench.cli",
+        "calexnet.cli.export",
+        "calexnet.cli.bench",
     ],
 )
 def test_help_is_given_with_next_to_nothing(command: str) -> None:

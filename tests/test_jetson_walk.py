@@ -14,10 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.bench import cli as bench
-from calexnet.bench import hardware_check
-from calexnet.cli import main
-from calexnet.export import cli as export
+from calexnet.cli import bench, export, hardware_check, main
 from tests import tensorrt_stand_in
 from tests.runtimes.tensorrt.conftest import forget, put_in_place
 
@@ -27,7 +24,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "calexnet": main,
     "calexnet-export": export.main,
     "calexnet-bench": bench.main,
-    "calexnet.bench.hardware_check": hardware_check.main,
+    "calexnet.cli.hardware_check": hardware_check.main,
 }
 #: What keeps a test short.
 QUICK = "--batch 1 --threads 1 --blocks 10 --seconds 0.2 --no-memory --allow-unstable"
@@ -86,7 +83,7 @@ def test_every_command_of_the_walk_runs(
     forget()
 
     assert 2 == ran.count("calexnet-export")
-    assert ["calexnet-bench"] * 2 + ["calexnet.bench.hardware_check"] == ran[-3:]
+    assert ["calexnet-bench"] * 2 + ["calexnet.cli.hardware_check"] == ran[-3:]
     for folder, clock in (("report", "wall"), ("report-gpu", "gpu")):
         report = json.loads(Path(folder, "report.json").read_bytes())
         providers = report["provenance"]["providers"]

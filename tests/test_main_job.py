@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench.cli import main as bench
 from calexnet.cli import main as calexnet
-from calexnet.export.cli import main as export
+from calexnet.cli.bench import main as bench
+from calexnet.cli.export import main as export
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from calexnet import manifest, schema
+from calexnet import manifest
 from calexnet.certify import Counts
 from calexnet.errors import BundleError
+from calexnet.files import schema
+from calexnet.files.storage import sha256
 from calexnet.manifest import Manifest
-from calexnet.storage import sha256
 from tests.sample_bundle import FILES, sample_manifest
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from calexnet import registry, schema
+from calexnet import registry
 from calexnet.errors import InputError
+from calexnet.files import schema
 from calexnet.registry import Allowed, Part
 
 OWN = Allowed(("ownparts", "brokenparts", "nowhere", "", "calexnet", "sys", __name__))

@@ -24,9 +24,9 @@ from calexnet.analysis import resampling, sources, summary
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.summary import SAVINGS, Losses
-from calexnet.bench.figures import MISSING, interval, percent, points
-from calexnet.bench.table import Column, Table
-from calexnet.cli.arguments import floats
+from calexnet.arguments import floats
+from calexnet.bench.words.figures import MISSING, interval, percent, points
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calexnet.bench import csv, markdown
-from calexnet.bench.table import Table
+from calexnet.bench.report import csv
+from calexnet.bench.words import markdown
+from calexnet.bench.words.tables.table import Table
 from calexnet.errors import RuntimeUnavailableError
-from calexnet.storage import staged_file
+from calexnet.files.storage import staged_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

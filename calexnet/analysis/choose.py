@@ -17,9 +17,9 @@ import numpy as np
 from calexnet.analysis import curves, sources, summary
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
-from calexnet.bench.figures import MISSING
-from calexnet.bench.table import Column, Table
-from calexnet.cli.arguments import floats
+from calexnet.arguments import floats
+from calexnet.bench.words.figures import MISSING
+from calexnet.bench.words.tables.table import Column, Table
 
 HELP = "The best setting of each method, chosen on the calibration part by cross-fitting."
 

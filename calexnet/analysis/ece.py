@@ -20,8 +20,8 @@ from calexnet.analysis import sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import strokes
-from calexnet.bench.figures import ratio
-from calexnet.bench.table import Column, Table
+from calexnet.bench.words.figures import ratio
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.sweep.results import Answered, Cell
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact, Draw
 from calexnet.analysis.operating import Taken
-from calexnet.bench.figures import MISSING, counted, percent
-from calexnet.bench.table import Column, Table
-from calexnet.cli import arguments as kinds
+from calexnet.bench.words.figures import MISSING, counted, percent
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.gating import chosen_labels

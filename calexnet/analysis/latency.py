@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calexnet.analysis.artefact import Artefact
-from calexnet.bench import reporting, time_tables
-from calexnet.bench.conclusions import setting_name
-from calexnet.bench.results import Report
-from calexnet.bench.settings import by_setting
+from calexnet.bench import reporting
+from calexnet.bench.model.settings import by_setting
+from calexnet.bench.report.document import Report
+from calexnet.bench.words.conclusions import setting_name
+from calexnet.bench.words.tables import times as time_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,8 +15,8 @@ from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import panels, strokes
-from calexnet.bench.figures import percent
-from calexnet.bench.table import Column, Table
+from calexnet.bench.words.figures import percent
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.gating import exit_rates
 from calexnet.sweep.results import Cell
 

@@ -17,8 +17,8 @@ from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, mean_of, recipes
 from calexnet.analysis.strokes import strokes
-from calexnet.bench.figures import MISSING, percent, points
-from calexnet.bench.table import Column, Table
+from calexnet.bench.words.figures import MISSING, percent, points
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.calibration import OperatingPoint, operating_point
 from calexnet.sweep.results import Answered, Cell
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench.interval import Interval
+from calexnet.bench.report.interval import Interval
 
 Floats = NDArray[np.float64]
 

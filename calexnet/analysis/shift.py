@@ -23,8 +23,8 @@ from calexnet.analysis import operating, sources
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.recipes import Recipe, mean_of, recipes
 from calexnet.analysis.strokes import strokes
-from calexnet.bench.figures import percent, ratio, significant
-from calexnet.bench.table import Column, Table
+from calexnet.bench.words.figures import percent, ratio, significant
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.sweep.results import Cell
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from calexnet import rules, schema
-from calexnet.cli import arguments as kinds
+from calexnet import arguments as kinds
+from calexnet import rules
+from calexnet.files import schema
 from calexnet.registry import Part
 from calexnet.sweep import results
 from calexnet.sweep.results import Cell

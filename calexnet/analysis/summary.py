@@ -15,10 +15,10 @@ from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
 from calexnet.analysis.strokes import panels, strokes
-from calexnet.bench.figures import MISSING, interval, percent, points
-from calexnet.bench.interval import Interval
-from calexnet.bench.table import Column, Table
-from calexnet.cli.arguments import floats
+from calexnet.arguments import floats
+from calexnet.bench.report.interval import Interval
+from calexnet.bench.words.figures import MISSING, interval, percent, points
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.errors import InputError
 from calexnet.sweep.results import Answers
 

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import betting
 from calexnet.calibration import OperatingPoint
 from calexnet.certify import (
     CONFIDENCE,
     Candidate,
     Link,
+    betting,
     certify,
     counts,
     images_needed,
     ordered,
     upper_bound,
 )
-from calexnet.class_drops import balanced_accuracy, is_skewed, worst_class
+from calexnet.certify.class_drops import balanced_accuracy, is_skewed, worst_class
 from calexnet.gating import ExitTable, choose_exits, chosen_labels
 
 _WORDS = {

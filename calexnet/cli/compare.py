@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calexnet import schema
-from calexnet.storage import staged_file
+from calexnet.files import schema
+from calexnet.files.storage import staged_file
 
 if TYPE_CHECKING:
-    from calexnet.bench.compare import ChangeRow, Compared
-    from calexnet.bench.results import Report
+    from calexnet.bench.model.compare import ChangeRow, Compared
+    from calexnet.bench.report.document import Report
 
 HELP = "Compare two bench reports: what became faster or slower, and how surely."
 
@@ -59,9 +59,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare and print; a failed gate is exit code 1."""
-    from calexnet.bench import gates
-    from calexnet.bench.change_metrics import METRICS
-    from calexnet.bench.compare import compare
+    from calexnet.bench.gates import grammar as gates
+    from calexnet.bench.gates.change import METRICS
+    from calexnet.bench.model.compare import compare
     from calexnet.bench.reporting import open_report
 
     asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def lines(a: Report, b: Report, compared: Compared) -> Iterator[str]:
     """Yield the comparison as lines for a terminal."""
-    from calexnet.bench.compare import name
+    from calexnet.bench.model.compare import name
 
     yield f"A: {_what(a)}"
     yield f"B: {_what(b)}"
@@ -121,7 +121,7 @@ def _versions(a: Report, b: Report) -> Iterator[str]:
 
 
 def _line(row: ChangeRow) -> str:
-    from calexnet.bench.figures import interval, ratio, significant
+    from calexnet.bench.words.figures import interval, ratio, significant
 
     unit = {"time": "ms", "relative": "x plain", "energy": "mJ"}[row.quantity]
     before, after = (f"{significant(value)} {unit}" for value in (row.a, row.b))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from calexnet import arguments as kinds
 from calexnet import data
-from calexnet.cli import arguments as kinds
 from calexnet.data.dataset import Dataset
 from calexnet.data.rule import PARTS
 from calexnet.data.split import divide, thin

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.calibration import OperatingPoint, class_hits, operating_point
-from calexnet.cli import arguments as kinds
 from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
 from calexnet.cli.train import tell_chance, tell_uncalibrated
@@ -22,8 +22,8 @@ from calexnet.gating import ExitTable
 from calexnet.progress import Progress
 
 if TYPE_CHECKING:
-    from calexnet.cascade import Cascade
     from calexnet.data.dataset import Dataset
+    from calexnet.training.cascade import Cascade
 
 HELP = "Judge a trained cascade on its test part, in PyTorch, at every operating point."
 
@@ -52,8 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
-    from calexnet import checkpoint
-    from calexnet.beforehand import Plain
+    from calexnet.training import checkpoint
+    from calexnet.training.beforehand import Plain
 
     cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import arguments as kinds
 from calexnet import data, runtimes
-from calexnet.cli import arguments as kinds
 from calexnet.data import image
 from calexnet.errors import InputError
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import Manifest
-from calexnet.preprocessing import Preprocessing
 from calexnet.runtimes import Runner
 
 HELP = "Answer images with an exported cascade."

@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from calexnet import jsontext, manifest, selfhash
+from calexnet import manifest
 from calexnet.errors import InputError
+from calexnet.files import jsontext, selfhash
+from calexnet.files.storage import regular_bytes, staged_file
 from calexnet.manifest import MANIFEST
-from calexnet.storage import regular_bytes, staged_file
 
 HELP = "Give a manifest, run or plan that was edited on purpose the hash that fits it."
 

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calexnet import arguments as kinds
 from calexnet import data
-from calexnet.cli import arguments as kinds
 from calexnet.cli.train import (
     allowed,
     configure_backbone,
@@ -20,15 +20,15 @@ from calexnet.cli.train import (
 )
 from calexnet.data.split import divide
 from calexnet.errors import InputError
-from calexnet.storage import sha256, staged_file
+from calexnet.files.storage import sha256, staged_file
 
 if TYPE_CHECKING:
-    from calexnet.cascade import CascadePlan
     from calexnet.data.dataset import Dataset
     from calexnet.data.split import Split
     from calexnet.registry import Allowed
     from calexnet.sweep.results import FailedCell
     from calexnet.sweep.spec import CellSpec, Source
+    from calexnet.training.cascade import CascadePlan
 
 HELP = "Train every method with every head, margin, seed and option; what is finished is kept."
 
@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> CascadePlan:
     """Return what is the same in all cells."""
-    from calexnet.methods.fitting import Optimisation
-    from calexnet.recipe import plan_recipe
+    from calexnet.training.methods.fitting import Optimisation
+    from calexnet.training.recipe import plan_recipe
 
     learning = given({"epochs": arguments.epochs, "lr": arguments.lr})
     return planned(arguments, plan_recipe(optimisation=Optimisation(**learning)), seed=0)

@@ -9,19 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calexnet import backbones, data, heads, methods, rules
-from calexnet.cli import arguments as kinds
+from calexnet import arguments as kinds
+from calexnet import data, rules
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
 from calexnet.errors import StorageError, first_line
 from calexnet.registry import Allowed, Part
+from calexnet.training import backbones, heads, methods
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from calexnet.beforehand import Beforehand, Plain
-    from calexnet.cascade import Cascade, CascadePlan
-    from calexnet.recipe import Recipe
+    from calexnet.training.beforehand import Beforehand, Plain
+    from calexnet.training.cascade import Cascade, CascadePlan
+    from calexnet.training.recipe import Recipe
 
 HELP = "Train branches on a frozen backbone; one without weights is trained first."
 
@@ -109,10 +110,10 @@ def configure_backbone(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, save and say what came of it."""
     let_threads_rest()
-    from calexnet import checkpoint
-    from calexnet.backbones.check import IMAGES
-    from calexnet.cascade import check_plan, train_cascade
-    from calexnet.storage import staged_folder
+    from calexnet.files.storage import staged_folder
+    from calexnet.training import checkpoint
+    from calexnet.training.backbones.check import IMAGES
+    from calexnet.training.cascade import check_plan, train_cascade
 
     allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
     plan = planned(arguments, _recipe(arguments, allow), arguments.seed)
@@ -164,7 +165,7 @@ def let_threads_rest() -> None:
 
 def _rescued(cascade: Cascade, meant: Path, problem: Exception) -> StorageError:
     """Keep a cascade that could not be saved where it was meant to be; return what to say."""
-    from calexnet import checkpoint
+    from calexnet.training import checkpoint
 
     place = Path(tempfile.mkdtemp(prefix="calexnet-"))
     checkpoint.save(cascade, place)
@@ -182,7 +183,7 @@ def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
 
 def _tell(known: Beforehand | Plain) -> None:
     """Say what is known before the backbone, and before the branches, are trained."""
-    from calexnet.beforehand import Plain
+    from calexnet.training.beforehand import Plain
 
     if isinstance(known, Plain):
         right = f"{known.accuracy:.1%} of the {known.samples} calibration images"
@@ -234,8 +235,8 @@ def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> Cascade
         recipe: Of the branches.
         seed: Of the backbone, if it is to be trained.
     """
-    from calexnet.cascade import CascadePlan
-    from calexnet.training import BackboneTraining
+    from calexnet.training.backbone import BackboneTraining
+    from calexnet.training.cascade import CascadePlan
 
     epochs = given({"epochs": arguments.backbone_epochs})
     return CascadePlan(
@@ -250,8 +251,8 @@ def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> Cascade
 
 
 def _recipe(arguments: argparse.Namespace, allow: Allowed) -> Recipe:
-    from calexnet.methods.fitting import Optimisation
-    from calexnet.recipe import plan_recipe
+    from calexnet.training.methods.fitting import Optimisation
+    from calexnet.training.recipe import plan_recipe
 
     rule = methods.build(Part(arguments.method), allow).default_rule
     if arguments.rule is not None:
@@ -285,7 +286,7 @@ def trained_network(
 
     One's own network that already has trained exits needs no file: its builder gives the weights.
     """
-    from calexnet.weights import load_weights
+    from calexnet.training.weights import load_weights
 
     if arguments.weights is None and not getattr(arguments, "exits", ()):
         return None

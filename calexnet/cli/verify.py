@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.bundle import Bundle, open_bundle
-from calexnet.cli import arguments as kinds
 from calexnet.cli.parity import parity_lines
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part

@@ -10,8 +10,8 @@ from calexnet.data.published import known_archive, refuse_known
 from calexnet.data.root import Root
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
-from calexnet.preprocessing import Preprocessing
-from calexnet.resizing import Resize
+from calexnet.images.preprocessing import Preprocessing
+from calexnet.images.resizing import Resize
 
 #: Named data sets: name -> "module:function", which takes a `Root` and gives the set.
 NAMED = {

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from calexnet.data.remarks import Remarks, counted
 from calexnet.errors import InputError
+from calexnet.images.resizing import Resize
 from calexnet.memory import amount, available_bytes
 from calexnet.progress import track
-from calexnet.resizing import Resize
 
 #: What to do about labels with a row for each image.
 ONE_RIGHT = (

@@ -16,8 +16,8 @@ from calexnet.data import image, tree
 from calexnet.data.dataset import Dataset, room
 from calexnet.data.remarks import Remarks, counted, some
 from calexnet.errors import InputError
+from calexnet.images.resizing import Resize
 from calexnet.progress import track
-from calexnet.resizing import Resize
 
 #: How many damaged files are named.
 _NAMED = 20

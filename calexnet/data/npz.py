@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import arrays
 from calexnet.data.dataset import ONE_RIGHT, Dataset
 from calexnet.data.remarks import Remarks
 from calexnet.errors import InputError
-from calexnet.resizing import Resize
-from calexnet.storage import staged_file
+from calexnet.files import arrays
+from calexnet.files.storage import staged_file
+from calexnet.images.resizing import Resize
 
 #: The arrays that a data set is made of.
 _OWN = ("images", "labels", "classes", "keys", "official", "resize", "skipped")

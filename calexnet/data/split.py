@@ -18,7 +18,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.groups import group_names
 from calexnet.data.rule import PARTS
 from calexnet.errors import InputError
-from calexnet.storage import sha256
+from calexnet.files.storage import sha256
 
 #: Where a record has what was left out.
 SKIPPED = "skipped"

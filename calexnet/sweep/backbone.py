@@ -8,17 +8,19 @@ from pathlib import Path
 
 import torch
 
-from calexnet import backbones, jsontext, registry, schema
-from calexnet.backbones import BackboneSpec
-from calexnet.backbones.check import IMAGES
-from calexnet.cascade import CascadePlan, check_plan, preprocessing_of
+from calexnet import registry
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, over_classes
+from calexnet.files import jsontext, schema
+from calexnet.files.storage import sha256, staged_folder
 from calexnet.registry import BUILT_IN_ONLY, Allowed
-from calexnet.storage import sha256, staged_folder
 from calexnet.sweep.spec import Source
-from calexnet.training import train_backbone
-from calexnet.weights import pack
+from calexnet.training import backbones
+from calexnet.training.backbone import train_backbone
+from calexnet.training.backbones import BackboneSpec
+from calexnet.training.backbones.check import IMAGES
+from calexnet.training.cascade import CascadePlan, check_plan, preprocessing_of
+from calexnet.training.weights import pack
 
 FOLDER = "backbone"
 _RECORD, _WEIGHTS = "backbone.json", "backbone.safetensors"

@@ -13,24 +13,26 @@ import numpy as np
 import torch
 from torch import nn
 
-from calexnet import backbones, data, schema
-from calexnet.backbones import BackboneSpec, default_attach
-from calexnet.backbones.frozen import FrozenBackbone
-from calexnet.branches import Branch
-from calexnet.cascade import CascadePlan, build_parts, preprocessing_of, train_cascade
+from calexnet import data
 from calexnet.data.dataset import Dataset
 from calexnet.data.rule import PARTS
 from calexnet.data.split import Split, SplitRecord, divide
 from calexnet.errors import InputError
-from calexnet.features import Features, compute
-from calexnet.methods.base import exit_table
-from calexnet.preprocessing import Preprocessing
+from calexnet.files import schema
+from calexnet.files.storage import sha256
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.registry import BUILT_IN_ONLY, Allowed
-from calexnet.storage import sha256
 from calexnet.sweep import results
 from calexnet.sweep.results import Answered, Answers, CellResult
 from calexnet.sweep.spec import CellSpec, Source, hash_of, own_parts
-from calexnet.weights import load_weights
+from calexnet.training import backbones
+from calexnet.training.backbones import BackboneSpec, default_attach
+from calexnet.training.backbones.frozen import FrozenBackbone
+from calexnet.training.branches import Branch
+from calexnet.training.cascade import CascadePlan, build_parts, preprocessing_of, train_cascade
+from calexnet.training.features import Features, compute
+from calexnet.training.methods.base import exit_table
+from calexnet.training.weights import load_weights
 
 
 def run(

@@ -12,15 +12,17 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
-from calexnet import methods, rules, schema, scores
-from calexnet.backbones import default_attach
-from calexnet.cascade import CascadePlan
+from calexnet import rules
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
-from calexnet.recipe import plan_recipe
+from calexnet.files import schema
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part, option_value
 from calexnet.rules.base import Rule
 from calexnet.sweep.spec import Axes, CellSpec, Source, own_parts
+from calexnet.training import methods, scores
+from calexnet.training.backbones import default_attach
+from calexnet.training.cascade import CascadePlan
+from calexnet.training.recipe import plan_recipe
 
 _RULE, _SCORE = "rule", "score"
 

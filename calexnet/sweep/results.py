@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet import arrays, jsontext, rules, schema
+from calexnet import rules
 from calexnet.costs import Macs
 from calexnet.errors import InputError
+from calexnet.files import arrays, jsontext, schema
+from calexnet.files.storage import sha256, staged_file
 from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.rules.base import Rule
-from calexnet.storage import sha256, staged_file
 from calexnet.sweep.spec import CellSpec
 
 SCHEMA = 1

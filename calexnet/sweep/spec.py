@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from calexnet import registry, schema
+from calexnet import registry
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
+from calexnet.files import schema
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 
 #: Most file systems take 255 bytes; a stage for writing and a suffix need some of them.
@@ -81,8 +82,8 @@ class CellSpec:
         data: The data set.
         split: Its division; recorded, so that a cell can tell whether it divides alike.
         weights: The trained backbone.
-        plan: A `calexnet.cascade.CascadePlan` as JSON, with every default spelled out, so that a
-            cell trained under other defaults is another cell.
+        plan: A `calexnet.training.cascade.CascadePlan` as JSON, with every default spelled out, so
+            that a cell trained under other defaults is another cell.
         code: One's own parts among its names -> SHA-256 of their module's file, so that a cell
             trained by other code is another cell.
     """

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calexnet.errors import ExportError, RuntimeUnavailableError, first_line
-from calexnet.export.portable import write_graph
+from calexnet.export.graph.portable import write_graph
 from calexnet.manifest import GraphRecord, TensorRecord
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from calexnet.cascade import Cascade
     from calexnet.export.litert_torch.segments import Part
+    from calexnet.training.cascade import Cascade
 
 #: What builds its files, besides calexnet and torch.
 PACKAGES = ("litert-torch",)

@@ -1,7 +1,7 @@
 """A cascade as torch modules: one a segment with its gate inside, and plain. Needs torch.
 
-The counterpart of `calexnet.export.segments` for converters that take torch modules. Maps cross the
-cuts channels last, as in every file for TFLite.
+The counterpart of `calexnet.export.graph.segments` for converters that take torch modules. Maps
+cross the cuts channels last, as in every file for TFLite.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from calexnet.branches import Branch
-from calexnet.cascade import Cascade
-from calexnet.export.dialect import state_name
+from calexnet.export.graph.dialect import state_name
 from calexnet.export.litert_torch.stages import Stage, cut, identifier
+from calexnet.training.branches import Branch
+from calexnet.training.cascade import Cascade
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A backbone in PyTorch, captured once and cut at its attach points. Needs torch.
 
-The counterpart of `calexnet.export.cut` for converters that take torch modules: a stage holds what
-its feature needs and no earlier stage has, the last one the rest.
+The counterpart of `calexnet.export.graph.cut` for converters that take torch modules: a stage holds
+what its feature needs and no earlier stage has, the last one the rest.
 """
 
 from __future__ import annotations

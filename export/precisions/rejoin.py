@@ -9,12 +9,13 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from calexnet.export import operators, precisions
-from calexnet.export.cut import Stage, cut, needed
-from calexnet.export.portable import PortableGraphs
+from calexnet.export import precisions
+from calexnet.export.graph import operators
+from calexnet.export.graph.cut import Stage, cut, needed
+from calexnet.export.graph.portable import PortableGraphs
+from calexnet.export.graph.segments import CascadeGraphs, finished
+from calexnet.export.graph.serialise import serialise
 from calexnet.export.precisions import trunk
-from calexnet.export.segments import CascadeGraphs, finished
-from calexnet.export.serialise import serialise
 
 _WIDE = ir.DataType.FLOAT
 

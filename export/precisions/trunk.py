@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from calexnet.export.cut import needed
+from calexnet.export.graph.cut import needed
 
 #: What the image front is made of.
 _FRONT = {"Transpose", "Cast", "Mul", "Add"}

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from calexnet.export.compilers import EngineTarget
-from calexnet.export.portable import PortableGraphs
+from calexnet.export.graph.portable import PortableGraphs
 from calexnet.export.settings import EngineSettings
+from calexnet.export.targets import EngineTarget
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import profiles
 from calexnet.manifest import Fingerprint

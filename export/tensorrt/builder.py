@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from calexnet.errors import ExportError, InputError
-from calexnet.export.portable import PortableGraph
+from calexnet.export.graph.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.profile import Profile
+from calexnet.files.storage import staged_file
 from calexnet.manifest import TensorRecord
 from calexnet.runtimes.tensorrt.library import not_started, title
 from calexnet.runtimes.tensorrt.log import recording_log
-from calexnet.storage import staged_file
 
 
 def build_engine(

@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import Any
 
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.export.compilers import EngineTarget
-from calexnet.export.portable import PortableGraphs
+from calexnet.export.graph.portable import PortableGraphs
 from calexnet.export.settings import EngineSettings
+from calexnet.export.targets import EngineTarget
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import profiles
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes.tensorrt_rtx import REASON
+from calexnet.runtimes.tensorrt.rtx import REASON
 
 
 class TensorRtRtx(EngineTarget):

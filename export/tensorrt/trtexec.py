@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from calexnet.bundle import Bundle
-from calexnet.export.portable import portable_build
+from calexnet.export.graph.portable import portable_build
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.profile import Profile, profiles
 from calexnet.manifest import FULL, GraphRecord

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from calexnet.export.compilers import FileTarget
-from calexnet.export.portable import PortableGraph, PortableGraphs, write_graph
-from calexnet.export.tflite.order import order_at_border
+from calexnet.export.graph.portable import PortableGraph, PortableGraphs, write_graph
+from calexnet.export.targets import FileTarget
+from calexnet.export.tflite.passes.order import order_at_border
 from calexnet.export.tflite.quantisation import LOWEST
 from calexnet.manifest import GraphRecord, TensorRecord
 
@@ -68,13 +68,13 @@ def convert(data: bytes) -> bytes:
         ExportError: An operator is outside the set, or asks for what TFLite does not do.
         RuntimeUnavailableError: The schema is not installed.
     """
-    from calexnet.export.tflite.bypass import bypass
     from calexnet.export.tflite.emitter import Emitter
-    from calexnet.export.tflite.fuse import fuse_clamps
-    from calexnet.export.tflite.halves import compute_in_full
-    from calexnet.export.tflite.integers import count_in_integers
-    from calexnet.export.tflite.layout import channels_last
     from calexnet.export.tflite.operators import lowering
+    from calexnet.export.tflite.passes.bypass import bypass
+    from calexnet.export.tflite.passes.fuse import fuse_clamps
+    from calexnet.export.tflite.passes.halves import compute_in_full
+    from calexnet.export.tflite.passes.integers import count_in_integers
+    from calexnet.export.tflite.passes.layout import channels_last
     from calexnet.export.tflite.prepare import prepare
 
     graph = prepare(data)

@@ -10,8 +10,8 @@ import numpy as np
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.manifest import Fingerprint, GraphRecord
 from calexnet.runtimes.contract import Runtime
-from calexnet.runtimes.cuda import Cuda, open_cuda
-from calexnet.runtimes.cuda_driver import NoGpuError
+from calexnet.runtimes.tensorrt.cuda import Cuda, open_cuda
+from calexnet.runtimes.tensorrt.cuda_driver import NoGpuError
 from calexnet.runtimes.tensorrt.engine import TensorRtEngine
 from calexnet.runtimes.tensorrt.lane import TensorRtLane
 from calexnet.runtimes.tensorrt.library import not_started, refuse_foreign, tensorrt_here, title

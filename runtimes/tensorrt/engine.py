@@ -10,8 +10,8 @@ import numpy as np
 
 from calexnet.errors import EngineError
 from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import Array, Engine
-from calexnet.runtimes.cuda import Buffer, Cuda, Stream
+from calexnet.runtimes.engines.base import Array, Engine
+from calexnet.runtimes.tensorrt.cuda import Buffer, Cuda, Stream
 
 
 class TensorRtError(Exception):

@@ -8,12 +8,12 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import TensorRecord
-from calexnet.preprocessing import Preprocessing
-from calexnet.runtimes.base import Array
-from calexnet.runtimes.cuda import Buffer, Cuda, Stream
-from calexnet.runtimes.lane import Answer, Lane
+from calexnet.runtimes.engines.base import Array
+from calexnet.runtimes.lanes.lane import Answer, Lane
 from calexnet.runtimes.steps import Step
+from calexnet.runtimes.tensorrt.cuda import Buffer, Cuda, Stream
 from calexnet.runtimes.tensorrt.engine import Context, TensorRtEngine
 
 

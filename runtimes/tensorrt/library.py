@@ -7,7 +7,7 @@ from typing import Any
 
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes.cuda_driver import NoGpuError, first_gpu
+from calexnet.runtimes.tensorrt.cuda_driver import NoGpuError, first_gpu
 
 #: The oldest that can be used: that of JetPack 6.
 OLDEST = (10, 3)

@@ -9,8 +9,8 @@ import numpy as np
 
 from calexnet.errors import BundleError, CalexnetError, InputError
 from calexnet.manifest import GraphRecord, TensorRecord
-from calexnet.runtimes.base import Signature
 from calexnet.runtimes.contract import Runtime
+from calexnet.runtimes.engines.base import Signature
 from calexnet.runtimes.tflite.engine import TfliteEngine
 from calexnet.runtimes.tflite.flatbuffer import require_whole
 from calexnet.runtimes.tflite.interpreter import named_inputs, named_outputs

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.engines.base import Array, Engine
 from calexnet.runtimes.tflite.interpreter import Planned
 
 #: About how many bytes of weights the interpreters of one engine may hold; each has its own copy.

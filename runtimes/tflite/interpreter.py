@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calexnet.manifest import GraphRecord
-from calexnet.runtimes.base import Array
+from calexnet.runtimes.engines.base import Array
 
 
 class Planned:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.preprocessing import Preprocessing
-from calexnet.runtimes.base import Array
-from calexnet.runtimes.lane import Answer, Lane
+from calexnet.images.preprocessing import Preprocessing
+from calexnet.runtimes.engines.base import Array
+from calexnet.runtimes.lanes.lane import Answer, Lane
 from calexnet.runtimes.steps import Step
 from calexnet.runtimes.tflite.interpreter import Planned
 

@@ -1,7 +1,7 @@
 """MACs of any TFLite file, from the shapes of its operators as an interpreter knows them.
 
-They count as in ONNX graphs (`calexnet.export.counts`): convolutions and matrix products, one fused
-multiply-add as one.
+They count as in ONNX graphs (`calexnet.export.graph.counts`): convolutions and matrix products, one
+fused multiply-add as one.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 from calexnet.analysis import artefact
 from calexnet.analysis.artefact import Artefact
-from calexnet.bench.table import Column, Table
+from calexnet.bench.words.tables.table import Column, Table
 from calexnet.errors import RuntimeUnavailableError
 
 if TYPE_CHECKING:

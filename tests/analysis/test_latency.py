@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from calexnet import schema
 from calexnet.analysis import artefact, latency
+from calexnet.files import schema
 from tests.bench.sample_report import AMORTISATION, CROSSOVER, sample_report
 
 

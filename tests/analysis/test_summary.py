@@ -14,7 +14,7 @@ import pytest
 from calexnet.analysis import curves, summary
 from calexnet.analysis.recipes import recipes
 from calexnet.analysis.summary import Losses, Row
-from calexnet.bench.interval import Interval
+from calexnet.bench.report.interval import Interval
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.registry import Part

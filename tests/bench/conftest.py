@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench import measure as measuring
-from calexnet.bench.measure import measure
-from calexnet.bench.plan import BenchPlan
-from calexnet.bench.results import Report
-from calexnet.bench.timing import Method, Spent, Task, interleave
+from calexnet.bench.measuring import measure as measuring
+from calexnet.bench.measuring.measure import measure
+from calexnet.bench.measuring.plan import BenchPlan
+from calexnet.bench.measuring.timing import Method, Spent, Task, interleave
+from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
 from tests.onnx_bundle import sample_data, write_bundle
 

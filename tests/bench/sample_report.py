@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from calexnet.bench.decision_records import Alternative, Certificate, ClassDrop, Decision
-from calexnet.bench.energy_records import EnergyMethod, EnergyRow, ExitEnergyRow
-from calexnet.bench.interval import Interval
-from calexnet.bench.results import (
+from calexnet.bench.report.decision import Alternative, Certificate, ClassDrop, Decision
+from calexnet.bench.report.document import (
     SCHEMA,
     Accuracy,
     BundleRecord,
@@ -17,8 +15,10 @@ from calexnet.bench.results import (
     Provenance,
     Report,
 )
-from calexnet.bench.rival_records import RivalRecord
-from calexnet.bench.time_records import (
+from calexnet.bench.report.energy import EnergyMethod, EnergyRow, ExitEnergyRow
+from calexnet.bench.report.interval import Interval
+from calexnet.bench.report.rivals import RivalRecord
+from calexnet.bench.report.times import (
     AmortisationRow,
     CrossoverRow,
     ExitRow,
@@ -32,7 +32,7 @@ from calexnet.bench.time_records import (
     SegmentRow,
     WorstRow,
 )
-from calexnet.bench.validity_records import Breach, Claim, Conditions, Span, Validity
+from calexnet.bench.report.validity import Breach, Claim, Conditions, Span, Validity
 from calexnet.certify import Counts
 from calexnet.costs import Macs
 from calexnet.devices.base import Clock, DeviceRecord, DeviceState

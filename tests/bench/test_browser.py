@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.bench import html, whatif
-from calexnet.bench.energy_records import EnergyComparison, EnergyCost, EnergyRow
-from calexnet.bench.results import Report
-from calexnet.bench.time_records import SegmentRow
+from calexnet.bench.model import what_if as whatif
+from calexnet.bench.page import html
+from calexnet.bench.report.document import Report
+from calexnet.bench.report.energy import EnergyComparison, EnergyCost, EnergyRow
+from calexnet.bench.report.times import SegmentRow
 from tests.bench.browser import needs_chromium, visit
 from tests.bench.sample_report import (
     AMORTISATION,

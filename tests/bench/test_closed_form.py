@@ -12,20 +12,20 @@ import pytest
 from numpy.typing import NDArray
 
 from calexnet import load as load_bundle
-from calexnet import schema
-from calexnet.bench.energy import EnergyPlan
-from calexnet.bench.measure import measure
-from calexnet.bench.plan import BenchPlan
-from calexnet.bench.results import Report
-from calexnet.bench.timing import Stopwatch
+from calexnet.bench.measuring.energy.windows import EnergyPlan
+from calexnet.bench.measuring.measure import measure
+from calexnet.bench.measuring.plan import BenchPlan
+from calexnet.bench.measuring.timing import Stopwatch
+from calexnet.bench.report.document import Report
 from calexnet.bundle import open_bundle
 from calexnet.costs import binomial, exit_profile
 from calexnet.data.split import divide
 from calexnet.devices.base import Probe
 from calexnet.devices.cpu import CpuDevice
+from calexnet.files import schema
 from calexnet.manifest import Compiled
-from calexnet.runtimes.base import Array, Engine
-from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.engines.base import Array, Engine
+from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.onnxruntime import OnnxRuntime
 from calexnet.runtimes.runner import Runner
 from tests.bench.conftest import WIDTH

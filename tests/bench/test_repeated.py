@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from calexnet import schema
-from calexnet.bench.compare import compare
-from calexnet.bench.energy import EnergyPlan
-from calexnet.bench.measure import measure
-from calexnet.bench.plan import BenchPlan
-from calexnet.bench.results import Report
+from calexnet.bench.measuring.energy.windows import EnergyPlan
+from calexnet.bench.measuring.measure import measure
+from calexnet.bench.measuring.plan import BenchPlan
+from calexnet.bench.model.compare import compare
+from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
+from calexnet.files import schema
 from tests.bench.conftest import WIDTH
 from tests.onnx_bundle import sample_data
 

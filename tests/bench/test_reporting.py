@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
-from calexnet.bench import html, markdown, reporting
-from calexnet.bench.remedies import remedy
-from calexnet.bench.results import SCHEMA, Report
-from calexnet.bench.verdict import reasons, sentence
+from calexnet.bench import reporting
+from calexnet.bench.page import html
+from calexnet.bench.report.document import SCHEMA, Report
+from calexnet.bench.words import markdown
+from calexnet.bench.words.remedies import remedy
+from calexnet.bench.words.verdict import reasons, sentence
 from calexnet.errors import InputError
 from tests.bench.sample_report import sample_report
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calexnet.bench import validity
-from calexnet.bench.blocks import Blocks, told_apart
-from calexnet.bench.latency import Stratum, mixture, quantiles
-from calexnet.bench.statistics import Floats
-from calexnet.bench.validity_records import Conditions
+from calexnet.bench.model import validity
+from calexnet.bench.model.blocks import Blocks, told_apart
+from calexnet.bench.model.latency import Stratum, mixture, quantiles
+from calexnet.bench.model.statistics import Floats
+from calexnet.bench.report.validity import Conditions
 
 EXITS = ("exit1", "exit2", "exit3")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.bench import cli, reporting
-from calexnet.bench.results import Report
+from calexnet.bench import reporting
+from calexnet.bench.report.document import Report
+from calexnet.cli import bench as cli
 from calexnet.data import npz
 from calexnet.devices.system import ROOT_VARIABLE
 from tests.bench.conftest import WIDTH
@@ -45,7 +46,7 @@ def words(bench_bundle: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calexnet.bench.energy_rows.RealTime", HastyTime)
+    monkeypatch.setattr("calexnet.bench.measuring.energy.section.RealTime", HastyTime)
 
 
 def bench(words: list[str], tmp_path: Path, device: str) -> Report:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from calexnet import cli, schema
+from calexnet import cli
 from calexnet.bench import reporting
-from calexnet.bench.compare import Compared
-from calexnet.bench.results import Report
+from calexnet.bench.model.compare import Compared
+from calexnet.bench.report.document import Report
+from calexnet.files import schema
+from tests.bench.model.test_compare import run
 from tests.bench.sample_report import VALIDITY
-from tests.bench.test_compare import run
 
 
 def written(folder: Path, report: Report) -> str:

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calexnet import checkpoint
 from calexnet.calibration import operating_point
-from calexnet.cascade import Cascade
 from calexnet.certify import Candidate, certify, counts, upper_bound
-from calexnet.class_drops import worst_class
+from calexnet.certify.class_drops import worst_class
 from calexnet.cli import main
 from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
@@ -20,6 +18,8 @@ from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates
+from calexnet.training import checkpoint
+from calexnet.training.cascade import Cascade
 
 
 def test_each_operating_point_is_judged_on_the_test_part(

@@ -152,8 +152,8 @@ def test_a_reader_that_has_gone_is_no_error(lines: int, tmp_path: Path) -> None:
 
 COMMANDS = {
     "calexnet": "from calexnet.cli import main",
-    "calexnet-export": "from calexnet.export.cli import main",
-    "calexnet-bench": "from calexnet.bench.cli import main",
+    "calexnet-export": "from calexnet.cli.export import main",
+    "calexnet-bench": "from calexnet.cli.bench import main",
 }
 
 

@@ -15,9 +15,9 @@ import calexnet
 from calexnet import data
 from calexnet.bundle import open_bundle
 from calexnet.cli import main
+from calexnet.cli.export import main as export
 from calexnet.data import npz
-from calexnet.export.cli import main as export
-from calexnet.resizing import Resize
+from calexnet.images.resizing import Resize
 
 SIZE = "shorter:20,crop:16"
 ORIENTATION = 0x0112

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from calexnet import checkpoint
-from calexnet.backbones import BackboneSpec, build
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.registry import Allowed
+from calexnet.training import checkpoint
+from calexnet.training.backbones import BackboneSpec, build
 from tests import image_sets
 from tests.small_cascade import is_same, save_npz, tensors
 

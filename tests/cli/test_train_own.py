@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from calexnet import checkpoint
-from calexnet.backbones import BackboneSpec, build
-from calexnet.cascade import Cascade
 from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.registry import Allowed
+from calexnet.training import checkpoint
+from calexnet.training.backbones import BackboneSpec, build
+from calexnet.training.cascade import Cascade
 from tests.small_cascade import save_npz, tensors
 
 OWNERS = Allowed(("ownnet",))

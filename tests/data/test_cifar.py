@@ -15,7 +15,7 @@ from calexnet.data import archive, cifar10, cifar100
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
-from calexnet.resizing import Resize
+from calexnet.images.resizing import Resize
 from tests import image_sets
 from tests.image_sets import COARSE, FINE, TEN, TEST, TRAIN, images, labels
 

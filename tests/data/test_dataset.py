@@ -13,7 +13,7 @@ from calexnet import data
 from calexnet.data import dataset, npz
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
-from calexnet.resizing import Resize
+from calexnet.images.resizing import Resize
 
 IMAGES = np.zeros((2, 4, 4, 3), np.uint8)
 LABELS = np.array([0, 1])

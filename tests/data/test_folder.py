@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calexnet.data import dataset, folder
 from calexnet.data.split import divide, recorded_test_part
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.resizing import Resize
+from calexnet.images.resizing import Resize
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -14,7 +14,7 @@ from calexnet import data
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError, StorageError
-from calexnet.resizing import Resize
+from calexnet.images.resizing import Resize
 
 PETS = Dataset(
     name="pets",

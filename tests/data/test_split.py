@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from calexnet import schema
 from calexnet.data.dataset import Dataset
 from calexnet.data.rule import DEFAULTS, PARTS
 from calexnet.data.split import (
@@ -27,6 +26,7 @@ from calexnet.data.split import (
     thin,
 )
 from calexnet.errors import InputError
+from calexnet.files import schema
 
 CLASSES = ("cat", "dog")
 

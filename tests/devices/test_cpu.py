@@ -12,11 +12,11 @@ from types import ModuleType
 
 import pytest
 
-from calexnet import schema
 from calexnet.devices import host
 from calexnet.devices.base import Clock, DeviceRecord
 from calexnet.devices.cpu import CpuDevice
 from calexnet.devices.system import System
+from calexnet.files import schema
 from tests.devices.conftest import Tree, write
 
 ZONE = "/sys/class/thermal/thermal_zone0"

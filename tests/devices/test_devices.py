@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from calexnet import schema
 from calexnet.devices import choices, find_device, names, open_device
 from calexnet.devices.base import DeviceRecord, DeviceState, slowed_down
 from calexnet.devices.system import ROOT_VARIABLE
 from calexnet.errors import DeviceError
+from calexnet.files import schema
 from tests.devices.conftest import NAMES, Tree, recorded
 
 KNOWN = [name for name in NAMES if name != "jetson-agx-xavier"]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from calexnet import schema
 from calexnet.devices import find_device
 from calexnet.devices.recording import record_tree
 from calexnet.devices.system import TREE, System, recorded_tree
 from calexnet.errors import StorageError
+from calexnet.files import schema
 from tests.devices.conftest import NAMES, Tree, write
 from tests.devices.test_devices import family
 

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import calexnet
-from calexnet import checkpoint
-from calexnet.cascade import Cascade
 from calexnet.data.dataset import Dataset
 from calexnet.export import export_bundle, export_if, export_run
 from calexnet.gating import ExitTable, choose_exits, chosen_labels
 from calexnet.manifest import IF
-from calexnet.methods.fitting import Optimisation
-from calexnet.recipe import plan_recipe
 from calexnet.registry import Part
 from calexnet.runtimes import Runner
+from calexnet.training import checkpoint
+from calexnet.training.cascade import Cascade
+from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.recipe import plan_recipe
 from tests.small_cascade import PLAN, train
 
 ATTACH = ("conv1", "layer1", "layer2")

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from calexnet.export import onnxruntime
-from calexnet.export.portable import PortableGraph, PortableGraphs
+from calexnet.export.graph.portable import PortableGraph, PortableGraphs
 from calexnet.manifest import TensorRecord
 
 X, Y = TensorRecord("x", "float32", ("n", 3)), TensorRecord("y", "float32", ("n", 3))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from calexnet.bundle import open_bundle
+from calexnet.cli import export as cli
 from calexnet.errors import InputError
-from calexnet.export import cli, export_bundle, export_run, tflite
-from calexnet.export.targets import UNVERIFIED
+from calexnet.export import export_bundle, export_run, tflite
+from calexnet.export.from_bundle import UNVERIFIED
 from tests.small_cascade import files_of
 
 

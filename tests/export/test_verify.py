@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from calexnet.backbones.frozen import FrozenBackbone
-from calexnet.cascade import Cascade
 from calexnet.errors import ExportError, ParityError
 from calexnet.export.verify import verify
 from calexnet.gating import choose_exits
 from calexnet.parity import BOUND
+from calexnet.training.backbones.frozen import FrozenBackbone
+from calexnet.training.cascade import Cascade
 from tests.small_cascade import reload
 
 NAMES = ("segment1", "segment2", "segment3", "plain")

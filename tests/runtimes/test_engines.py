@@ -10,7 +10,7 @@ import pytest
 
 from calexnet.bundle import open_bundle
 from calexnet.errors import EngineError
-from calexnet.runtimes.base import Engine
+from calexnet.runtimes.engines.base import Engine
 from calexnet.runtimes.loading import load_runner
 from tests.onnx_bundle import CLASSES, random_images
 from tests.runtimes.conftest import TARGETS

@@ -16,9 +16,9 @@ from calexnet import manifest
 from calexnet.bundle import open_bundle
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.gating import NEVER
+from calexnet.images.preprocessing import InputForm
+from calexnet.images.resizing import Resize
 from calexnet.manifest import MANIFEST, Compiled
-from calexnet.preprocessing import InputForm
-from calexnet.resizing import Resize
 from calexnet.runtimes import load, loading
 from calexnet.runtimes.onnxruntime import OnnxRuntime
 from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images, write_bundle

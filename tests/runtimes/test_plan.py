@@ -19,7 +19,7 @@ from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.export import export_if
 from calexnet.runtimes import load
-from calexnet.runtimes.lane import Lane
+from calexnet.runtimes.lanes.lane import Lane
 from calexnet.runtimes.loading import load_runner, runtime
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.planning import measure

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from calexnet.bundle import open_bundle
-from calexnet.cascade import Cascade
 from calexnet.costs import SegmentTimes
 from calexnet.export import export_bundle, export_if
-from calexnet.export.bundle import export_cascade
+from calexnet.export.from_run import export_cascade
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels
-from calexnet.runtimes import lane
+from calexnet.runtimes.lanes import lane
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
+from calexnet.training.cascade import Cascade
 from tests.small_cascade import untrained
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from calexnet.runtimes.lane import Answer
+from calexnet.runtimes.lanes.lane import Answer
 from calexnet.runtimes.result import Batch, Result
 
 CLASSES = 3

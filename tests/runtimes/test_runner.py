@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from calexnet.errors import EngineError, InputError
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, passes
-from calexnet.runtimes.base import Array, Engine
+from calexnet.runtimes.engines.base import Array, Engine
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 from tests.onnx_bundle import CLASSES, LOOSE, POINTS, STRICT, preprocessing, random_images

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.cascade import CascadePlan
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
-from calexnet.storage import sha256
+from calexnet.files.storage import sha256
 from calexnet.sweep import backbone
-from calexnet.training import BackboneTraining
+from calexnet.training.backbone import BackboneTraining
+from calexnet.training.cascade import CascadePlan
 
 PLAN = CascadePlan("resnet8", backbone_training=BackboneTraining(epochs=1))
 

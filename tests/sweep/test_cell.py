@@ -11,19 +11,19 @@ import pytest
 import torch
 
 from calexnet import rules
-from calexnet.backbones import BackboneSpec, build
-from calexnet.cascade import CascadePlan
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
-from calexnet.methods.fitting import Optimisation
-from calexnet.recipe import plan_recipe
+from calexnet.files.storage import sha256
 from calexnet.registry import Allowed
-from calexnet.storage import sha256
 from calexnet.sweep import cell, results
 from calexnet.sweep.grid import Grid, specs
 from calexnet.sweep.spec import CellSpec, Source, hash_of
+from calexnet.training.backbones import BackboneSpec, build
+from calexnet.training.cascade import CascadePlan
+from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.recipe import plan_recipe
 from tests.small_cascade import save_npz, tensors
 
 PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=1)))

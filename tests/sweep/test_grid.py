@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from calexnet import schema
-from calexnet.cascade import CascadePlan
 from calexnet.data.split import SplitRecord
 from calexnet.errors import InputError
-from calexnet.methods.fitting import Optimisation
-from calexnet.recipe import plan_recipe
+from calexnet.files import schema
+from calexnet.files.storage import sha256
 from calexnet.registry import Allowed
 from calexnet.rules.threshold import ThresholdRule
-from calexnet.storage import sha256
 from calexnet.sweep import grid
 from calexnet.sweep.grid import Grid
 from calexnet.sweep.spec import CellSpec, Source
+from calexnet.training.cascade import CascadePlan
+from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.recipe import plan_recipe
 
 PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=3)))
 SPLIT = SplitRecord("tints", 0, "train=all test=all calibration=all", {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from calexnet.export.tflite.emitter import Emitter
-from calexnet.export.tflite.fuse import clamp_of
+from calexnet.export.tflite.passes.fuse import clamp_of
 
 
 def lower(node: ir.Node, to: Emitter) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 import calexnet
 from calexnet.bundle import open_bundle
-from calexnet.cascade import Cascade
-from calexnet.export.bundle import export_cascade
+from calexnet.export.from_run import export_cascade
+from calexnet.training.cascade import Cascade
 from tests.export.tflite.test_cascades import compare, mixed, photographs
 
 os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "0")

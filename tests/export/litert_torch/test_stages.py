@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from calexnet.backbones.frozen import FrozenBackbone
 from calexnet.errors import ExportError
 from calexnet.export.litert_torch.stages import Stage, cut
+from calexnet.training.backbones.frozen import FrozenBackbone
 
 
 class Halves(nn.Module):

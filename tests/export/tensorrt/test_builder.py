@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from calexnet.errors import ExportError, InputError, RuntimeUnavailableError
-from calexnet.export.portable import PortableGraph
+from calexnet.export.graph.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import Profile

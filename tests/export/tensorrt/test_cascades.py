@@ -8,18 +8,19 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from calexnet import heads
-from calexnet.backbones import default_attach
-from calexnet.cascade import Cascade
 from calexnet.errors import ExportError
-from calexnet.export import segments, tensorrt
-from calexnet.export.portable import PortableGraph, PortableGraphs
+from calexnet.export import tensorrt
+from calexnet.export.graph import segments
+from calexnet.export.graph.portable import PortableGraph, PortableGraphs
+from calexnet.export.graph.serialise import serialise
 from calexnet.export.precisions.rejoin import narrow_cascade
-from calexnet.export.serialise import serialise
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt import rtx
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import Profile
+from calexnet.training import heads
+from calexnet.training.backbones import default_attach
+from calexnet.training.cascade import Cascade
 from tests.small_cascade import untrained
 
 trt = pytest.importorskip(

@@ -12,10 +12,11 @@ import pytest
 
 import calexnet
 from calexnet.bundle import open_bundle
+from calexnet.cli import export as cli
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
-from calexnet.export import EngineSettings, cli, export_bundle, export_run
+from calexnet.export import EngineSettings, export_bundle, export_run
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes.tensorrt_rtx import REASON
+from calexnet.runtimes.tensorrt.rtx import REASON
 from tests.small_cascade import files_of
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
@@ -33,7 +34,9 @@ def test_without_tensorrt_and_gpu_one_message_says_what_is_missing_and_what_to_d
     bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", None)
-    monkeypatch.setattr("calexnet.runtimes.cuda_driver._LIBRARY", "libcuda-of-nowhere.so.1")
+    monkeypatch.setattr(
+        "calexnet.runtimes.tensorrt.cuda_driver._LIBRARY", "libcuda-of-nowhere.so.1"
+    )
     before = files_of(bundle.parent)
 
     assert 4 == cli.main([str(bundle), "--target", "tensorrt"])
@@ -59,7 +62,7 @@ _EXPORT = """
 import sys
 absent = ["torch", "onnx", "onnx_ir", "onnxruntime", "sklearn", "safetensors", "PIL"]
 sys.modules.update(dict.fromkeys(absent))
-from calexnet.export.cli import main
+from calexnet.cli.export import main
 sys.exit(main([sys.argv[1], "--target", "tensorrt-rtx", "--batch", "1,4"]))
 """
 

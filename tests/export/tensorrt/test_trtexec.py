@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.export import cli
+from calexnet.cli import export as cli
 from tests.onnx_bundle import write_bundle
 
 #: Says what it can, notes what it is told, and writes what the script reads.

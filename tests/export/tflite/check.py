@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export.tflite import convert
-from calexnet.export.tflite.order import FIRST, order_at_border
+from calexnet.export.tflite.passes.order import FIRST, order_at_border
 from calexnet.runtimes.tflite import Tflite, library
 
 Array = NDArray[Any]

@@ -14,20 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from calexnet import heads, methods, scores
-from calexnet.branches import Branch
 from calexnet.bundle import open_bundle
-from calexnet.cascade import Cascade
-from calexnet.export.bundle import export_cascade
-from calexnet.export.narrow import write_narrow
+from calexnet.export.from_run import export_cascade
+from calexnet.export.precisions.cascade import write_narrow
 from calexnet.gating import ExitTable
+from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import with_build
-from calexnet.methods.base import Method
-from calexnet.preprocessing import Preprocessing
 from calexnet.registry import Part
 from calexnet.runtimes import load
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
+from calexnet.training import heads, methods, scores
+from calexnet.training.branches import Branch
+from calexnet.training.cascade import Cascade
+from calexnet.training.methods.base import Method
 from tests import efficientnet_lite0
 from tests.small_cascade import untrained
 

@@ -12,7 +12,7 @@ import pytest
 
 from calexnet.export.tflite import convert, operators
 from calexnet.export.tflite.flatbuffer import TYPES, FlatModel
-from calexnet.export.tflite.fuse import HOSTS
+from calexnet.export.tflite.passes.fuse import HOSTS
 from tests.export.tflite.check import interpreters, onnx_bytes
 
 schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calexnet.bundle import open_bundle
-from calexnet.cascade import Cascade
-from calexnet.export.bundle import export_cascade
+from calexnet.export.from_run import export_cascade
+from calexnet.training.cascade import Cascade
 from tests.export.tflite.check import by_tflite, interpreters
 from tests.small_cascade import untrained
 

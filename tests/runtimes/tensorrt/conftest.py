@@ -10,7 +10,7 @@ import pytest
 
 from calexnet.export import EngineSettings, export_bundle
 from calexnet.runtimes import tensorrt
-from calexnet.runtimes.cuda_driver import Gpu
+from calexnet.runtimes.tensorrt.cuda_driver import Gpu
 from tests import tensorrt_stand_in
 from tests.onnx_bundle import write_bundle
 

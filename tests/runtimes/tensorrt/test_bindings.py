@@ -183,7 +183,7 @@ import importlib
 sys.path.insert(0, sys.argv[2])
 trt = importlib.import_module(sys.argv[1])
 from calexnet.errors import RuntimeUnavailableError
-from calexnet.export.portable import PortableGraph
+from calexnet.export.graph.portable import PortableGraph
 from calexnet.export.settings import EngineSettings
 from calexnet.export.tensorrt.builder import build_engine
 from calexnet.export.tensorrt.profile import Profile

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import calexnet
 from calexnet.errors import EngineError
 from calexnet.export import EngineSettings, export_bundle
-from calexnet.runtimes.host import HostLane
+from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.steps import steps_of
 from calexnet.runtimes.tensorrt.lane import TensorRtLane, unbroken
 from tests.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle

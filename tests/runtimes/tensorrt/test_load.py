@@ -16,10 +16,10 @@ from calexnet.cli import main
 from calexnet.errors import BundleError, EngineError, InputError, RuntimeUnavailableError
 from calexnet.export import EngineSettings, export_bundle, tensorrt
 from calexnet.manifest import Fingerprint
-from calexnet.runtimes.cuda import open_cuda
-from calexnet.runtimes.cuda_driver import NoGpuError
 from calexnet.runtimes.loading import runtime_packages
 from calexnet.runtimes.tensorrt import TensorRt, gpu_memory
+from calexnet.runtimes.tensorrt.cuda import open_cuda
+from calexnet.runtimes.tensorrt.cuda_driver import NoGpuError
 from calexnet.runtimes.tensorrt.library import tensorrt_here
 from tests import tensorrt_stand_in
 from tests.onnx_bundle import random_images

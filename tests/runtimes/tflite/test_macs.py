@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from calexnet.export.counts import count
+from calexnet.export.graph.counts import count
 from calexnet.export.tflite import convert
 from calexnet.runtimes.tflite import macs as tflite_macs
 from calexnet.runtimes.tflite.macs import count_macs

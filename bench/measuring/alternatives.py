@@ -1,0 +1,194 @@
+"""Everything that could be shipped, side by side: plain, cascades, and the rivals set beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet import certify
+from calexnet.bench.measuring.rivals import Rival
+from calexnet.bench.measuring.subject import ONE_FILE, Images, Subject
+from calexnet.bench.model import classes, statistics
+from calexnet.bench.model.blocks import Blocks
+from calexnet.bench.model.decision import decide, useful
+from calexnet.bench.model.prediction import plain_at
+from calexnet.bench.report.decision import Alternative, Certificate, Decision, Kind
+from calexnet.bench.report.interval import Interval
+from calexnet.certify import Candidate, Counts, Link
+from calexnet.certify.class_drops import balanced_accuracy
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One network that could be shipped: what it answers, and under what name it was timed.
+
+    `calibration` holds its answers against those of the reference on the calibration part, if the
+    bundle says.
+    """
+
+    name: str
+    kind: Kind
+    target: str
+    precision: str
+    operating_point: str | None
+    labels: NDArray[np.int32]
+    task: str
+    calibration: Counts | None = None
+
+
+def of_subject(subject: Subject) -> Iterator[Contender]:
+    """Yield the backbone alone and the cascade at every operating point."""
+    where = subject.prefix.strip()
+    yield Contender(
+        f"plain on {where}",
+        "plain",
+        **subject.names,
+        operating_point=None,
+        labels=subject.plain_labels,
+        task=subject.prefix + plain_at(1),
+        calibration=subject.plain_counts,
+    )
+    if subject.one_file:
+        yield Contender(
+            f"the cascade on {where} in one file",
+            "cascade",
+            **subject.names,
+            operating_point=subject.point.name,
+            labels=subject.exits.labels,
+            task=subject.prefix + ONE_FILE,
+            calibration=subject.point.counts,
+        )
+    for point in subject.points:
+        yield Contender(
+            f"the cascade on {where} at {point.name}",
+            "cascade",
+            **subject.names,
+            operating_point=point.name,
+            labels=subject.at(point).labels,
+            task=subject.prefix + subject.timed_as(point),
+            calibration=point.counts,
+        )
+
+
+def of_rival(rival: Rival, test: Images, task: str) -> Contender:
+    """Return a rival, asked about every test image."""
+    record = rival.record
+    return Contender(
+        rival.name,
+        rival.kind,
+        record.target,
+        record.precision or "",
+        None,
+        rival.labels(test.images),
+        task,
+    )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """By what it is decided.
+
+    Attributes:
+        max_drop: Share of accuracy that may be lost, 0..1.
+        classes: Their names.
+        features: Instruction sets of the processor that answered.
+    """
+
+    max_drop: float
+    classes: Sequence[str]
+    features: tuple[str, ...] = ()
+
+
+def decided(
+    contenders: Sequence[Contender], truth: NDArray[np.int64], blocks: Blocks, rules: Rules
+) -> tuple[tuple[Alternative, ...], Decision]:
+    """Return every network beside the reference, the first of them, and which one to ship."""
+    picking, telling = blocks.halves()
+    tasks = {one.name: one.task for one in contenders}
+    ms = {name: picking.ms(task) for name, task in tasks.items()}
+    right = [one.labels == truth for one in contenders]
+    certificates = _certificates(contenders, right, ms, rules.max_drop)
+    fastest = min((one.task for one in contenders if one.kind == "plain"), key=blocks.ms)
+    found = tuple(
+        Alternative(
+            name=one.name,
+            kind=one.kind,
+            target=one.target,
+            precision=one.precision,
+            operating_point=one.operating_point,
+            accuracy=statistics.share(int(mine.sum()), len(mine)),
+            balanced=balanced_accuracy(mine, truth),
+            drop=_drop(right[0], mine, one is contenders[0]),
+            worst_class=classes.worst_class(truth, right[0], mine, rules.classes),
+            ms=blocks.ms(one.task),
+            ratio=blocks.ratio(fastest, one.task),
+            certificate=certificates[one.name],
+        )
+        for one, mine in zip(contenders, right, strict=True)
+    )
+    decision = decide(
+        found,
+        ms,
+        lambda over, under: telling.ratio(tasks[under], tasks[over]),
+        rules.max_drop,
+        blocks=(len(picking.pace), len(telling.pace)),
+        features=rules.features,
+    )
+    return found, decision
+
+
+def _drop(reference: NDArray[np.bool_], right: NDArray[np.bool_], itself: bool) -> Interval:
+    if itself:
+        return Interval(0.0, 0.0, 0.0)
+    change = statistics.paired_change(reference, right)
+    return Interval(-change.value, -change.high, -change.low)
+
+
+def _certificates(
+    contenders: Sequence[Contender],
+    right: Sequence[NDArray[np.bool_]],
+    ms: Mapping[str, float],
+    max_drop: float,
+) -> dict[str, Certificate]:
+    """Return what became of every contender, by name."""
+    reference = contenders[0].name
+    candidates = {
+        one.name: Candidate(one.name, one.calibration, certify.counts(right[0], mine))
+        for one, mine in zip(contenders, right, strict=True)
+    }
+    own, rivals = (
+        useful(
+            [
+                candidates[one.name]
+                for one in contenders[1:]
+                if (one.kind in ("plain", "cascade")) == inside
+            ],
+            ms,
+            ms[reference],
+            max_drop,
+        )
+        for inside in (True, False)
+    )
+    found = certify.certify(own, max_drop, rivals=rivals)
+    certificates = {
+        name: Certificate(
+            "reference" if name == reference else "no use",
+            None,
+            found.own.alpha,
+            one.calibration,
+            one.test,
+        )
+        for name, one in candidates.items()
+    }
+    for chain in (found.own, *([] if found.rivals is None else [found.rivals])):
+        for rank, link in enumerate(chain.links, start=1):
+            certificates[link.name] = _certificate(link, rank, chain.alpha)
+    return certificates
+
+
+def _certificate(link: Link, rank: int, alpha: float) -> Certificate:
+    upper = None if link.p is None else certify.upper_bound(link.test, alpha)
+    return Certificate(link.outcome, rank, alpha, link.calibration, link.test, link.p, upper)

@@ -1,0 +1,189 @@
+"""The report as data: ``report.json`` is this dataclass, versioned.
+
+Its rows stand in the modules ``*_records``, by what they are about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from calexnet.bench.measuring.settling import Settled
+from calexnet.bench.report.counts import CountRow
+from calexnet.bench.report.decision import Alternative, ClassDrop, Decision
+from calexnet.bench.report.energy import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
+from calexnet.bench.report.memory import MemoryRow
+from calexnet.bench.report.rivals import RivalRecord
+from calexnet.bench.report.times import (
+    AmortisationRow,
+    CrossoverRow,
+    ExitRow,
+    Flip,
+    ForetoldRow,
+    GatherRow,
+    LatencyRow,
+    LayoutRow,
+    OperatingPointRow,
+    SampleRow,
+    SegmentRow,
+    WorstRow,
+)
+from calexnet.bench.report.validity import Validity
+from calexnet.costs import Macs
+from calexnet.devices.base import DeviceRecord, DeviceState
+
+SCHEMA = 5
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Plain and cascade on the same test images, at the default operating point.
+
+    `change` is cascade minus plain, with its paired interval; `plain_right_only` and
+    `cascade_right_only` are the images on which only one of them is right.
+    """
+
+    target: str
+    precision: str
+    samples: int
+    plain: float
+    cascade: float
+    change: float
+    change_low: float
+    change_high: float
+    plain_right_only: int
+    cascade_right_only: int
+    plain_balanced: float
+    cascade_balanced: float
+    worst_class: ClassDrop
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Work an image, from the manifest; FLOPs = 2 x MACs.
+
+    Attributes:
+        macs: Stage by stage, branch by branch.
+        plain: FLOPs of the backbone.
+        cascade: Mean FLOPs at the default operating point, all visited heads counted.
+        cascade_own_head: The same, counting only the head that an image leaves by.
+        saved: 1 - cascade / plain.
+        time_saved: 1 - ratio of the default operating point, at batch 1 on one thread.
+    """
+
+    macs: Macs
+    plain: float
+    cascade: float
+    cascade_own_head: float
+    saved: float
+    time_saved: float
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """One build that a bundle holds."""
+
+    target: str
+    precision: str
+    layout: str
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """What was measured, and in `builds` all that the bundle holds."""
+
+    path: str
+    sha256: str
+    backbone: str
+    attach: tuple[str, ...]
+    head: str
+    operating_point: str
+    method: str
+    builds: tuple[BuildRecord, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What it was measured on.
+
+    Attributes:
+        source: The data set.
+        part: ``test``, or ``all`` if the user vouched that none was trained on.
+        samples: How many images.
+        sha256: Of the test part's keys and labels; ``None`` for ``all``.
+    """
+
+    source: str
+    part: str
+    samples: int
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How the numbers came to be.
+
+    Attributes:
+        versions: Of the packages that took part.
+        command: As it was typed.
+        started: UTC, ISO 8601.
+        seconds: The whole run took.
+        blocks: Interleaved blocks.
+        clock: What timed a call.
+        load: How calls arrived: ``closed``, or ``rate:R`` calls a second.
+        seed: Of the order of images and blocks.
+        kinds: For each figure that is not plainly measured, what it is.
+        notes: What a reader should know about this run.
+        providers: By target and precision, the runtime's back end that was in use.
+    """
+
+    versions: dict[str, str]
+    command: str
+    started: str
+    seconds: float
+    blocks: int
+    clock: str
+    load: str
+    seed: int
+    kinds: dict[str, str]
+    notes: tuple[str, ...]
+    providers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it, codes and numbers: what they come to in words is said when it is read.
+
+    Rows name their target and precision; `accuracy` and `flops` are about the first.
+    """
+
+    schema: int
+    validity: Validity
+    decision: Decision
+    bundle: BundleRecord
+    data: DataRecord
+    device: DeviceRecord
+    accuracy: Accuracy
+    alternatives: tuple[Alternative, ...]
+    rivals: tuple[RivalRecord, ...]
+    amortisation: tuple[AmortisationRow, ...]
+    crossover: tuple[CrossoverRow, ...]
+    flips: tuple[Flip, ...]
+    latency: tuple[LatencyRow, ...]
+    operating_points: tuple[OperatingPointRow, ...]
+    exits: tuple[ExitRow, ...]
+    worst: tuple[WorstRow, ...]
+    foretold: tuple[ForetoldRow, ...]
+    segments: tuple[SegmentRow, ...]
+    flops: Flops
+    energy: tuple[EnergyRow, ...]
+    provenance: Provenance
+    samples: tuple[SampleRow, ...]
+    exit_energy: tuple[ExitEnergyRow, ...] = ()
+    energy_crossover: tuple[EnergyCrossoverRow, ...] = ()
+    energy_method: EnergyMethod | None = None
+    device_after: DeviceState | None = None
+    counts: tuple[CountRow, ...] = ()
+    memory: tuple[MemoryRow, ...] = ()
+    layouts: tuple[LayoutRow, ...] = ()
+    gathers: tuple[GatherRow, ...] = ()
+    settled: Settled | None = None

@@ -1,0 +1,1 @@
+"""What calexnet itself costs, and studies of its promises: ``make bench``. Not installed."""

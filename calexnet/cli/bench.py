@@ -1,0 +1,257 @@
+"""``calexnet-bench``: a bundle and data in; amortisation, crossover and verdict out."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from calexnet import arguments as kinds
+from calexnet import data
+from calexnet.bench import reporting
+from calexnet.bench.gates import grammar as gates
+from calexnet.bench.gates.grammar import Gate
+from calexnet.bench.gates.report import METRICS
+from calexnet.bench.measuring.energy.windows import EnergyPlan
+from calexnet.bench.measuring.gpu_clock import GpuClock
+from calexnet.bench.measuring.measure import measure
+from calexnet.bench.measuring.plan import BenchPlan
+from calexnet.bench.measuring.timing import Load
+from calexnet.bench.report.document import Report
+from calexnet.bench.words import remedies
+from calexnet.bundle import open_bundle
+from calexnet.cli import outcome
+from calexnet.data.split import SplitRecord
+from calexnet.devices import choices, limits, open_device
+from calexnet.errors import InputError, MeasurementError
+from calexnet.files.storage import staged_folder
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="calexnet-bench",
+        description="Time a cascade against its plain backbone on this machine, and say at which "
+        "batch size and exit rate it pays.",
+    )
+    parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
+    parser.add_argument("--data", required=True, help=kinds.SOURCES)
+    kinds.data_root(parser)
+    parser.add_argument("--out", required=True, type=Path, help="folder for the report")
+    parser.add_argument("--device", default="auto", help=choices())
+    parser.add_argument("--batch", type=kinds.integers, default=(1, 2, 4, 8, 16, 32))
+    parser.add_argument(
+        "--threads", type=kinds.integers, help="1 and all cores by default, for example 1,4"
+    )
+    parser.add_argument("--target", help="all in the bundle that work here by default")
+    parser.add_argument("--precision", help="all by default")
+    parser.add_argument("--provider", help="the target's back end: cpu, cuda or tensorrt")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "gpu"),
+        default="wall",
+        help="wall: the time that passes for the caller; gpu: the GPU's own, of --target tensorrt",
+    )
+    parser.add_argument("--operating-point", help="the bundle's default by default")
+    parser.add_argument(
+        "--rival",
+        type=Path,
+        action="append",
+        default=[],
+        help="another network to set beside: an .onnx or .tflite file, or a bundle; any number",
+    )
+    parser.add_argument(
+        "--max-drop",
+        "--tolerance",
+        type=float,
+        default=1.0,
+        metavar="POINTS",
+        help="points of accuracy that may be lost (1)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=40.0,
+        help="for all that is timed: fewer blocks, not more",
+    )
+    parser.add_argument("--blocks", type=int, default=40, help="interleaved blocks, at most")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long at most for a machine that cools down or warms up; 0 = do not",
+    )
+    parser.add_argument(
+        "--load",
+        default="closed",
+        metavar="closed | rate:R",
+        help="each call at once after the last, or R calls a second",
+    )
+    parser.add_argument(
+        "--allow-unstable",
+        action="store_true",
+        help="let figures count that a throttled, shared or drifting machine voids, marked as such",
+    )
+    parser.add_argument(
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="GATE",
+        help='end with exit code 1 if this is true, for example "p95_ms>8" or "top1_drop>0.5"; '
+        "any number",
+    )
+    parser.add_argument(
+        "--all-samples",
+        action="store_true",
+        help="use all images: you vouch that none was trained or calibrated on",
+    )
+    parser.add_argument(
+        "--energy-windows", type=int, default=5, help="for each figure in joules; 0 = none"
+    )
+    parser.add_argument(
+        "--energy-seconds", type=float, default=1.0, help="of each window; slow sensors get more"
+    )
+    parser.add_argument(
+        "--power-csv",
+        type=Path,
+        help="log of an external meter, read at the end; its heading names time and watts, or "
+        "amperes and volts, with units",
+    )
+    parser.add_argument(
+        "--power-volts", type=float, help="of the supply, for a meter that logs current alone"
+    )
+    parser.add_argument(
+        "--cpu-tdp-w", type=float, help="the processor's rated watts, for an estimate beside"
+    )
+    parser.add_argument(
+        "--no-memory", action="store_true", help="leave out peak memory, two processes a target"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = outcome.parsed(parser, words)
+    command = shlex.join(["calexnet-bench", *words])
+    return outcome.run("calexnet-bench", lambda: _run(arguments, command))
+
+
+def _run(arguments: argparse.Namespace, command: str) -> int:
+    asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
+    device = open_device(arguments.device)
+    cores = limits.usable_cores(device.system)
+    plan = BenchPlan(
+        batches=arguments.batch,
+        threads=arguments.threads or tuple(sorted({1, cores})),
+        blocks=arguments.blocks,
+        seconds=arguments.seconds,
+        all_samples=arguments.all_samples,
+        target=arguments.target,
+        precision=arguments.precision,
+        provider=arguments.provider,
+        operating_point=arguments.operating_point,
+        rivals=tuple(arguments.rival),
+        max_drop=arguments.max_drop / 100,
+        load=Load.parse(arguments.load),
+        settle_s=arguments.settle,
+        memory=not arguments.no_memory,
+        allow_unstable=arguments.allow_unstable,
+        seed=arguments.seed,
+        command=command,
+        energy=EnergyPlan(arguments.energy_windows, arguments.energy_seconds),
+        power_csv=arguments.power_csv,
+        power_volts=arguments.power_volts,
+        cpu_tdp_w=arguments.cpu_tdp_w,
+    )
+    _refuse_unplanned(asked, plan)
+    _refuse_threads(plan)
+    out: Path = arguments.out
+    journal = out.with_name(f".{out.name}.journal")
+    with staged_folder(out, marker=reporting.JSON) as stage, _going_on(journal):
+        content = open_bundle(arguments.bundle).manifest
+        samples = data.load_alike(
+            arguments.data, arguments.data_root, content.preprocessing, content.split
+        )
+        _tell_groups(content.split)
+        stopwatch = GpuClock() if arguments.clock == "gpu" else None
+        report = measure(
+            arguments.bundle, samples, device, plan, journal=journal, stopwatch=stopwatch
+        )
+        reporting.write(report, stage)
+    journal.unlink()
+    print(reporting.summary(report))
+    failed = gates.report(gates.check(asked, report, METRICS))
+    print(f"\nReport: {out / reporting.HTML}")
+    return failed if _counts(report, asked) else MeasurementError.exit_code
+
+
+def _refuse_unplanned(asked: Sequence[Gate], plan: BenchPlan) -> None:
+    """Do nothing if all that the gates look at will be measured.
+
+    Raises:
+        InputError: A gate asks for a batch or thread setting that is not.
+    """
+    for gate in asked:
+        for key, planned in (("batch", plan.batches), ("threads", plan.threads)):
+            word = gate.where.get(key, "1")
+            if key in METRICS[gate.metric].keys and word not in map(str, planned):
+                raise InputError(
+                    f"the gate {gate.text} looks at what is not measured",
+                    got=f"{key}={word}",
+                    expected=f"one of {', '.join(map(str, planned))}",
+                    fix=f"Add it to --{key}, or name another in the gate: [{key}={planned[0]}]",
+                )
+
+
+def _refuse_threads(plan: BenchPlan) -> None:
+    """Do nothing if this machine has so many cores.
+
+    Raises:
+        InputError: It has not.
+    """
+    cores = os.cpu_count() or 1
+    if max(plan.threads) > cores:
+        raise InputError(
+            "threads cannot be used", got=max(plan.threads), expected=f"at most {cores}, the cores"
+        )
+
+
+def _tell_groups(split: SplitRecord) -> None:
+    """Say that certificates here take each image by itself, where images belong together."""
+    if split.group is not None:
+        print(
+            f"warning: the test images belong together by {split.group}, and certificates here "
+            "take each by itself: they are too sure; calexnet evaluate tests by group",
+            file=sys.stderr,
+        )
+
+
+def _counts(report: Report, asked: Sequence[Gate]) -> bool:
+    """Tell whether all counts that was asked for: the verdict, and what the gates look at."""
+    claims = ("verdict", *(METRICS[gate.metric].claim for gate in asked))
+    void = [claim for claim in claims if claim and not report.validity.counts(claim)]
+    if void:
+        said = remedies.claims(dict.fromkeys(void))
+        print(f"\ncalexnet-bench: asked for, and not sure here: {said}", file=sys.stderr)
+    return not void
+
+
+@contextlib.contextmanager
+def _going_on(journal: Path) -> Iterator[None]:
+    """Say how a run that is stopped can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if journal.exists():
+            print(
+                f"\ncalexnet-bench: what was measured is kept in {journal}; the same command goes "
+                "on from there",
+                file=sys.stderr,
+            )
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

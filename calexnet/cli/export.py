@@ -1,0 +1,265 @@
+"""``calexnet-export``: a trained cascade or a bundle in, a bundle with one more target out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from calexnet import arguments as kinds
+from calexnet import data
+from calexnet.bundle import open_bundle
+from calexnet.cli import outcome
+from calexnet.cli.parity import parity_lines
+from calexnet.errors import InputError
+from calexnet.export import TARGETS, export_bundle, export_if, export_run
+from calexnet.export.precisions import PRECISIONS
+from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
+from calexnet.manifest import FULL, IF, MANIFEST, SEGMENTS, CalibrationRecord, Fingerprint, Manifest
+
+#: Fewer images to find ranges on are remarked upon.
+_FEW = 32
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="calexnet-export",
+        description="Split a trained cascade into segments with the gate inside, compile them for "
+        "a target, verify them, and write a bundle. From a bundle: compile its graphs for one more "
+        "target, without torch.",
+    )
+    parser.add_argument("source", type=Path, help="what calexnet train wrote, or a bundle")
+    parser.add_argument("--target", help=f"one of: {', '.join(TARGETS)}; onnxruntime by default")
+    parser.add_argument(
+        "--out", type=Path, help="the bundle's folder; that of a bundle is itself by default"
+    )
+    parser.add_argument(
+        "--input",
+        choices=("uint8", "float"),
+        help="uint8: raw images, normalised in the graph (default); float: normalised before; a "
+        "bundle has its own",
+    )
+    parser.add_argument(
+        "--precision",
+        default=FULL,
+        help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=(SEGMENTS, IF),
+        default=SEGMENTS,
+        help=f"{SEGMENTS} (default), which the runner drives; {IF}: the cascade as one ONNX graph "
+        "too, for one image at a time and apps without calexnet",
+    )
+    parser.add_argument(
+        "--converter",
+        choices=CONVERTERS,
+        default=OWN_CONVERTER,
+        help=f"{OWN_CONVERTER} (default); litert-torch, Google's: of a run, for target tflite, for "
+        "operators that calexnet does not write; its files take one image at a time",
+    )
+    parser.add_argument(
+        "--calib-data",
+        help=f"real samples for a narrow precision, or to verify a bundle's new target on: "
+        f"{kinds.SOURCES}; for a narrow precision the run's own set by default, if it has a name",
+    )
+    kinds.data_root(parser)
+    kinds.allow(parser)
+    parser.add_argument(
+        "--calib-samples",
+        type=int,
+        help="how many of its calibration part to find ranges on; thresholds are found on all",
+    )
+    parser.add_argument(
+        "--emit",
+        choices=("trtexec",),
+        help="of a bundle: write nothing, but print a script that builds and times the engines of "
+        "target tensorrt with NVIDIA's own tool",
+    )
+    engines = parser.add_argument_group("engines for one GPU: targets tensorrt and tensorrt-rtx")
+    engines.add_argument(
+        "--batch",
+        type=kinds.integers,
+        help="batch sizes to build for, 1,8,32 by default; any up to the largest can be run",
+    )
+    engines.add_argument(
+        "--workspace-mib", type=kinds.count, help="most device memory a layer may use to compute"
+    )
+    engines.add_argument(
+        "--timing-cache",
+        type=Path,
+        metavar="FILE",
+        help="what earlier builds measured: read if it is there, then written",
+    )
+    arguments = outcome.parsed(parser, argv)
+    needs_out = arguments.out is None and arguments.emit is None
+    if needs_out and arguments.source.exists() and not _is_bundle(arguments.source):
+        parser.error("the following arguments are required: --out")
+    return outcome.run("calexnet-export", lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.out is None and arguments.emit is None and not arguments.source.exists():
+        raise InputError(
+            "no such run or bundle",
+            got=arguments.source,
+            expected="the folder that calexnet train or calexnet-export wrote",
+        )
+    if arguments.emit is not None:
+        return _emit(arguments)
+    arguments.target = arguments.target or "onnxruntime"
+    source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
+    if arguments.converter != OWN_CONVERTER and _is_bundle(source):
+        raise InputError(
+            f"--converter {arguments.converter} takes a run",
+            got=f"the bundle {source}",
+            expected="what calexnet train wrote: it converts torch modules, a bundle holds graphs",
+            fix=f"Run: calexnet-export RUN --target tflite --converter {arguments.converter} "
+            f"--out {out}",
+        )
+    options = {
+        "precision": arguments.precision,
+        "calib_data": arguments.calib_data,
+        "calib_samples": arguments.calib_samples,
+        "data_root": arguments.data_root,
+        "engines": _engine_settings(arguments),
+        "allow": kinds.allowed(arguments).names,
+    }
+    if arguments.layout == IF:
+        content = _export_if(arguments, out, options)
+    elif not _is_bundle(source):
+        options["converter"] = arguments.converter
+        content = export_run(
+            source, out, target=target, input=arguments.input or "uint8", **options
+        )
+    elif arguments.input is None:
+        content = export_bundle(source, out, target=target, **options)
+    else:
+        raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
+    print(_summary(content, out, target, arguments.precision, arguments.layout))
+    print(f"\nBundle: {out}")
+    return 0
+
+
+def _emit(arguments: argparse.Namespace) -> int:
+    from calexnet.export.tensorrt import trtexec
+
+    _refuse_unused(arguments)
+    settings = _engine_settings(arguments)
+    print(trtexec.script(open_bundle(arguments.source), arguments.precision, settings), end="")
+    return 0
+
+
+def _refuse_unused(arguments: argparse.Namespace) -> None:
+    """Do nothing if all that was chosen has a meaning for a script.
+
+    Raises:
+        InputError: It has not.
+    """
+    unused = [
+        "--" + name.replace("_", "-")
+        for name in ("out", "input", "calib_data", "data_root", "calib_samples", "timing_cache")
+        if getattr(arguments, name) is not None
+    ]
+    if arguments.converter != OWN_CONVERTER:
+        unused.insert(0, f"--converter {arguments.converter}")
+    if arguments.layout != SEGMENTS:
+        unused.insert(0, f"--layout {arguments.layout}")
+    if arguments.target not in (None, "tensorrt"):
+        unused.insert(0, f"--target {arguments.target}")
+    if unused:
+        raise InputError(
+            f"--emit {arguments.emit} has no use for what was chosen",
+            got=", ".join(unused),
+            expected="--precision, --batch and --workspace-mib at most",
+            fix="Leave out the rest",
+        )
+
+
+def _export_if(arguments: argparse.Namespace, out: Path, options: dict[str, Any]) -> Manifest:
+    """Add the one graph to a bundle; of a run, to the bundle that holds its segments, or will."""
+    source, precision = arguments.source, arguments.precision
+    if arguments.target != "onnxruntime":
+        raise InputError(
+            f"--layout {IF} is for target onnxruntime", got=f"--target {arguments.target}"
+        )
+    if arguments.converter != OWN_CONVERTER:
+        raise InputError(
+            f"--layout {IF} is ONNX, which no converter writes",
+            got=f"--converter {arguments.converter}",
+            fix="Leave out one of them",
+        )
+    if _is_bundle(source):
+        return export_if(source, out, precision=precision)
+    export_run(source, out, target="onnxruntime", input=arguments.input or "uint8", **options)
+    return export_if(out, precision=precision, run=source, allow=options["allow"])
+
+
+def _engine_settings(arguments: argparse.Namespace) -> EngineSettings | None:
+    """Return what was chosen of `EngineSettings`, ``None`` if nothing was."""
+    chosen = {
+        "batches": arguments.batch,
+        "workspace_mib": arguments.workspace_mib,
+        "timing_cache": arguments.timing_cache,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return EngineSettings(**given) if given else None
+
+
+def _is_bundle(source: Path) -> bool:
+    return (source / MANIFEST).is_file()
+
+
+def _summary(content: Manifest, out: Path, target: str, precision: str, layout: str) -> str:
+    wanted = target, precision, layout
+    build = next(b for b in content.compiled if (b.target, b.precision, b.layout) == wanted)
+    macs = content.macs
+    stages, heads = macs.stages, (*macs.branches, 0)
+    if layout == IF:
+        stages, heads = (sum(macs.stages),), (sum(macs.branches),)
+    lines = ["", "segment     file size    stage MACs   branch MACs   share of plain"]
+    for graph, stage, head in zip(build.segments, stages, heads, strict=True):
+        part = (stage + head) / macs.plain
+        lines.append(
+            f"{graph.name:<10} {graph.file.size / 1e3:7.1f} kB  {stage:12,}  {head:12,}"
+            f"   {part:14.1%}"
+        )
+    lines.append(f"{'plain':<10} {build.plain.file.size / 1e3:7.1f} kB  {content.macs.plain:12,}")
+    if build.fingerprint is not None:
+        lines += ["", _built_by(build.fingerprint, build.plain.buckets or ())]
+    elif build.calibration is not None:
+        lines += ["", _calibrated(build.calibration)]
+    if build.parity is None:
+        name = content.split.data if content.split.data in data.NAMED else "DATA"
+        lines += [
+            *("", f"Not verified: {build.parity_reason}."),
+            f"Where its runtime is: calexnet verify {out} --data {name}",
+        ]
+    else:
+        lines += ["", *parity_lines(build.parity, full=precision == FULL)]
+    return "\n".join(lines)
+
+
+def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:
+    gpu = "without a GPU" if mark.gpu is None else f"for {mark.gpu} ({mark.compute_capability})"
+    return f"Built by {mark.runtime} {gpu}, for batches up to {max(batches)}."
+
+
+def _calibrated(record: CalibrationRecord) -> str:
+    told = (
+        f"Ranges from {record.ranged} images of {record.data}; thresholds carried over to this "
+        f"build's own scores, on {record.samples}."
+    )
+    if record.ranged < _FEW:
+        told += (
+            f"\nSo few images hardly show the ranges: on {_FEW} or more a narrow build is usually "
+            "nearer to the full one. See --calib-samples."
+        )
+    return told
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""MSDNet's classifier, which BoostNet uses: two 3x3 convolutions of stride 2. Needs torch.
+
+After the code of Yu et al., "Boosted Dynamic Neural Networks", AAAI 2023: [3x3 convolution of
+stride 2 to 128 channels, batch norm, ReLU] twice, then the average. MSDNet averages 2 x 2; here it
+is over what is left of the map, which is the same where 8 x 8 comes in.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from calexnet.training.heads.base import MapHead
+
+CHANNELS = 128
+
+
+class BoostNetHead(MapHead):
+    """1,152 (C + 128) + 512 + 128 x classes + classes parameters."""
+
+    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+        channels = feature_shape[0]
+        super().__init__(feature_shape, classes, width=CHANNELS)
+        self.body = nn.Sequential(*halving(channels, CHANNELS), *halving(CHANNELS, CHANNELS))
+
+    def embed(self, reduced: Tensor) -> Tensor:
+        """Return the mean of each channel, ``(n, 128)``, of a map ``(n, C, H, W)``."""
+        pooled: Tensor = self.body(reduced).mean((2, 3))
+        return pooled
+
+
+def halving(channels: int, width: int) -> tuple[nn.Module, ...]:
+    """Return layers that halve a map's sides: a convolution to `width` channels, norm and ReLU."""
+    convolution = nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(width), nn.ReLU()

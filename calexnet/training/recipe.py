@@ -1,0 +1,163 @@
+"""The recipe: which method, head, score and rule make branches of a backbone. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from calexnet import rules
+from calexnet.calibration import OperatingPoint, operating_points
+from calexnet.errors import InputError
+from calexnet.gating import ExitTable, choose_exits
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
+from calexnet.training import methods
+from calexnet.training.branches import Branch
+from calexnet.training.methods.base import Task, exit_table
+from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.scores import SOFTMAX
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How branches are made.
+
+    Attributes:
+        method: One of `calexnet.training.methods.METHODS` or the user's own, with its switches.
+        head: One of `calexnet.training.heads.HEADS` or the user's own.
+        exits: Sub-modules of the network that are trained heads already, for method ``trained``.
+        score: One of `calexnet.training.scores.SCORES`, ``softmax``, or the user's own.
+        rule: One of `calexnet.rules.RULES` or the user's own, with its switches.
+        setting: The rule's, of the default operating point, and of the thresholds between branches
+            while training. Other operating points change thresholds only.
+        settings: Those of all operating points.
+        optimisation: How long and how fast branches learn.
+    """
+
+    method: Part
+    head: str
+    exits: tuple[str, ...]
+    score: str
+    rule: Part
+    setting: float
+    settings: tuple[float, ...]
+    optimisation: Optimisation
+
+
+def plan_recipe(
+    method: Part | None = None,
+    *,
+    head: str = "prototype",
+    exits: Sequence[str] = (),
+    score: str = SOFTMAX,
+    rule: Part | None = None,
+    setting: float | None = None,
+    settings: Sequence[float] | None = None,
+    optimisation: Optimisation | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
+) -> Recipe:
+    """Return a recipe in which everything that is not given follows from the method.
+
+    Args:
+        method: CalexNet by default.
+        head: ``native`` stands for the method's own.
+        exits: See `Recipe`.
+        score: See `Recipe`.
+        rule: The method's by default.
+        setting: The rule's default by default.
+        settings: The rule's by default; `setting` is always among them.
+        optimisation: See `Optimisation`.
+        allow: Whose own parts may be imported.
+
+    Raises:
+        InputError: A name or a switch is unknown, or exits do not go with the method.
+    """
+    method = method or Part("calexnet")
+    made = methods.build(method, allow)
+    found = rules.build(rule or made.default_rule, allow)
+    own_exits = method.name == methods.TRAINED
+    if own_exits != bool(exits):
+        raise InputError(
+            "exits and method do not go together",
+            got=f"--method {method.name} with {len(exits)} --exits",
+            expected="--method trained with --exits, or neither",
+        )
+    default = found.default if setting is None else setting
+    return Recipe(
+        method=method,
+        head=made.native_head if own_exits or head == methods.NATIVE else head,
+        exits=tuple(exits),
+        score=score,
+        rule=rule or made.default_rule,
+        setting=default,
+        settings=tuple(sorted({default, *(found.settings if settings is None else settings)})),
+        optimisation=optimisation or Optimisation(),
+    )
+
+
+@dataclass(frozen=True)
+class BranchReport:
+    """What training one branch came to.
+
+    Attributes:
+        attach: Where it is attached.
+        loss: Last epoch's mean loss, ``None`` if nothing was trained.
+        calibration_accuracy: Of the branch alone, on all calibration samples.
+        effective_samples: ``(sum w)^2 / sum w^2`` of the training weights, likewise.
+        reached: Calibration samples that reach it at the default operating point.
+        left: Calibration samples that exit there.
+    """
+
+    attach: str
+    loss: float | None
+    calibration_accuracy: float
+    effective_samples: float | None
+    reached: int
+    left: int
+
+
+@dataclass(frozen=True)
+class TrainedBranches:
+    """What training all branches came to.
+
+    Attributes:
+        exits: What every exit answers on the calibration samples.
+        reports: One a branch.
+        points: One a setting.
+    """
+
+    exits: ExitTable
+    reports: tuple[BranchReport, ...]
+    points: tuple[OperatingPoint, ...]
+
+
+def train_branches(
+    branches: Sequence[Branch], recipe: Recipe, task: Task, allow: Allowed = BUILT_IN_ONLY
+) -> TrainedBranches:
+    """Train `branches` in place and find the thresholds of every operating point.
+
+    Args:
+        branches: Fresh ones, as the recipe's method makes them.
+        recipe: Says how.
+        task: Features and the rest.
+        allow: Whose own methods may be imported.
+
+    Raises:
+        TrainingError: A loss is not finite.
+    """
+    outcome = methods.build(recipe.method, allow).train(branches, task)
+    exits, truth = exit_table(branches, task.calibration), task.calibration.truth
+    points = operating_points(exits, truth, recipe.settings, classes=task.classes, rule=task.rule)
+    table = task.rule.calibrate(exits, truth, task.classes, task.setting)
+    taken = choose_exits(exits, table)
+    reports = [
+        BranchReport(
+            attach=task.attach[k],
+            loss=outcome.losses[k],
+            calibration_accuracy=float((exits.labels[k] == truth).mean()),
+            effective_samples=outcome.effective_samples[k],
+            reached=int((taken > k).sum()),
+            left=int((taken == k + 1).sum()),
+        )
+        for k in range(len(branches))
+    ]
+    return TrainedBranches(exits, tuple(reports), points)

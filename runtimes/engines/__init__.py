@@ -1,0 +1,1 @@
+"""Engines: one compiled segment each, opened at once, when needed, or from the user's cache."""

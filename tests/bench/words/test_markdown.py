@@ -1,0 +1,98 @@
+"""The Markdown report: read back as tables, and disarmed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from calexnet.bench.words import markdown
+from calexnet.bench.words.tables import order as tables
+from tests.bench.sample_report import one_batch_report, sample_report
+
+
+def sections(text: str) -> dict[str, list[list[str]]]:
+    """Return the cells of every table by its heading, unescaped as a Markdown reader would."""
+    found: dict[str, list[list[str]]] = {}
+    heading = ""
+    for line in text.splitlines():
+        if line.startswith("## "):
+            heading = line[3:]
+        elif line.startswith("|"):
+            cells = re.split(r"(?<!\\)\|", line)[1:-1]
+            found.setdefault(heading, []).append(
+                [re.sub(r"\\(.)", r"\1", cell).strip() for cell in cells]
+            )
+    return found
+
+
+def test_every_table_reads_back_as_it_is() -> None:
+    report = sample_report()
+    found = sections(markdown.render(report))
+    for table in tables.tables(report):
+        head, rule, *rows = found[table.title]
+        assert head == [column.title for column in table.columns]
+        assert len(rule) == len(head)
+        assert tuple(map(tuple, rows)) == table.rows
+
+
+def test_figures_of_the_report_are_there() -> None:
+    found = sections(markdown.render(sample_report()))
+    assert found["Time by batch size"][2] == [
+        "1",
+        "1",
+        "20.0",
+        "12.0",
+        "0.600 (0.580 to 0.620)",
+        "11.4",
+        "-5.0 %",
+        "\u00b1 6.7 %",
+        "yes",
+    ]
+
+
+def test_figures_are_set_to_the_right() -> None:
+    found = sections(markdown.render(sample_report()))
+    assert found["How many images must leave early"][1] == ["---:", "---:", "---:", "---:", "---"]
+
+
+def test_the_verdict_comes_before_every_table_and_the_sentences_last() -> None:
+    text = markdown.render(sample_report())
+    assert text.startswith("# Do early exits pay? resnet18 on ARM Cortex-A76\n\n**Ship the cascade")
+    assert text.index("12.4 ms an image") < text.index("\n| ")
+    assert text.index("\n| ") < text.index("## The same in sentences")
+    assert text.endswith("--precision int8 --calib-data DATA.\n")
+
+
+def test_the_notes_of_the_run_come_first_and_only_if_there_are_any() -> None:
+    text = markdown.render(sample_report())
+    assert text.index("## Before you read on") < text.index("## At a glance")
+    quiet = sample_report(provenance=replace(sample_report().provenance, notes=()))
+    assert "Before you read on" not in markdown.render(quiet)
+
+
+def test_no_markup_of_the_user_survives() -> None:
+    text = markdown.render(sample_report())
+    assert not re.search(r"(?<!\\)<", text)
+    assert r"cats \<script\>alert(" in text
+
+
+@pytest.mark.parametrize("sign", list(r"\`*_[]<>|~#&$"))
+def test_every_special_sign_is_escaped(sign: str) -> None:
+    assert markdown.escape(f"a{sign}b") == f"a\\{sign}b"
+
+
+def test_a_line_break_cannot_end_a_table() -> None:
+    assert markdown.escape("a\n\n| b") == r"a \| b"
+
+
+def test_a_table_without_rows_says_so() -> None:
+    text = markdown.render(sample_report(energy=()))
+    after = text.split("## Energy and processor time")[1].split("## ")[0]
+    assert "Nothing was measured here." in after
+    assert "|" not in after
+
+
+def test_one_batch_renders() -> None:
+    assert "no flip could show" in markdown.render(one_batch_report())
