@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from calexnet import moved
 from calexnet.errors import (
     BundleError,
     CalexnetError,
@@ -45,6 +46,9 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

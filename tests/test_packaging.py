@@ -43,6 +43,12 @@ def packages_of(name: str, folder: str) -> set[str]:
     return found
 
 
+def folder_of(package: str) -> Path:
+    """Return the folder of any package, through the longest mapped name."""
+    mapped = max((name for name in FOLDERS if f"{package}.".startswith(f"{name}.")), key=len)
+    return ROOT / FOLDERS[mapped] / package[len(mapped) :].strip(".").replace(".", "/")
+
+
 def names(requirements: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in requirements}
 
@@ -93,7 +99,7 @@ def test_type_checkers_are_told_that_the_package_is_typed() -> None:
 def test_what_is_no_code_is_installed_too() -> None:
     """A wheel leaves out, without a word, whatever stands in no list."""
     listed = {
-        ROOT / FOLDERS[package] / name
+        folder_of(package) / name
         for package, names in SETUPTOOLS["package-data"].items()
         for name in names
     }

@@ -91,7 +91,9 @@ def test_a_run_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
-    assert [*expected, *CHOICES, ("converter", "calexnet")] == parameters(export.export_run)
+    assert [*expected, *CHOICES, ("converter", "calexnet"), ("allow", ())] == parameters(
+        export.export_run
+    )
     targets = {"onnxruntime", "tflite", "tensorrt", "tensorrt-rtx"}
     assert targets == set(export.TARGETS) == set(RUNTIMES)
 
@@ -100,13 +102,13 @@ def test_a_bundle_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("source", empty), ("out", None), ("target", empty)]
 
-    assert [*expected, *CHOICES] == parameters(export.export_bundle)
+    assert [*expected, *CHOICES, ("allow", ())] == parameters(export.export_bundle)
 
 
 def test_one_graph_is_exported_with_these_options() -> None:
     expected = [("source", inspect.Parameter.empty), ("out", None), ("precision", "fp32")]
 
-    assert [*expected, ("run", None)] == parameters(export.export_if)
+    assert [*expected, ("run", None), ("allow", ())] == parameters(export.export_if)
 
 
 def test_devices_are_opened_by_name() -> None:

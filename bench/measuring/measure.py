@@ -23,7 +23,7 @@ from calexnet.bench.measuring.memory import memory_rows
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.rivals import Rival, open_rivals
 from calexnet.bench.measuring.schedule import LEAST_BLOCKS, Outlook, Schedule, schedule
-from calexnet.bench.measuring.settling import Settled, settle
+from calexnet.bench.measuring.settling import settle
 from calexnet.bench.measuring.subject import Images, Load, Subject, Timing
 from calexnet.bench.measuring.timing import Block, Method, Stopwatch, WallClock, Work, interleave
 from calexnet.bench.model import latency, validity
@@ -36,8 +36,8 @@ from calexnet.bench.report.decision import Alternative
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison
 from calexnet.bench.report.memory import NETWORKS, MemoryRow
+from calexnet.bench.report.settled import Settled
 from calexnet.bench.report.validity import Validity
-from calexnet.bench.words.figures import counted
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
@@ -231,7 +231,7 @@ class _Benchmark:
         journal: Journal,
         watch: Watch,
     ) -> Timing:
-        group = counted(threads, "thread")
+        group = _group(threads)
         known = journal.blocks(group)
         blocks = self.method.blocks
         tasks = {
@@ -486,9 +486,7 @@ class _Benchmark:
         if self.plan.all_samples:
             notes.append("Measured on all samples given, not on the recorded test part.")
         if resumed:
-            notes.append(
-                f"{counted(resumed, 'block')} were measured in an earlier run that was cut short."
-            )
+            notes.append(f"{resumed} blocks were measured in an earlier run that was cut short.")
         return tuple(notes)
 
 
@@ -530,8 +528,12 @@ def _keeps(
     return found[-1].keeps(max_drop)  # the one in one file comes before
 
 
+def _group(threads: int) -> str:
+    return f"{threads} thread" + "s" * (threads > 1)
+
+
 def _in_group(threads: int, name: str) -> str:
-    return f"{counted(threads, 'thread')}: {name}"
+    return f"{_group(threads)}: {name}"
 
 
 def _rival_at(rival: Rival, batch: int) -> str:

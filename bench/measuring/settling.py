@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calexnet.bench.measuring.timing import Call
+from calexnet.bench.report.settled import Settled
 from calexnet.devices.base import Device
 from calexnet.devices.pacing import Time
 from calexnet.progress import Progress
@@ -15,26 +16,6 @@ from calexnet.progress import Progress
 WINDOW_S, WINDOWS = 1.0, 5
 #: By how much their paces and temperatures may differ.
 PACE_WITHIN, WARMTH_WITHIN_C = 0.05, 1.0
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What came of the wait.
-
-    Attributes:
-        seconds: It took.
-        limit_s: It might have taken.
-        held: Whether the machine held its pace and its warmth in the end.
-        pace_change: Slowest over fastest of the last windows, less 1; ``None`` if it never worked
-            so long without being slowed down.
-        warmth_change_c: Hottest less coolest of these; ``None`` without a sensor.
-    """
-
-    seconds: float
-    limit_s: float
-    held: bool
-    pace_change: float | None
-    warmth_change_c: float | None
 
 
 @dataclass(frozen=True)

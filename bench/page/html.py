@@ -43,7 +43,7 @@ class Part:
 def render(report: Report) -> str:
     """Return the whole report as one self-contained page."""
     heading = escape(tables.title(report))
-    style = files("calexnet.bench").joinpath("page.css").read_text("utf-8")
+    style = files("calexnet.bench.page").joinpath("page.css").read_text("utf-8")
     parts = [part for part in _parts(report) if any(part.inside)]
     page = [
         '<!DOCTYPE html>\n<html lang="en-GB">\n<head>\n<meta charset="utf-8">',

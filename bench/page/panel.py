@@ -77,7 +77,7 @@ def hashed() -> str:
 
 
 def _source() -> str:
-    return files("calexnet.bench").joinpath("panel.js").read_text("utf-8")
+    return files("calexnet.bench.page").joinpath("panel.js").read_text("utf-8")
 
 
 def _ordered(report: Report) -> tuple[Model, ...]:

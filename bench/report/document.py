@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from calexnet.bench.measuring.settling import Settled
 from calexnet.bench.report.counts import CountRow
 from calexnet.bench.report.decision import Alternative, ClassDrop, Decision
 from calexnet.bench.report.energy import EnergyCrossoverRow, EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.report.memory import MemoryRow
 from calexnet.bench.report.rivals import RivalRecord
+from calexnet.bench.report.settled import Settled
 from calexnet.bench.report.times import (
     AmortisationRow,
     CrossoverRow,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from calexnet.bench.measuring.settling import Settled
+from calexnet.bench.report.settled import Settled
 from calexnet.bench.report.validity import CLAIMS, Breach, Claim, Rule, Validity, fallen
 from calexnet.bench.words.figures import counted, listed, percent, significant, time_against
 from calexnet.bench.words.tasks import in_words

@@ -17,6 +17,7 @@ from calexnet.certify.chain import (
     counts,
     images_needed,
     lower_bound,
+    ordered,
     p_value,
     upper_bound,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "counts",
     "images_needed",
     "lower_bound",
+    "ordered",
     "p_value",
     "upper_bound",
 ]

@@ -19,7 +19,7 @@ from calexnet.bench.report.memory import MemoryRow
 from calexnet.bench.report.times import LatencyRow
 from tests.bench.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OTHER = ("tflite", "fp32")
 RIVAL = LatencyRow("onnxruntime", "", "net.onnx", 1, 1, 9, Interval(7.0, 6.9, 7.1), *[None] * 4)
 

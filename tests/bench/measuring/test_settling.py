@@ -8,7 +8,8 @@ from itertools import chain, repeat
 
 import pytest
 
-from calexnet.bench.measuring.settling import Settled, settle
+from calexnet.bench.measuring.settling import settle
+from calexnet.bench.report.settled import Settled
 from calexnet.devices.base import DeviceState
 from calexnet.devices.cpu import CpuDevice
 from calexnet.devices.pacing import Action, Pulse, Time

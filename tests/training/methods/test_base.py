@@ -67,8 +67,7 @@ def test_what_cannot_be_built_is_told(part: Part, message: str) -> None:
 
 def test_a_method_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ownmethods.py").write_text(
-        "from calexnet.training.methods.softmax import Softmax\n"
-        "class Mine(Softmax):\n    pass\n"
+        "from calexnet.training.methods.softmax import Softmax\nclass Mine(Softmax):\n    pass\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
