@@ -8,6 +8,7 @@
 # make tflite-runtime  the tests of TFLite on the old runtime too, in an environment of its own
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
 #                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
+# make cpp    builds and tests the library for C and C++ (docs/cpp.md); as root it installs what it needs
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench certify-study lint tensorrt tflite-runtime hardware-check wheels clean
+.PHONY: demo test bench certify-study lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -47,6 +48,9 @@ tensorrt: $(READY)
 
 tflite-runtime: $(READY)
 	.ci/tflite-runtime $(BIN)/python
+
+cpp: $(READY)
+	.ci/cpp $(BIN)/python
 
 # No $(READY): a board has a calexnet of its own, without torch.
 BUNDLE ?= bundles/digits

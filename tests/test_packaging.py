@@ -28,6 +28,8 @@ CONFIG: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-
 PROJECT, SETUPTOOLS = CONFIG["project"], CONFIG["tool"]["setuptools"]
 FOLDERS: dict[str, str] = SETUPTOOLS["package-dir"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
+#: The library in C++ is built from the sources, not installed with Python's.
+CPP = ROOT / "runtimes/cpp"
 #: What only a host needs.
 HEAVY = {"torch", "torchvision", "onnx", "onnxscript", "onnx-ir", "scikit-learn", "scipy"}
 
@@ -107,7 +109,10 @@ def test_what_is_no_code_is_installed_too() -> None:
         path
         for folder in FOLDERS.values()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix != ".py" and "__pycache__" not in path.parts
+        if path.is_file()
+        and path.suffix != ".py"
+        and "__pycache__" not in path.parts
+        and CPP not in path.parents
     }
 
     assert found == listed

@@ -111,6 +111,18 @@ void refuse_escape(const fs::path &folder, const std::string &listed) {
     }
 }
 
+// Each target's files are told by their names' ends.
+void refuse_type(const Build &build, const File &file) {
+    const std::string end = fs::path(file.path).extension();
+    const bool fits = build.target == "onnxruntime" ? end == ".onnx"
+                      : build.target == "tflite"    ? end == ".tflite"
+                                                    : end == ".engine";
+    if (!fits) {
+        throw bad_bundle("a graph of target " + build.target + " is of another type: " + file.path +
+                         ". Do not use this bundle");
+    }
+}
+
 std::vector<const File *> files_of(const Manifest &manifest) {
     std::vector<const File *> files;
     for (const Build &build : manifest.builds) {
@@ -118,6 +130,13 @@ std::vector<const File *> files_of(const Manifest &manifest) {
         files.push_back(&build.plain.file);
     }
     return files;
+}
+
+void refuse_types(const Manifest &manifest) {
+    for (const Build &build : manifest.builds) {
+        for (const Graph &segment : build.segments) refuse_type(build, segment.file);
+        refuse_type(build, build.plain.file);
+    }
 }
 
 void refuse_unlisted(const fs::path &folder, const std::vector<const File *> &files) {
@@ -152,6 +171,7 @@ Bundle::Bundle(fs::path folder) : folder_(std::move(folder)), manifest_(read_man
         const std::vector<const File *> files = files_of(manifest_);
         for (const File *file : files) refuse_escape(folder_, file->path);
         refuse_unlisted(folder_, files);
+        refuse_types(manifest_);
         std::set<std::string> done;  // plain of layout `if` is that of the segments
         for (const File *file : files) {
             if (done.insert(file->path + ' ' + file->sha256).second) check(folder_, *file);

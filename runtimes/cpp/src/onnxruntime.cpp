@@ -6,6 +6,7 @@
 
 #include "engine.hpp"
 #include "error.hpp"
+#include "onnx_graph.hpp"
 
 namespace calexnet::inside {
 namespace {
@@ -118,14 +119,14 @@ class OnnxRuntimeEngine : public Engine {
     Ort::Session session_;
 };
 
-using Signature = std::map<std::string, ONNXTensorElementDataType>;
+using Signature = std::map<std::string, Ort::TypeInfo>;
 
 Signature inputs_of(const Ort::Session &session) {
     Ort::AllocatorWithDefaultOptions allocator;
     Signature found;
     for (std::size_t i = 0; i < session.GetInputCount(); ++i) {
-        found[session.GetInputNameAllocated(i, allocator).get()] =
-            session.GetInputTypeInfo(i).GetTensorTypeAndShapeInfo().GetElementType();
+        found.emplace(session.GetInputNameAllocated(i, allocator).get(),
+                      session.GetInputTypeInfo(i));
     }
     return found;
 }
@@ -134,20 +135,33 @@ Signature outputs_of(const Ort::Session &session) {
     Ort::AllocatorWithDefaultOptions allocator;
     Signature found;
     for (std::size_t i = 0; i < session.GetOutputCount(); ++i) {
-        found[session.GetOutputNameAllocated(i, allocator).get()] =
-            session.GetOutputTypeInfo(i).GetTensorTypeAndShapeInfo().GetElementType();
+        found.emplace(session.GetOutputNameAllocated(i, allocator).get(),
+                      session.GetOutputTypeInfo(i));
     }
     return found;
 }
 
-// Memory is laid out as the manifest says, so the graph's tensors must be those. Shapes are
-// compared by ONNX Runtime whenever it writes.
+// Whether a graph's own tensor says nothing else; a dimension that it leaves open is under 0.
+bool agrees(const Tensor &tensor, const Ort::TypeInfo &found) {
+    if (found.GetONNXType() != ONNX_TYPE_TENSOR) return false;
+    const auto shaped = found.GetTensorTypeAndShapeInfo();
+    std::vector<std::int64_t> shape = shaped.GetShape(), wanted = tensor.row_shape;
+    if (tensor.batched) wanted.insert(wanted.begin(), -1);
+    return shaped.GetElementType() == element_type(tensor.type) &&
+           std::equal(
+               shape.begin(), shape.end(), wanted.begin(), wanted.end(),
+               [](std::int64_t there, std::int64_t size) { return there < 0 || there == size; });
+}
+
+// Memory is laid out as the manifest says, so the graph's tensors must be those. Whether a
+// dimension that the graph leaves open is what the manifest says, ONNX Runtime compares whenever it
+// writes.
 void refuse_misfit(const Graph &graph, const std::vector<Tensor> &recorded,
                    const Signature &found) {
     bool fits = recorded.size() == found.size();
     for (const Tensor &tensor : recorded) {
         const auto place = found.find(tensor.name);
-        fits = fits && place != found.end() && place->second == element_type(tensor.type);
+        fits = fits && place != found.end() && agrees(tensor, place->second);
     }
     if (!fits) throw bad_bundle(graph.file.path + " has other tensors than the manifest says");
 }
@@ -165,6 +179,7 @@ class OnnxRuntime : public Runtime {
     std::string name() const override { return "onnxruntime-" + Ort::GetVersionString(); }
 
     std::unique_ptr<Engine> load(const Graph &graph, const std::string &bytes) override try {
+        refuse_foreign(graph.file.path, bytes);
         Ort::Session session(environment_, bytes.data(), bytes.size(), options_);
         refuse_misfit(graph, graph.inputs, inputs_of(session));
         refuse_misfit(graph, graph.outputs, outputs_of(session));

@@ -125,9 +125,7 @@ def test_times_come_in_blocks_with_the_exits_taken(
 
 
 @pytest.mark.parametrize("kind", ["release", "sanitized", "thread"])
-def test_threads_share_a_cascade(
-    built: Callable[[str], Path], wired: Path, kind: str
-) -> None:
+def test_threads_share_a_cascade(built: Callable[[str], Path], wired: Path, kind: str) -> None:
     done = run(built(kind) / "threads", wired, "onnxruntime", "fp32")
 
     assert "wrong 0\n" == done.stdout

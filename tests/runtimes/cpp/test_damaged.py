@@ -1,4 +1,4 @@
-"""Damaged bundles end in codes and one line, under sanitizers; whatever Python refuses is refused."""
+"""Damaged bundles end in codes and one line, under sanitizers; what Python refuses is refused."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import calexnet
-from calexnet import selfhash
 from calexnet.errors import BundleError
+from calexnet.files import selfhash
+from calexnet.files.storage import sha256
 from tests.onnx_bundle import random_images
 from tests.runtimes.cpp.conftest import run
 
@@ -60,6 +62,26 @@ def linked(folder: Path) -> None:
     (folder / GRAPH).symlink_to(folder.parent / "elsewhere.onnx")
 
 
+def regraphed(change: Callable[[Any], object]) -> Damage:
+    """Return a damage that changes a graph, and records the changed file as it is then."""
+
+    def damage(folder: Path) -> None:
+        model = onnx.load(folder / GRAPH)
+        change(model)
+        data = model.SerializeToString()
+        (folder / GRAPH).write_bytes(data)
+        edited(lambda d: graph(d)["file"].update(sha256=sha256(data), size=len(data)))(folder)
+
+    return damage
+
+
+def moved_out(model: Any) -> None:
+    weight = model.graph.initializer[0]
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.ClearField("raw_data")
+    weight.external_data.add(key="location", value="/etc/hostname")
+
+
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "no manifest": (lambda f: (f / "manifest.json").unlink(), "no manifest.json"),
     "a missing file": (lambda f: (f / GRAPH).unlink(), "cannot read"),
@@ -100,6 +122,23 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         "do not fit",
     ),
     "a missing segment": (edited(lambda d: d["compiled"][0]["segments"].pop()), "2 segments"),
+    "a weight elsewhere": (regraphed(moved_out), "a weight that lies in another file"),
+    "a foreign operator": (
+        regraphed(lambda m: setattr(m.graph.node[0], "domain", "my.own")),
+        "operators of a domain",
+    ),
+    "functions of its own": (
+        regraphed(lambda m: m.functions.add(name="f", domain="my.own")),
+        "functions of its own",
+    ),
+    "a fixed batch": (
+        regraphed(lambda m: m.graph.input[0].type.tensor_type.shape.dim[0].__init__(dim_value=4)),
+        "other tensors",
+    ),
+    "a file of another type": (
+        edited(lambda d: d["compiled"][0].update(target="tflite")),
+        "of another type",
+    ),
     "no such point": (edited(lambda d: d.update(default_operating_point="luck")), "luck"),
 }
 
