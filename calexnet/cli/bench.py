@@ -64,14 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=[],
         help="another network to set beside: an .onnx or .tflite file, or a bundle; any number",
     )
-    parser.add_argument(
-        "--max-drop",
-        "--tolerance",
-        type=float,
-        default=1.0,
-        metavar="POINTS",
-        help="points of accuracy that may be lost (1)",
-    )
+    kinds.max_drop(parser, "--tolerance")
     parser.add_argument(
         "--seconds",
         type=float,
@@ -153,7 +146,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         provider=arguments.provider,
         operating_point=arguments.operating_point,
         rivals=tuple(arguments.rival),
-        max_drop=arguments.max_drop / 100,
+        max_drop=arguments.max_drop,
         load=Load.parse(arguments.load),
         settle_s=arguments.settle,
         memory=not arguments.no_memory,
