@@ -37,7 +37,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 @pytest.fixture(scope="session")
 def small_data() -> Dataset:
     """Four tints of 8x8 images, some hard to tell."""
-    from tests import small_cascade
+    from tests.support import small_cascade
 
     return small_cascade.small_data()
 
@@ -45,7 +45,7 @@ def small_data() -> Dataset:
 @pytest.fixture(scope="session")
 def small_cascade(small_data: Dataset) -> Cascade:
     """A ResNet-8 with two branches, trained on `small_data`; nobody may change it."""
-    from tests import small_cascade
+    from tests.support import small_cascade
 
     return small_cascade.train(small_data)
 

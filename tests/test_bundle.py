@@ -14,7 +14,7 @@ from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import BundleError
 from calexnet.manifest import MANIFEST, FileRecord
-from tests.sample_bundle import FILES, sample_manifest, write_bundle
+from tests.support.sample_bundle import FILES, sample_manifest, write_bundle
 
 SEGMENT = "onnxruntime/fp32/segment1.onnx"
 COPY_AGAIN = r"\. Copy the bundle again from where it was made, or export it again\.$"

@@ -18,7 +18,7 @@ from calexnet.errors import InputError
 from calexnet.files import selfhash
 from calexnet.registry import Allowed, Part, find
 from calexnet.rules.threshold import ThresholdRule
-from tests.sample_cells import answers, axes, save
+from tests.support.sample_cells import answers, axes, save
 
 #: Says that it ran, and is of use as a rule and a backbone.
 PAYLOAD = """

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from calexnet.data import npz
-from tests.onnx_bundle import CLASSES, sample_data, write_bundle
+from tests.support.onnx_bundle import CLASSES, sample_data, write_bundle
 from tests.test_packaging import FOLDERS, ROOT, closure
 
 #: What a host has and this board has not.

@@ -17,7 +17,7 @@ import pytest
 import calexnet
 from calexnet.bundle import open_bundle
 from calexnet.export import export_if
-from tests.onnx_bundle import LOOSE, STRICT, USUAL, random_images, write_bundle
+from tests.support.onnx_bundle import LOOSE, STRICT, USUAL, random_images, write_bundle
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 #: Names a folder with ONNX Runtime's headers for C++.

@@ -12,7 +12,7 @@ import pytest
 from calexnet import cli
 from calexnet.bundle import open_bundle
 from calexnet.cli import export
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 #: A command's name -> what it runs, given the disk and the folder with all that it reads.
 COMMANDS: dict[str, Callable[[Path, Path], int]] = {

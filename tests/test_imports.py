@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 from tests.test_house import modules, within
 
 #: All that a board may lack.

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from calexnet.cli import bench, export, hardware_check, main
-from tests import tensorrt_stand_in
 from tests.runtimes.tensorrt.conftest import forget, put_in_place
+from tests.support import tensorrt_stand_in
 
 ROOT = Path(__file__).resolve().parent.parent
 TREE = ROOT / "tests/devices/trees/jetson-orin-nano.json"

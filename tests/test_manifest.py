@@ -15,7 +15,7 @@ from calexnet.errors import BundleError
 from calexnet.files import schema
 from calexnet.files.storage import sha256
 from calexnet.manifest import Manifest
-from tests.sample_bundle import FILES, sample_manifest
+from tests.support.sample_bundle import FILES, sample_manifest
 
 
 def document() -> dict[str, Any]:

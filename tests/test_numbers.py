@@ -12,12 +12,12 @@ import calexnet
 from calexnet.errors import InputError
 from calexnet.numbers import threads, whole
 from calexnet.runtimes import Plan
-from tests.onnx_bundle import random_images
+from tests.support.onnx_bundle import random_images
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.onnx_bundle import write_bundle
+    from tests.support.onnx_bundle import write_bundle
 
     folder = tmp_path_factory.mktemp("bundles") / "made"
     write_bundle(folder)

@@ -13,7 +13,7 @@ import pytest
 from calexnet.analysis import ablation
 from calexnet.errors import InputError
 from calexnet.registry import Part
-from tests.sample_cells import SKILL, answers, axes, save
+from tests.support.sample_cells import SKILL, answers, axes, save
 
 DESIGN = list(product((True, False), repeat=3))
 

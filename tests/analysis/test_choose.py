@@ -14,7 +14,7 @@ from calexnet.analysis import choose, curves, summary
 from calexnet.analysis.choose import Row
 from calexnet.registry import Part
 from calexnet.sweep.results import Answered, Answers
-from tests.sample_cells import SKILL, answers, axes, save
+from tests.support.sample_cells import SKILL, answers, axes, save
 
 
 def analysed(folder: Path, **changes: Any) -> tuple[Row, ...]:

@@ -17,7 +17,7 @@ from calexnet.costs import Macs
 from calexnet.gating import NEVER, ExitTable
 from calexnet.registry import Part
 from calexnet.sweep.results import Answered, Answers
-from tests.sample_cells import MACS, answers, axes, save
+from tests.support.sample_cells import MACS, answers, axes, save
 
 #: Two branches and the backbone on four images of class 0.
 TEST = Answered(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from calexnet.analysis import ece
 from calexnet.gating import ExitTable
 from calexnet.sweep.results import Answered, Answers
-from tests.sample_cells import answered, answers, axes, save
+from tests.support.sample_cells import answered, answers, axes, save
 
 
 def test_calibration_error_worked_by_hand() -> None:

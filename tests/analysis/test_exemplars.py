@@ -17,7 +17,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.sweep import results
 from calexnet.sweep.spec import Source, hash_of
-from tests.sample_cells import CLASSES, answers, axes, save, spec
+from tests.support.sample_cells import CLASSES, answers, axes, save, spec
 
 COUNT = 60
 

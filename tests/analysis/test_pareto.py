@@ -13,7 +13,7 @@ from calexnet.analysis import curves, pareto
 from calexnet.analysis.recipes import recipes
 from calexnet.registry import Part
 from calexnet.sweep import results
-from tests.sample_cells import MACS, SKILL, answers, axes, save
+from tests.support.sample_cells import MACS, SKILL, answers, axes, save
 
 
 @pytest.fixture

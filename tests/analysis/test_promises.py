@@ -14,7 +14,7 @@ from calexnet.costs import Macs
 from calexnet.gating import ExitTable
 from calexnet.registry import Part
 from calexnet.sweep.results import Answered, Answers
-from tests.sample_cells import axes, save
+from tests.support.sample_cells import axes, save
 
 
 def one_branch(scores: list[float], right: list[int], plain: list[int]) -> Answered:

@@ -11,7 +11,7 @@ from calexnet.analysis.recipes import recipes
 from calexnet.analysis.strokes import strokes
 from calexnet.sweep.results import Cell
 from calexnet.sweep.spec import Axes
-from tests.sample_cells import axes, result, spec
+from tests.support.sample_cells import axes, result, spec
 
 
 def cells(*where: Axes) -> list[Cell]:

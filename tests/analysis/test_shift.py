@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calexnet.analysis import shift
-from tests.sample_cells import answers, axes, save
+from tests.support.sample_cells import answers, axes, save
 
 
 def test_a_divergence_worked_by_hand() -> None:

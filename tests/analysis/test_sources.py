@@ -14,7 +14,7 @@ from calexnet.analysis.recipes import recipes
 from calexnet.errors import InputError
 from calexnet.registry import Part
 from calexnet.sweep.spec import Source
-from tests.sample_cells import MACS, answers, axes, save, spec
+from tests.support.sample_cells import MACS, answers, axes, save, spec
 
 
 @pytest.mark.parametrize(

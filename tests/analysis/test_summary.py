@@ -19,7 +19,7 @@ from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.registry import Part
 from calexnet.sweep import results
-from tests.sample_cells import MACS, SKILL, answered, answers, axes, result, save
+from tests.support.sample_cells import MACS, SKILL, answered, answers, axes, result, save
 
 #: As a cell records it: costs of each exit, its own head alone, as shares of the backbone's.
 PRICE = Part("price", {"costs": (MACS.to_exit(own_head_only=True) / MACS.plain).tolist()})

@@ -14,7 +14,7 @@ from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Method, Spent, Task, interleave
 from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
-from tests.onnx_bundle import sample_data, write_bundle
+from tests.support.onnx_bundle import sample_data, write_bundle
 
 #: So wide a tail that leaving early pays.
 WIDTH = 1024

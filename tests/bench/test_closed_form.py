@@ -29,8 +29,8 @@ from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.onnxruntime import OnnxRuntime
 from calexnet.runtimes.runner import Runner
 from tests.bench.conftest import WIDTH
-from tests.onnx_bundle import LOOSE, STRICT, USUAL, sample_data
-from tests.synthetic_power import PowerMeter, SyntheticTime
+from tests.support.onnx_bundle import LOOSE, STRICT, USUAL, sample_data
+from tests.support.synthetic_power import PowerMeter, SyntheticTime
 
 #: ms of a call on n samples: the first number, and the second for each sample.
 COSTS = {

@@ -19,7 +19,7 @@ from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
 from calexnet.files import schema
 from tests.bench.conftest import WIDTH
-from tests.onnx_bundle import sample_data
+from tests.support.onnx_bundle import sample_data
 
 PAIRS = 20
 PLAN = BenchPlan(

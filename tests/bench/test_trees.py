@@ -19,9 +19,9 @@ from calexnet.devices.system import ROOT_VARIABLE
 from tests.bench.conftest import WIDTH
 from tests.devices.conftest import recorded
 from tests.devices.test_devices import KNOWN, family
-from tests.gpu_stand_in import ask, build_nvml
-from tests.onnx_bundle import sample_data
-from tests.synthetic_power import HastyTime
+from tests.support.gpu_stand_in import ask, build_nvml
+from tests.support.onnx_bundle import sample_data
+from tests.support.synthetic_power import HastyTime
 
 SETTINGS = {"batch": "1", "threads": "1", "blocks": "2", "seconds": "0.01"}
 QUICK = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]

@@ -11,7 +11,7 @@ import pytest
 from benchmarks import app as speed_app
 from calexnet.bundle import open_bundle
 from calexnet.runtimes.loading import load_runner
-from tests.onnx_bundle import random_images
+from tests.support.onnx_bundle import random_images
 
 
 def test_what_an_app_installs_is_followed_to_the_end() -> None:

@@ -20,7 +20,7 @@ from calexnet.bundle import open_bundle
 from calexnet.export import export_if
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 
 def test_the_command_prints_a_line_a_figure(

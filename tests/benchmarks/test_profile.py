@@ -11,7 +11,7 @@ import pytest
 from benchmarks import profile as speed_profile
 from benchmarks.profile import KINDS, Profile, profile, table
 from calexnet.bundle import open_bundle
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 
 @pytest.mark.parametrize("threads", [1, None])

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.report import default_figure, report_figures
 from calexnet.data import npz
 from tests.bench.conftest import WIDTH
-from tests.onnx_bundle import sample_data
+from tests.support.onnx_bundle import sample_data
 
 
 def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(

@@ -16,7 +16,7 @@ from calexnet.export import export_bundle, export_if
 from calexnet.gating import ExitTable, choose_exits, exit_rates
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 
 @pytest.fixture(params=["onnxruntime", "tflite"])

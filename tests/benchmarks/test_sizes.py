@@ -9,7 +9,7 @@ from benchmarks.sizes import size_figures
 from calexnet.bundle import open_bundle
 from calexnet.export import export_bundle
 from calexnet.runtimes.loading import load_runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 
 def test_every_segment_is_timed_either_way(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from calexnet.analysis import ANALYSES
 from calexnet.cli import main
 from calexnet.registry import Part
-from tests.sample_cells import answers, axes, save
+from tests.support.sample_cells import answers, axes, save
 
 
 @pytest.fixture

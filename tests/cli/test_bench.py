@@ -24,7 +24,7 @@ from calexnet.data.split import SplitRecord
 from calexnet.devices import limits
 from calexnet.devices.system import System
 from tests.bench.conftest import WIDTH
-from tests.onnx_bundle import LOOSE, STRICT, sample_data
+from tests.support.onnx_bundle import LOOSE, STRICT, sample_data
 
 COMMAND = [sys.executable, "-Im", "calexnet.cli.bench"]
 TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--seconds", "0.01"]

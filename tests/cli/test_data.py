@@ -17,8 +17,8 @@ from calexnet.cli import main
 from calexnet.data import npz
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, recorded_test_part, thin
-from tests import image_sets
-from tests.onnx_bundle import random_images, sample_data
+from tests.support import image_sets
+from tests.support.onnx_bundle import random_images, sample_data
 
 
 @pytest.fixture

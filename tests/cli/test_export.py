@@ -13,7 +13,7 @@ from calexnet.cli import export as cli
 from calexnet.errors import ParityError
 from calexnet.export import EngineSettings
 from calexnet.manifest import Manifest
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 
 @pytest.fixture

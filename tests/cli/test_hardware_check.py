@@ -16,10 +16,10 @@ from calexnet.cli import hardware_check
 from calexnet.cli.hardware_check import HardwareCheck
 from calexnet.data import npz
 from calexnet.files import schema
-from tests import tensorrt_stand_in
-from tests.onnx_bundle import sample_data, write_bundle
 from tests.runtimes.tensorrt.conftest import forget, put_in_place
-from tests.small_cascade import files_of
+from tests.support import tensorrt_stand_in
+from tests.support.onnx_bundle import sample_data, write_bundle
+from tests.support.small_cascade import files_of
 
 QUICK = ["--", "--batch", "1,2", "--energy-windows", "0", "--no-memory", "--allow-unstable"]
 

@@ -13,7 +13,14 @@ import pytest
 import calexnet
 from calexnet.cli import main
 from calexnet.data import npz
-from tests.onnx_bundle import CLASSES, LOOSE, STRICT, random_images, sample_data, write_bundle
+from tests.support.onnx_bundle import (
+    CLASSES,
+    LOOSE,
+    STRICT,
+    random_images,
+    sample_data,
+    write_bundle,
+)
 
 LINE = re.compile(
     r"(?P<image>.+?)  +(?P<label>\w+) +(?P<score>\d\.\d{3}) +(?P<exit>\d \(\w+\)) +\d+\.\d{3} ms"

@@ -18,8 +18,8 @@ from calexnet.data.dataset import Dataset
 from calexnet.registry import Allowed
 from calexnet.training import checkpoint
 from calexnet.training.backbones import BackboneSpec, build
-from tests import image_sets
-from tests.small_cascade import is_same, save_npz, tensors
+from tests.support import image_sets
+from tests.support.small_cascade import is_same, save_npz, tensors
 
 OWN = """
 from torch import nn

@@ -18,7 +18,7 @@ from calexnet.registry import Allowed
 from calexnet.training import checkpoint
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import save_npz, tensors
+from tests.support.small_cascade import save_npz, tensors
 
 OWNERS = Allowed(("ownnet",))
 

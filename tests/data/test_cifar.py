@@ -16,12 +16,12 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.images.resizing import Resize
-from tests import image_sets
-from tests.image_sets import COARSE, FINE, TEN, TEST, TRAIN, images, labels
+from tests.support import image_sets
+from tests.support.image_sets import COARSE, FINE, TEN, TEST, TRAIN, images, labels
 
 
 def assert_is(found: Dataset, name: str, classes: tuple[str, ...], divisor: int = 1) -> None:
-    """Check a set against `tests.image_sets`; `divisor` fine classes make one of `classes`."""
+    """Hold a set against `tests.support.image_sets`; `divisor` fine classes make a class."""
     kinds = len(classes) * divisor
     assert np.array_equal(np.concatenate([images("train"), images("test")]), found.images)
     truth = np.concatenate([labels("train", kinds), labels("test", kinds)]) // divisor

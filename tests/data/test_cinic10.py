@@ -16,8 +16,8 @@ from calexnet.data import cinic10
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, recorded_test_part
 from calexnet.errors import InputError
-from tests import image_sets
-from tests.image_sets import TEN
+from tests.support import image_sets
+from tests.support.image_sets import TEN
 
 FILES = image_sets.cinic10_files()
 

@@ -10,7 +10,7 @@ import pytest
 from calexnet import data
 from calexnet.data import cifar10, cifar100
 from calexnet.errors import InputError
-from tests import image_sets
+from tests.support import image_sets
 
 
 @pytest.mark.parametrize(

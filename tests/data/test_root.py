@@ -19,7 +19,7 @@ from calexnet.cli import main
 from calexnet.data import cifar10, root
 from calexnet.data.root import Archive, Root, fetch
 from calexnet.errors import InputError, RuntimeUnavailableError
-from tests import image_sets
+from tests.support import image_sets
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

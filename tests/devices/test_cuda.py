@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_stand_in import ask, build, build_nvml
+from tests.support.gpu_stand_in import ask, build, build_nvml
 
 _NOT_SUPPORTED = "3"
 _ALL_REFUSED = dict.fromkeys(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calexnet.devices.energy import EnergyReading, SourceRecord, Trace
 from calexnet.devices.sampling import Sensor, SensorError
-from tests.synthetic_power import Counter, Hang, PowerMeter, SyntheticTime
+from tests.support.synthetic_power import Counter, Hang, PowerMeter, SyntheticTime
 
 METER = SourceRecord("meter", "power", 1.0, 1.0, "all of it")
 COUNTER = SourceRecord("counter", "counter", 0.5, 0.5, "all of it")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from calexnet.devices.energy import EnergyReading
 from calexnet.devices.power_csv import PowerCsv, Run, best_shift
 from calexnet.errors import InputError
-from tests.synthetic_power import SyntheticTime
+from tests.support.synthetic_power import SyntheticTime
 
 IDLE_W, BUSY_W = 3.0, 11.0
 

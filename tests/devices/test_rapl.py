@@ -10,7 +10,7 @@ from calexnet.devices.energy import EnergySource
 from calexnet.devices.rapl import RaplSensor
 from calexnet.devices.system import System
 from tests.devices.conftest import Tree, write
-from tests.synthetic_power import SyntheticTime
+from tests.support.synthetic_power import SyntheticTime
 
 ZONE = "/sys/class/powercap/intel-rapl:0"
 PACKAGE = f"{ZONE}/energy_uj"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calexnet.devices.sampling import Sampling
-from tests.synthetic_power import Counter, PowerMeter, SyntheticTime
+from tests.support.synthetic_power import Counter, PowerMeter, SyntheticTime
 
 
 def sampled(period_s: float, seconds: float) -> Sampling:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from calexnet.export.precisions import cascade as narrow
 from calexnet.files import schema
 from calexnet.files.storage import sha256
 from calexnet.manifest import MANIFEST, FileRecord, Manifest
-from tests.onnx_bundle import random_images
-from tests.small_cascade import files_of
+from tests.support.onnx_bundle import random_images
+from tests.support.small_cascade import files_of
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
 

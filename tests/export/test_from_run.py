@@ -20,7 +20,7 @@ from calexnet.files import schema, selfhash
 from calexnet.manifest import BranchRecord
 from calexnet.training import checkpoint, flops
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from calexnet.training import checkpoint
 from calexnet.training.cascade import Cascade
 from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
-from tests.small_cascade import PLAN, train
+from tests.support.small_cascade import PLAN, train
 
 ATTACH = ("conv1", "layer1", "layer2")
 

@@ -31,8 +31,8 @@ from calexnet.gating import NEVER
 from calexnet.manifest import IF, MANIFEST
 from calexnet.parity import compare
 from calexnet.runtimes import Runner
-from tests.onnx_bundle import Wiring, random_images, write_bundle
-from tests.small_cascade import files_of
+from tests.support.onnx_bundle import Wiring, random_images, write_bundle
+from tests.support.small_cascade import files_of
 
 FILE = "onnxruntime/if.onnx"
 

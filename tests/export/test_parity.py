@@ -13,7 +13,7 @@ from calexnet.cli import export as cli
 from calexnet.errors import InputError
 from calexnet.export import export_bundle, export_run, tflite
 from calexnet.export.from_bundle import UNVERIFIED
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 
 def test_a_new_target_is_compared_on_the_calibration_part(

@@ -21,7 +21,7 @@ from calexnet.gating import choose_exits
 from calexnet.parity import BOUND
 from calexnet.training.backbones.frozen import FrozenBackbone
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import reload
+from tests.support.small_cascade import reload
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
 Change = Callable[[onnx.ModelProto], None]

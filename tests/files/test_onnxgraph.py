@@ -19,7 +19,7 @@ from calexnet.files import onnxgraph
 from calexnet.files.onnxgraph import GraphError, refuse_misfit, seen
 from calexnet.files.storage import sha256
 from calexnet.manifest import MANIFEST, FileRecord, GraphRecord
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 
 
 @pytest.fixture(scope="module")

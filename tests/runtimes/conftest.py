@@ -12,7 +12,7 @@ from calexnet.bundle import open_bundle
 from calexnet.export import export_bundle
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import Wiring, write_bundle
+from tests.support.onnx_bundle import Wiring, write_bundle
 
 TARGETS = ("onnxruntime", "tflite")
 

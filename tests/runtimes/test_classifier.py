@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from calexnet.errors import EngineError, InputError
 from calexnet.manifest import TensorRecord
 from calexnet.runtimes.classifier import Classifier, Intake, open_classifier
-from tests.classifier_files import expected_logits, write_onnx, write_tflite
-from tests.onnx_bundle import CLASSES, preprocessing, random_images
+from tests.support.classifier_files import expected_logits, write_onnx, write_tflite
+from tests.support.onnx_bundle import CLASSES, preprocessing, random_images
 
 IMAGES = random_images(7)
 #: Scale and zero point by which int8 holds all that normalised images hold here.

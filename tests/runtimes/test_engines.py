@@ -12,8 +12,8 @@ from calexnet.bundle import open_bundle
 from calexnet.errors import EngineError
 from calexnet.runtimes.engines.base import Engine
 from calexnet.runtimes.loading import load_runner
-from tests.onnx_bundle import CLASSES, random_images
 from tests.runtimes.conftest import TARGETS
+from tests.support.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
 

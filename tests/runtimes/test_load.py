@@ -21,7 +21,7 @@ from calexnet.images.resizing import Resize
 from calexnet.manifest import MANIFEST, Compiled
 from calexnet.runtimes import load, loading
 from calexnet.runtimes.onnxruntime import OnnxRuntime
-from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images, write_bundle
+from tests.support.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, random_images, write_bundle
 
 TABLES = {point.name: point.table() for point in POINTS}
 

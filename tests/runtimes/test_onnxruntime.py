@@ -17,7 +17,7 @@ from calexnet.parity import score_difference
 from calexnet.runtimes import onnxruntime as target
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.onnxruntime import AsWritten, OnnxRuntimeEngine
-from tests.onnx_bundle import CLASSES, random_images
+from tests.support.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
 

@@ -24,7 +24,7 @@ from calexnet.runtimes.loading import load_runner, runtime
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.planning import measure
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import CLASSES, random_images, write_bundle
+from tests.support.onnx_bundle import CLASSES, random_images, write_bundle
 
 BRANCHES = 2
 #: A second segment that costs 1 ms and 0.1 ms a sample; 0.05 ms to gather one.

@@ -25,7 +25,7 @@ from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import untrained
+from tests.support.small_cascade import untrained
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ import pytest
 
 from calexnet.runtimes import load
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, passe
 from calexnet.runtimes.engines.base import Array, Engine
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import CLASSES, LOOSE, POINTS, STRICT, preprocessing, random_images
+from tests.support.onnx_bundle import CLASSES, LOOSE, POINTS, STRICT, preprocessing, random_images
 
 #: Scores of one sample in batches of two sizes may differ by this much.
 ROUNDING = 1e-5

@@ -24,7 +24,7 @@ from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.cascade import CascadePlan
 from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
-from tests.small_cascade import save_npz, tensors
+from tests.support.small_cascade import save_npz, tensors
 
 PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=1)))
 

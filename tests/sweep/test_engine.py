@@ -16,7 +16,7 @@ import pytest
 from calexnet.errors import StorageError, TrainingError
 from calexnet.sweep import engine, results
 from calexnet.sweep.spec import CellSpec
-from tests.sample_cells import axes, spec
+from tests.support.sample_cells import axes, spec
 
 
 def note(spec: CellSpec, folder: Path, *, ill: str = "", how: str = "raise") -> None:

@@ -14,7 +14,7 @@ from calexnet.errors import InputError
 from calexnet.sweep import results
 from calexnet.sweep.results import FailedCell
 from calexnet.sweep.spec import Source
-from tests.sample_cells import answers, axes, result, save, spec
+from tests.support.sample_cells import answers, axes, result, save, spec
 
 NAME = "method=calexnet,head=prototype,margin=0,seed=0"
 

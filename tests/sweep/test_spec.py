@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError
 from calexnet.sweep.spec import Axes, Source, hash_of, number
-from tests.sample_cells import axes, spec
+from tests.support.sample_cells import axes, spec
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from calexnet.errors import InputError, TrainingError
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.training.backbone import BackboneTraining, check_loss, first_output, train_backbone
 from calexnet.training.backbones import BackboneSpec, build
-from tests.small_cascade import is_same, tensors
+from tests.support.small_cascade import is_same, tensors
 
 PREPROCESSING = Preprocessing(8, 8, (0.45, 0.45, 0.45), (0.2, 0.2, 0.2))
 PLAN = BackboneTraining(epochs=3, batch=32)

@@ -23,7 +23,7 @@ from calexnet.training.backbones.frozen import FrozenBackbone
 from calexnet.training.beforehand import Beforehand, Plain
 from calexnet.training.cascade import Cascade
 from calexnet.training.methods.fitting import Optimisation
-from tests.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
+from tests.support.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
 
 #: Quicker than `PLAN`: what is compared here need not be accurate.
 QUICK = dataclasses.replace(

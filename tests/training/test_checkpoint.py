@@ -22,7 +22,7 @@ from calexnet.files.storage import sha256
 from calexnet.training import checkpoint
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import is_same, untrained, weights
+from tests.support.small_cascade import is_same, untrained, weights
 
 FILES = ("backbone.safetensors", "branches.safetensors", "samples.npz")
 

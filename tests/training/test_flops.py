@@ -18,7 +18,7 @@ from calexnet.errors import InputError
 from calexnet.training import heads
 from calexnet.training.cascade import Cascade
 from calexnet.training.flops import macs_of, parameters
-from tests.small_cascade import untrained
+from tests.support.small_cascade import untrained
 
 
 class Tiny(nn.Module):

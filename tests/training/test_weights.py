@@ -17,7 +17,7 @@ from torch import nn
 from calexnet.errors import InputError
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.weights import PREFIXES, load_weights, pack, unpack
-from tests.small_cascade import is_same, save_npz, tensors
+from tests.support.small_cascade import is_same, save_npz, tensors
 
 
 class Bomb:

@@ -12,9 +12,9 @@ import calexnet
 from calexnet.bench.measuring.gpu_clock import GpuClock
 from calexnet.errors import MeasurementError
 from calexnet.export import export_bundle
-from tests import tensorrt_stand_in
-from tests.onnx_bundle import LOOSE, STRICT, random_images, write_bundle
 from tests.runtimes.tensorrt.conftest import forget, put_in_place
+from tests.support import tensorrt_stand_in
+from tests.support.onnx_bundle import LOOSE, STRICT, random_images, write_bundle
 
 
 @pytest.fixture

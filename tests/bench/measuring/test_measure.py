@@ -36,7 +36,7 @@ from calexnet.files import schema
 from calexnet.runtimes import load
 from calexnet.runtimes.lanes import host
 from tests.bench.conftest import PLAN, WIDTH
-from tests.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
+from tests.support.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
 
 DATA = sample_data(WIDTH)
 TEST = divide(DATA, seed=0).indices["test"]

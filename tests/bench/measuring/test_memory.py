@@ -16,7 +16,7 @@ from calexnet.bench.report.memory import NETWORKS, MemoryRow, Network
 from calexnet.bench.words.tables.memory import memory_tables
 from calexnet.files import schema
 from tests.bench.sample_report import SUBJECT, sample_report
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 
 MIB = 2**20
 

@@ -16,8 +16,8 @@ from calexnet.errors import BundleError, InputError
 from calexnet.files import schema
 from calexnet.files.storage import sha256
 from calexnet.runtimes import load
-from tests.classifier_files import expected_logits, write_onnx, write_tflite
-from tests.onnx_bundle import CLASSES, preprocessing, random_images, write_bundle
+from tests.support.classifier_files import expected_logits, write_onnx, write_tflite
+from tests.support.onnx_bundle import CLASSES, preprocessing, random_images, write_bundle
 
 IMAGES = random_images(9)
 

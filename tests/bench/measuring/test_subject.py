@@ -20,7 +20,7 @@ from calexnet.bench.measuring.timing import Task
 from calexnet.devices.cpu import CpuDevice
 from calexnet.runtimes.result import Result
 from tests.bench.conftest import PLAN, WIDTH
-from tests.onnx_bundle import sample_data
+from tests.support.onnx_bundle import sample_data
 
 
 def test_images_of_all_exits_go_ahead_of_each_single_image_of_a_path(

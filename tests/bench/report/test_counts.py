@@ -13,7 +13,7 @@ from calexnet.bundle import open_bundle
 from calexnet.counts import GraphCounts, OperatorCount
 from calexnet.files import schema
 from tests.bench.sample_report import SUBJECT, sample_report
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 
 COUNTED = GraphCounts(
     1_200_000, 74_666, 298_664, 1_130, (OperatorCount("Add", 1, 8), OperatorCount("Relu", 7, 9_000))

@@ -15,7 +15,7 @@ from calexnet.bench.words.tasks import in_words
 from calexnet.devices.cpu import CpuDevice
 from calexnet.export import export_if
 from tests.bench.conftest import PLAN
-from tests.onnx_bundle import sample_data, write_bundle
+from tests.support.onnx_bundle import sample_data, write_bundle
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calexnet.export.graph.broadcast import leave_to_broadcasting
-from tests.small_cascade import parse, run
+from tests.support.small_cascade import parse, run
 
 CONSTANTS = "<int64[1] rest = {3}, float one = {1.0}, int64 axis = {%d}>"
 GRAPH = f"""g (float[n, 3] x) => (float[n, 3] y) {CONSTANTS} {{

@@ -13,7 +13,7 @@ from calexnet.errors import ExportError
 from calexnet.export.graph import segments
 from calexnet.export.graph.capture import backbone_graph, branch_graph
 from calexnet.export.graph.dialect import BATCH
-from tests.small_cascade import run, untrained
+from tests.support.small_cascade import run, untrained
 
 
 class Common(nn.Module):

@@ -29,7 +29,7 @@ from calexnet.training import flops, heads
 from calexnet.training.cascade import Cascade
 from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
-from tests.small_cascade import PLAN, train, untrained
+from tests.support.small_cascade import PLAN, train, untrained
 
 ATTACH = ("layer1", "layer2")
 

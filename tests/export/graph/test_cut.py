@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calexnet.errors import ExportError
 from calexnet.export.graph.cut import Stage, cut
-from tests.small_cascade import parse, run, run_session, session
+from tests.support.small_cascade import parse, run, run_session, session
 
 Floats = NDArray[np.float32]
 BATCHES = (1, 3, 5)

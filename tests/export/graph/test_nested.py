@@ -12,7 +12,7 @@ from calexnet.export.graph.counts import count
 from calexnet.export.graph.nested import nest
 from calexnet.export.graph.portable import PortableGraph, PortableGraphs
 from calexnet.export.graph.serialise import serialise
-from tests.small_cascade import run_session, untrained
+from tests.support.small_cascade import run_session, untrained
 
 
 class Windows(nn.Module):

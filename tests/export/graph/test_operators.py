@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calexnet.export.graph import operators
 from calexnet.images.preprocessing import Preprocessing
-from tests.small_cascade import parse, run
+from tests.support.small_cascade import parse, run
 
 Floats = NDArray[np.float32]
 LOGITS = "g (float[n,3] x) => (float[n,3] logits) { logits = Identity(x) }"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calexnet.export.graph.pooling import pool_globally
-from tests.small_cascade import parse, run
+from tests.support.small_cascade import parse, run
 
 POOLS = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calexnet.gating import ExitTable
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import CLASSES, run_session
+from tests.support.small_cascade import CLASSES, run_session
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
 ANSWER = {

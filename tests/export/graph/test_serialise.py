@@ -13,7 +13,7 @@ from calexnet.errors import ExportError
 from calexnet.export.graph.segments import CascadeGraphs
 from calexnet.export.graph.serialise import serialise
 from calexnet.manifest import TensorRecord
-from tests.small_cascade import parse
+from tests.support.small_cascade import parse
 
 
 def as_model(name: str, body: str = "y = Neg(x)") -> ir.Model:

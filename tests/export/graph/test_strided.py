@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from calexnet.export.graph import segments
 from calexnet.export.graph.strided import drop_strided_copies
-from tests.small_cascade import parse, run, untrained
+from tests.support.small_cascade import parse, run, untrained
 
 
 class ChannelsLast(nn.Module):

@@ -15,7 +15,7 @@ from calexnet.export.graph import segments
 from calexnet.export.graph.serialise import serialise
 from calexnet.export.graph.work import Counted, counted
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import untrained
+from tests.support.small_cascade import untrained
 
 
 def assert_counts_agree(cascade: Cascade) -> Macs:

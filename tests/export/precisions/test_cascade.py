@@ -21,8 +21,8 @@ from calexnet.export.precisions import cascade as narrow
 from calexnet.gating import choose_exits, chosen_labels, exit_rates
 from calexnet.manifest import MANIFEST, Compiled, Manifest, with_build
 from calexnet.rules.transfer import carried
-from tests.sample_bundle import sample_manifest
-from tests.small_cascade import files_of
+from tests.support.sample_bundle import sample_manifest
+from tests.support.small_cascade import files_of
 
 FILES = {"onnxruntime": "onnx", "tflite": "tflite"}
 BUILDS = [

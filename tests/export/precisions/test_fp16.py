@@ -9,7 +9,7 @@ import pytest
 
 from calexnet.errors import ExportError
 from calexnet.export.precisions import fp16
-from tests.small_cascade import parse, run
+from tests.support.small_cascade import parse, run
 
 IMAGES = np.zeros((1, 3, 4, 4), np.float32)
 TEXT = """plain (float[n,3,4,4] image) => (float[n,2] probabilities)

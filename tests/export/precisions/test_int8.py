@@ -16,7 +16,7 @@ from calexnet.bundle import open_bundle
 from calexnet.errors import ExportError
 from calexnet.export import export_bundle, precisions
 from calexnet.export.precisions import rejoin
-from tests.onnx_bundle import Wiring, sample_data, write_bundle
+from tests.support.onnx_bundle import Wiring, sample_data, write_bundle
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
 INT8 = ("int8", "int8-symmetric")
@@ -238,7 +238,7 @@ def test_a_dequantised_tensor_read_in_two_stages_crosses_narrow() -> None:
         late = Add(early, wide)
         probabilities = Softmax<axis=1>(late)
     }"""
-    from tests.small_cascade import parse
+    from tests.support.small_cascade import parse
 
     found = parse(text)
     rejoin._dedicate(found)

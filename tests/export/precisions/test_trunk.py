@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from calexnet.export.precisions import trunk
-from tests.small_cascade import parse
+from tests.support.small_cascade import parse
 
 ANSWER = "probabilities = Softmax<axis=1>(logits)"
 

@@ -21,7 +21,7 @@ from calexnet.export.tensorrt.profile import Profile
 from calexnet.training import heads
 from calexnet.training.backbones import default_attach
 from calexnet.training.cascade import Cascade
-from tests.small_cascade import untrained
+from tests.support.small_cascade import untrained
 
 trt = pytest.importorskip(
     "tensorrt_rtx", reason="needs TensorRT-RTX: pip install 'calexnet[tensorrt-rtx]'"

@@ -17,7 +17,7 @@ from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.export import EngineSettings, export_bundle, export_run
 from calexnet.manifest import Fingerprint
 from calexnet.runtimes.tensorrt.rtx import REASON
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calexnet.cli import export as cli
-from tests.onnx_bundle import write_bundle
+from tests.support.onnx_bundle import write_bundle
 
 #: Says what it can, notes what it is told, and writes what the script reads.
 _TOOL = """#!/bin/sh

@@ -28,8 +28,8 @@ from calexnet.training import heads, methods, scores
 from calexnet.training.branches import Branch
 from calexnet.training.cascade import Cascade
 from calexnet.training.methods.base import Method
-from tests import efficientnet_lite0
-from tests.small_cascade import untrained
+from tests.support import efficientnet_lite0
+from tests.support.small_cascade import untrained
 
 #: A score this close to its threshold may fall on either side of it.
 ROUNDING = 1e-5
@@ -126,7 +126,7 @@ def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of EfficientNet-Lite0 with its own weights and untrained branches."""
     pytest.importorskip(efficientnet_lite0.WEIGHTS)
     network, side = efficientnet_lite0.pretrained(), efficientnet_lite0.SIDE
-    name = "tests.efficientnet_lite0:pretrained"
+    name = "tests.support.efficientnet_lite0:pretrained"
     cascade = mixed(name, side, LITE0, network=network, classes=1000)
     preprocessing = Preprocessing(side, side, efficientnet_lite0.MEAN, efficientnet_lite0.STD)
     spec = dataclasses.replace(cascade.spec, preprocessing=preprocessing)

@@ -24,7 +24,7 @@ from calexnet.bundle import open_bundle
 from calexnet.export.from_run import export_cascade
 from calexnet.training.cascade import Cascade
 from tests.export.tflite.check import by_tflite, interpreters
-from tests.small_cascade import untrained
+from tests.support.small_cascade import untrained
 
 os.environ.setdefault("LITERT_TORCH_SHOW_PROGRESS", "0")
 litert_torch: Any = pytest.importorskip("litert_torch")

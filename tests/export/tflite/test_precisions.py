@@ -16,7 +16,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import export_bundle, tflite
 from calexnet.manifest import TensorRecord
-from tests.small_cascade import files_of
+from tests.support.small_cascade import files_of
 
 schema: Any = pytest.importorskip("ai_edge_litert.schema_py_generated")
 

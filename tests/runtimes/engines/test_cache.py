@@ -26,7 +26,7 @@ from calexnet.runtimes.engines import cache
 from calexnet.runtimes.engines.cache import GraphCache, user_cache
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 KEPT, FOUND = ["bundle; kept"] * 3, ["cache"] * 3
 

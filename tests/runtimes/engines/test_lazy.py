@@ -19,7 +19,7 @@ from calexnet.gating import NEVER, forcing
 from calexnet.runtimes import load
 from calexnet.runtimes.loading import load_runner, runtime
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import random_images, write_bundle
+from tests.support.onnx_bundle import random_images, write_bundle
 
 OpenIt = Callable[[], tuple[Runner, list[str]]]
 

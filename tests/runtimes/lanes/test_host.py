@@ -13,7 +13,7 @@ from calexnet.runtimes.lanes import host
 from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import steps_of
-from tests.onnx_bundle import CLASSES, random_images
+from tests.support.onnx_bundle import CLASSES, random_images
 
 
 def lane_of(runner: Runner, room: int) -> HostLane:

@@ -21,7 +21,7 @@ from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.lanes.pool import Pool
 from calexnet.runtimes.runner import Runner
 from calexnet.runtimes.steps import steps_of
-from tests.onnx_bundle import random_images
+from tests.support.onnx_bundle import random_images
 
 
 def with_engines_of(runner: Runner) -> Runner:

@@ -11,8 +11,8 @@ import pytest
 from calexnet.export import EngineSettings, export_bundle
 from calexnet.runtimes import tensorrt
 from calexnet.runtimes.tensorrt.cuda_driver import Gpu
-from tests import tensorrt_stand_in
-from tests.onnx_bundle import write_bundle
+from tests.support import tensorrt_stand_in
+from tests.support.onnx_bundle import write_bundle
 
 ORIN = Gpu("Orin", "8.7", "12.6")
 #: Engines take batches up to this.

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests import tensorrt_stand_in
-from tests.gpu_stand_in import ask, build
+from tests.support import tensorrt_stand_in
+from tests.support.gpu_stand_in import ask, build
 
 ROOT = Path(__file__).resolve().parents[3]
 WHEELS = "CALEXNET_TENSORRT_WHEELS"
@@ -118,7 +118,7 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("libraries")
     for version in (10, 11):
         for name in ("nvinfer", "nvonnxparser", "nvinfer_plugin"):
-            build(ROOT / "tests/tensorrt_libraries.c", folder, f"lib{name}.so.{version}")
+            build(ROOT / "tests/support/tensorrt_libraries.c", folder, f"lib{name}.so.{version}")
     return folder
 
 

@@ -12,7 +12,7 @@ import pytest
 from calexnet.errors import EngineError
 from calexnet.runtimes.tensorrt.cuda import Buffer, Cuda, Stream
 from calexnet.runtimes.tensorrt.cuda_driver import NoGpuError, first_gpu
-from tests import tensorrt_stand_in
+from tests.support import tensorrt_stand_in
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gpu_stand_in import ask, build
+from tests.support.gpu_stand_in import ask, build
 
 _NAME = """
 from dataclasses import asdict
@@ -23,7 +23,9 @@ except NoGpuError as problem:
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the stand-in."""
     folder = tmp_path_factory.mktemp("cuda")
-    return build(Path(__file__).parents[2] / "cuda_stand_in.c", folder, "libcuda.so.1").parent
+    return build(
+        Path(__file__).parents[2] / "support/cuda_stand_in.c", folder, "libcuda.so.1"
+    ).parent
 
 
 def test_a_gpu_has_a_name_a_kind_and_a_driver(driver: Path) -> None:

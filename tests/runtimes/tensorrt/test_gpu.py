@@ -12,7 +12,7 @@ import calexnet
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export import EngineSettings, export_bundle
 from calexnet.runtimes.tensorrt import TensorRt
-from tests.onnx_bundle import Wiring, random_images, write_bundle
+from tests.support.onnx_bundle import Wiring, random_images, write_bundle
 
 pytestmark = pytest.mark.gpu
 

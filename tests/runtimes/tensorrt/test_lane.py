@@ -19,9 +19,9 @@ from calexnet.export import EngineSettings, export_bundle
 from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.steps import steps_of
 from calexnet.runtimes.tensorrt.lane import TensorRtLane, unbroken
-from tests.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 from tests.runtimes.tensorrt.conftest import LARGEST, put_in_place
-from tests.tensorrt_stand_in import Cuda, ICudaEngine
+from tests.support.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
+from tests.support.tensorrt_stand_in import Cuda, ICudaEngine
 
 FOUR, FLOAT = 4, 4
 IMAGE = 8 * 8 * 3
@@ -282,7 +282,7 @@ def test_a_run_that_tensorrt_refuses_is_told_with_its_log_and_the_next_one_works
     runner.engines[0]._log.log(1, "of a call that failed before")  # type: ignore[attr-defined]
     with monkeypatch.context() as patch:
         patch.setattr(
-            "tests.tensorrt_stand_in.IExecutionContext.execute_async_v3", lambda *_: False
+            "tests.support.tensorrt_stand_in.IExecutionContext.execute_async_v3", lambda *_: False
         )
         with pytest.raises(
             EngineError,
@@ -298,7 +298,7 @@ def test_no_memory_for_a_context_is_told(
 ) -> None:
     runner = calexnet.load(bundle, target="tensorrt")
     monkeypatch.setattr(
-        "tests.tensorrt_stand_in.ICudaEngine.create_execution_context", lambda _: None
+        "tests.support.tensorrt_stand_in.ICudaEngine.create_execution_context", lambda _: None
     )
 
     with pytest.raises(EngineError, match=r"^TensorRT makes no context for segment1: got .*If mem"):

@@ -21,10 +21,10 @@ from calexnet.runtimes.tensorrt import TensorRt, gpu_memory
 from calexnet.runtimes.tensorrt.cuda import open_cuda
 from calexnet.runtimes.tensorrt.cuda_driver import NoGpuError
 from calexnet.runtimes.tensorrt.library import tensorrt_here
-from tests import tensorrt_stand_in
-from tests.onnx_bundle import random_images
 from tests.runtimes.tensorrt.conftest import LARGEST, ORIN, put_in_place
-from tests.tensorrt_stand_in import Cuda
+from tests.support import tensorrt_stand_in
+from tests.support.onnx_bundle import random_images
+from tests.support.tensorrt_stand_in import Cuda
 
 
 def test_the_manifest_says_what_the_engines_are_for(cuda: Cuda, bundle: Path) -> None:
@@ -128,7 +128,7 @@ def test_what_tensorrt_does_not_open_is_told_with_its_log_and_what_helps(
 ) -> None:
     """Damage or no memory: only the log can tell."""
     record = open_bundle(bundle).compiled("tensorrt", None).plain
-    monkeypatch.setattr("tests.tensorrt_stand_in.REFUSAL", said)
+    monkeypatch.setattr("tests.support.tensorrt_stand_in.REFUSAL", said)
 
     with pytest.raises(BundleError) as caught:
         TensorRt().load(record, b"junk", provider=None, threads=None)
@@ -174,7 +174,9 @@ def test_an_engine_that_fails_stays_usable(
     runner = calexnet.load(bundle, target="tensorrt")
     images = random_images(2)
     with monkeypatch.context() as patch:
-        patch.setattr("tests.tensorrt_stand_in.IExecutionContext.set_input_shape", lambda *_: False)
+        patch.setattr(
+            "tests.support.tensorrt_stand_in.IExecutionContext.set_input_shape", lambda *_: False
+        )
         with pytest.raises(EngineError, match=r"^tensorrt failed in segment1: got nothing in its"):
             runner.ask_every_exit(images)
 

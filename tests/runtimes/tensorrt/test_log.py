@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from calexnet.runtimes.tensorrt.log import recording_log
-from tests import tensorrt_stand_in
+from tests.support import tensorrt_stand_in
 
 ERROR = tensorrt_stand_in.ILogger.Severity.ERROR
 

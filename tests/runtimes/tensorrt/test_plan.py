@@ -13,9 +13,9 @@ from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.tensorrt.plan import measure
-from tests.onnx_bundle import random_images
 from tests.runtimes.tensorrt.conftest import LARGEST
-from tests.tensorrt_stand_in import Cuda
+from tests.support.onnx_bundle import random_images
+from tests.support.tensorrt_stand_in import Cuda
 
 LAYER1, LAYER2 = 4 * 4 * 4 * 4, 6 * 2 * 2 * 4
 

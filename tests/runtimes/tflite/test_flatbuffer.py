@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from calexnet.errors import InputError
 from calexnet.runtimes.classifier import open_classifier
 from calexnet.runtimes.tflite.flatbuffer import require_whole
-from tests.classifier_files import write_tflite
-from tests.onnx_bundle import CLASSES, preprocessing
+from tests.support.classifier_files import write_tflite
+from tests.support.onnx_bundle import CLASSES, preprocessing
 
 
 @pytest.fixture(scope="module")

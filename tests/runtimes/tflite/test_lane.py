@@ -15,7 +15,7 @@ from calexnet.runtimes.steps import steps_of
 from calexnet.runtimes.tflite import engine
 from calexnet.runtimes.tflite.interpreter import Planned
 from calexnet.runtimes.tflite.lane import TfliteLane
-from tests.onnx_bundle import random_images
+from tests.support.onnx_bundle import random_images
 
 
 @pytest.fixture

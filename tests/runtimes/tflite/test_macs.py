@@ -14,8 +14,8 @@ from calexnet.export.graph.counts import count
 from calexnet.export.tflite import convert
 from calexnet.runtimes.tflite import macs as tflite_macs
 from calexnet.runtimes.tflite.macs import count_macs
-from tests.classifier_files import write_tflite
-from tests.onnx_bundle import CLASSES, write_bundle
+from tests.support.classifier_files import write_tflite
+from tests.support.onnx_bundle import CLASSES, write_bundle
 
 
 @pytest.mark.parametrize("name", ["segment1", "segment2", "segment3", "plain"])

@@ -28,7 +28,7 @@ from calexnet.runtimes.tflite import Tflite, library
 from calexnet.runtimes.tflite import engine as engines
 from calexnet.runtimes.tflite.engine import TfliteEngine
 from calexnet.runtimes.tflite.interpreter import Planned
-from tests.onnx_bundle import CLASSES, random_images
+from tests.support.onnx_bundle import CLASSES, random_images
 
 BARS = np.full(len(CLASSES), 0.5, np.float32)
 

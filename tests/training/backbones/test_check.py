@@ -16,7 +16,7 @@ from calexnet.errors import InputError
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.training.backbones import BUILT_IN, BackboneSpec, build, check, default_attach
 from calexnet.training.backbones.frozen import FrozenBackbone
-from tests.small_cascade import is_same, tensors
+from tests.support.small_cascade import is_same, tensors
 
 CLASSES = 4
 

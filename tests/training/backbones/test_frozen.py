@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from calexnet.errors import InputError
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.backbones.frozen import RESERVED, FrozenBackbone, handed
-from tests.small_cascade import is_same, tensors
+from tests.support.small_cascade import is_same, tensors
 
 
 class Odd(nn.Module):

@@ -10,7 +10,7 @@ from calexnet.errors import InputError
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.backbones.resnet import STEMS
 from calexnet.training.flops import macs_of
-from tests import small_cascade
+from tests.support import small_cascade
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}

@@ -18,7 +18,7 @@ from calexnet.training.heads.base import Head
 from calexnet.training.heads.linear import LinearHead
 from calexnet.training.methods.base import Method, Outcome, Task
 from calexnet.training.methods.fitting import Optimisation
-from tests.small_cascade import tensors
+from tests.support.small_cascade import tensors
 
 CLASSES = 3
 #: How clearly each branch sees the class.

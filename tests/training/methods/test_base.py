@@ -22,7 +22,7 @@ from calexnet.training.methods.boostnet import BoostNet
 from calexnet.training.methods.calexnet import CalexNet
 from calexnet.training.methods.ztw import ZeroTimeWaste
 from calexnet.training.scores import Gap
-from tests.small_cascade import is_same, tensors
+from tests.support.small_cascade import is_same, tensors
 from tests.training.methods.tasks import CLASSES, fixed, fresh, part, task
 
 

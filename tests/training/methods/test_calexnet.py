@@ -17,7 +17,7 @@ from calexnet.training.features import Features
 from calexnet.training.methods import calexnet
 from calexnet.training.methods.base import Task, ask, exit_table
 from calexnet.training.methods.calexnet import CalexNet, effective_samples, normalised, survival
-from tests.small_cascade import is_same
+from tests.support.small_cascade import is_same
 from tests.training.methods.tasks import SHORT, Trained, fit, fresh, part, task
 
 TASK = task()

@@ -15,7 +15,7 @@ from calexnet.training.methods.base import exit_table
 from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.methods.pteenet import ConfidentBranch, PteeNet
 from calexnet.training.scores import Gap
-from tests.small_cascade import is_same
+from tests.support.small_cascade import is_same
 from tests.training.methods.tasks import Fixed, fit, fixed, fresh, task
 
 

@@ -6,7 +6,7 @@ from calexnet import rules
 from calexnet.rules.cpm import CpmRule
 from calexnet.training.methods.calexnet import CalexNet
 from calexnet.training.methods.reference import Reference
-from tests.small_cascade import is_same
+from tests.support.small_cascade import is_same
 from tests.training.methods.tasks import fit
 
 

@@ -9,7 +9,7 @@ from calexnet.rules.threshold import ThresholdRule
 from calexnet.training.methods.base import exit_table
 from calexnet.training.methods.calexnet import CalexNet
 from calexnet.training.methods.softmax import Softmax
-from tests.small_cascade import is_same
+from tests.support.small_cascade import is_same
 from tests.training.methods.tasks import SHORT, fit, task
 
 

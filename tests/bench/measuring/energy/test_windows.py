@@ -31,7 +31,7 @@ from calexnet.bench.report.interval import Interval
 from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
 from calexnet.devices.energy import EnergySource
 from calexnet.devices.sampling import Sensor, SensorError
-from tests.synthetic_power import Counter, Hang, PowerMeter, SyntheticTime
+from tests.support.synthetic_power import Counter, Hang, PowerMeter, SyntheticTime
 
 IDLE_W = 3.0
 #: Segments of a cascade: seconds and watts; an image that leaves at exit k runs the first k.

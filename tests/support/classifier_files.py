@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from calexnet.export.tflite.flatbuffer import BATCH, TYPES, FlatModel
-from tests.onnx_bundle import CLASSES, SIZE, preprocessing
+from tests.support.onnx_bundle import CLASSES, SIZE, preprocessing
 
 #: What comes out.
 Output = Literal["logits", "probabilities", "labels", "column", "map"]
