@@ -36,7 +36,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
 
 certify-study: $(READY)
-	$(BIN)/python -Im benchmarks.certify_study
+	$(BIN)/python -m benchmarks.certify_study
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

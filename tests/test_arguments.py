@@ -1,6 +1,5 @@
 """Kinds of arguments."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

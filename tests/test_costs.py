@@ -1,6 +1,5 @@
 """Expected MACs, expected time and break-even, by hand and against enumeration."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import itertools

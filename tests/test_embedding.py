@@ -1,6 +1,5 @@
 """Steps 2 and 3 of the journey on a board: numpy, ONNX Runtime, calexnet, and nothing else."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The gate in numpy: which exit each sample takes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,5 @@
 """How the house is built: floors, no circles, small folders, and torch in a wing of its own."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import ast

@@ -1,6 +1,5 @@
 """What can be imported, and asked for help, on a board that has next to nothing."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import subprocess

@@ -3,7 +3,6 @@
 The Jetson is a recorded tree, and its TensorRT a stand-in that computes with ONNX Runtime.
 """
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The manifest: one typed, versioned document that carries its own hash."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

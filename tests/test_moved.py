@@ -1,6 +1,5 @@
 """Old import paths: they give the very modules that moved, with a word."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,5 @@
 """What an install brings: every package, typed, under one version, and no more than it needs."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os
@@ -205,5 +204,13 @@ def test_the_source_archive_holds_what_its_tests_need() -> None:
     lines = [line.split() for line in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()]
     named = {word for verb, *words in lines if verb in ("graft", "include") for word in words}
 
-    assert {"tests", "docs", "examples", ".ci", "Makefile", "constraints.txt"} <= named
+    assert {
+        "tests",
+        "benchmarks",
+        "docs",
+        "examples",
+        ".ci",
+        "Makefile",
+        "constraints.txt",
+    } <= named
     assert all((ROOT / name).exists() for name in named)

@@ -1,6 +1,5 @@
 """Progress: one line on a terminal, few lines in a log."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import io

@@ -1,6 +1,5 @@
 """What other programs rely on: names, signatures and kinds of errors."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import inspect

@@ -1,6 +1,5 @@
 """The 2^3 design: effects worked by hand, and from cells."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

@@ -1,6 +1,5 @@
 """Artefacts as files: Markdown, CSV, SVG, PNG."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import sys

@@ -1,6 +1,5 @@
 """The choice of settings: the least mean loss on calibration samples, blind to the test part."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

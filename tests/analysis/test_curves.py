@@ -1,6 +1,5 @@
 """Operating curves, worked by hand."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import math

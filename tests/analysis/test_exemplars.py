@@ -1,6 +1,5 @@
 """Which images leave where."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

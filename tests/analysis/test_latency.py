@@ -1,6 +1,5 @@
 """Tables and figures from a bench report."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

@@ -1,6 +1,5 @@
 """Frontiers: mean and band over seeds, both FLOPs conventions, every setting in one file."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

@@ -1,6 +1,5 @@
 """Recipes: seeds put together, labels that say what varies and no more."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Survivor shift, worked by hand."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

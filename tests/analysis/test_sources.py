@@ -1,6 +1,5 @@
 """Folders and rules of an analysis: cells each once, under rules that they were not swept with."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

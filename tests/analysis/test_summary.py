@@ -1,6 +1,5 @@
 """Losses at given savings and verdicts: by hand, and whether 95 % intervals hold what they say."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import argparse

@@ -1,6 +1,5 @@
 """A clock that only engines move, by costs that are known: every figure is its closed form."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

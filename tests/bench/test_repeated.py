@@ -1,6 +1,5 @@
 """The same thing measured twice: nothing but times may differ, and no time is told apart."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,5 @@
 """A report's files: JSON that reads back as it was, and the summary for a terminal."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import csv

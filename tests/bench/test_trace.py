@@ -3,7 +3,6 @@
 ``bimodal_trace.json`` holds ms of single calls, block by block, as calexnet recorded them.
 """
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """``calexnet-bench`` on every recorded tree, and with an external meter: a whole report each."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import contextlib

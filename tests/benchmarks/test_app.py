@@ -1,6 +1,5 @@
 """What an app pays: imports, installs, loading, and memory that stays."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

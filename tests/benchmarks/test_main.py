@@ -1,6 +1,5 @@
 """``make bench``: every line, with small cascades in the place of the large ones."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """A profile of ONNX Runtime itself: what a chain adds to plain, by kind of work."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

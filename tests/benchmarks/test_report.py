@@ -1,6 +1,5 @@
 """The figures of ``make bench`` about reports: what they say, not how they come out."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

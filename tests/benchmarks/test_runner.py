@@ -1,6 +1,5 @@
 """The ratios of ``make bench`` on a small bundle: what is timed is what the line says."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Planning anew against padding, on LiteRT itself."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """``calexnet analyse``: from results to files, or a clear refusal."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

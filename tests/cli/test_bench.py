@@ -1,6 +1,5 @@
 """``calexnet-bench`` as its user meets it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import errno

@@ -1,6 +1,5 @@
 """``calexnet compare``: what is printed, what is written, and the exit codes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """``calexnet data``: any data set as one file."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

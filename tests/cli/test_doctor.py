@@ -1,6 +1,5 @@
 """``calexnet doctor``: everything that was looked at, what it says, and the next command."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

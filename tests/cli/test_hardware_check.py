@@ -1,6 +1,5 @@
 """What a machine sends in: what was built, answered and measured there, and what could not be."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """The ``calexnet`` command as a whole."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import subprocess

@@ -1,6 +1,5 @@
 """How a command ends."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

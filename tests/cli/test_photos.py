@@ -1,6 +1,5 @@
 """Photos as people have them, from a folder to an app's answer."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """``calexnet predict``: a line for every image."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import re

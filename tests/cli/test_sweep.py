@@ -1,6 +1,5 @@
 """``calexnet sweep``: cells from a file of images; resumed, replaced, failed, refused."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import csv

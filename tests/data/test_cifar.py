@@ -1,6 +1,5 @@
 """CIFAR from its archives, the folders unpacked from them, and packed files; every damage told."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

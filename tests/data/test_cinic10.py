@@ -1,6 +1,5 @@
 """CINIC-10 from its tree of class folders, and from its archive."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import shutil

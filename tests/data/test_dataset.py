@@ -1,6 +1,5 @@
 """A data set in memory, and finding one by name or path."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

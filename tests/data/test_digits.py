@@ -1,6 +1,5 @@
 """scikit-learn's digits, enlarged."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import sys

@@ -1,6 +1,5 @@
 """A data set as a tree of images."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """One image file: every kind of pixels, turned upright, and every damage told."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import io

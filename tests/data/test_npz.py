@@ -1,6 +1,5 @@
 """A data set as one .npz file: a round trip, and every damage told."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,5 @@
 """What people give for a data set that is a published one, packed: they are told what it is."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

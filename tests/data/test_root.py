@@ -1,6 +1,5 @@
 """Fetching a data set from a real server: whole and checked, or not at all."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import hashlib

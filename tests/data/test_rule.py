@@ -1,6 +1,5 @@
 """The split rule: its grammar, and the messages about what is not in it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

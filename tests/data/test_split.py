@@ -1,6 +1,5 @@
 """The division into parts follows from each sample's key alone."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,5 @@
 """Which folders are parts, which are classes, which are neither; and what is refused."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

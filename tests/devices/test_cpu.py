@@ -1,6 +1,5 @@
 """The processor, described from trees of files like the system's, and from this machine."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

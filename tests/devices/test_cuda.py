@@ -1,6 +1,5 @@
 """GPUs through the real pynvml, over a stand-in for NVIDIA's library that gcc builds here."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Devices by name: what there is, which one is taken, and what is refused."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """Joules of a window, from power and from counters whose truth is known."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import math

@@ -1,6 +1,5 @@
 """Jetson boards from recorded trees: rails, totals, clocks, modes; and what is refused."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import pytest

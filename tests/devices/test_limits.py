@@ -1,6 +1,5 @@
 """Quotas of control groups, as the kernel writes them, and processors that are not there."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Real threads: what is repeated, asked for, ended, and left behind when it hangs."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import threading

@@ -1,6 +1,5 @@
 """An external meter's log: forms of time, the fit to the run, and what cannot be used."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import time as wall

@@ -1,6 +1,5 @@
 """What a meter's log says by its heading: units, times, signs; and what cannot be told."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from datetime import datetime

@@ -1,6 +1,5 @@
 """The processor packages' counters: which are added, how they wrap, and why they cannot be read."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import pytest

@@ -1,6 +1,5 @@
 """Raspberry Pi from recorded trees: the power chip's rails and the throttling flags."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import pytest

@@ -1,6 +1,5 @@
 """A record reads like the machine that was recorded, and holds nothing private."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import getpass

@@ -1,6 +1,5 @@
 """When a sensor is read, and what its readings cost."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

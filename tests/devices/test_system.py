@@ -1,6 +1,5 @@
 """Files and commands of this machine, and of a recorded tree in its place."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

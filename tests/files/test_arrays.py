@@ -1,6 +1,5 @@
 """The one way in for .npz files: what is there comes back, all else is one error."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import io

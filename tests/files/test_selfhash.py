@@ -1,6 +1,5 @@
 """The hash that a document carries of itself."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """Results appear on disk whole or not at all."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import contextlib

@@ -1,6 +1,5 @@
 """From camera bytes to the backbone's input."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Bringing images to size: Pillow's bilinear, to the last bit of each direction."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Thresholds carried over to a build whose scores are slightly others."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

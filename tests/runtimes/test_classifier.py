@@ -1,6 +1,5 @@
 """Classifiers in files of every form, on the real runtimes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """What every runtime's engine does alike."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """What PyInstaller and its like find of an app that embeds a cascade: every runtime."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from modulefinder import ModuleFinder

@@ -1,6 +1,5 @@
 """Loading a bundle: which build is run, with which thresholds, and every refusal."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

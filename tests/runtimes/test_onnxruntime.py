@@ -1,6 +1,5 @@
 """Engines on ONNX Runtime itself."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import sys

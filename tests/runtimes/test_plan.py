@@ -1,6 +1,5 @@
 """When gathering pays: from measured times, and with the same answers either way."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

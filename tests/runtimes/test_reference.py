@@ -1,6 +1,5 @@
 """Cascades of many shapes against PyTorch: the same exits at any batch, layout, thread count."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Iterator

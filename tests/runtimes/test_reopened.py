@@ -1,6 +1,5 @@
 """A runner that is sent to another process opens its bundle there."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import multiprocessing

@@ -1,6 +1,5 @@
 """A batch that comes apart: every sample's answer lands at its place, whoever is gathered when."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

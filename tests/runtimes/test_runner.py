@@ -1,6 +1,5 @@
 """The runner: the same answers as the gate in numpy, whatever the batch and the thresholds."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import copy

@@ -1,6 +1,5 @@
 """The backbone of a sweep without weights: trained once, then found again."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """A cell is a pure function of its spec and the data."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

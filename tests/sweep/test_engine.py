@@ -1,6 +1,5 @@
 """The engine on real processes: order, failures, deaths and stops."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """From lists to cells: which there are, in which order, and what each one's plan says."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

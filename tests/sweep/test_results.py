@@ -1,6 +1,5 @@
 """Cells on disk: read back as they were written, and what is not whole counts as unfinished."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """What a cell is called, and what makes two cells the same."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

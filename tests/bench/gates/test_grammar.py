@@ -1,6 +1,5 @@
 """Gates: the grammar, what passes, what fails, and what cannot be told."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import operator

@@ -1,6 +1,5 @@
 """Every metric that a gate can name, read off a report made by hand."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

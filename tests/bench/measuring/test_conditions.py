@@ -1,6 +1,5 @@
 """The watch on the machine: real counters, and a device that says what it is told to."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

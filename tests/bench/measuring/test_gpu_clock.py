@@ -1,6 +1,5 @@
 """Calls timed by the GPU's own clock, over the stand-in whose engines each take a millisecond."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """What a run that was cut short leaves behind."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """The whole measurement of a real bundle: what the report's tables promise."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

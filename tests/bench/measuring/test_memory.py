@@ -1,6 +1,5 @@
 """Peak memory, of real processes that run real bundles."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """What may be asked for, and the batch sizes that follow."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from typing import Any

@@ -1,6 +1,5 @@
 """Rivals, from files and from other bundles, on the real runtimes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """How often everything is called, and how long that takes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

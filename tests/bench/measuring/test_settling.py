@@ -1,6 +1,5 @@
 """Waiting for a machine, with a clock that a test turns."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Iterator

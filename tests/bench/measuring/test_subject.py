@@ -1,6 +1,5 @@
 """What is timed of one subject: what goes ahead of a path, where half of a batch is to leave."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Mapping

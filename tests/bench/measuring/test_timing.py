@@ -1,6 +1,5 @@
 """Interleaved blocks on a clock that only the tasks themselves move."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import gc

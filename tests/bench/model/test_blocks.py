@@ -1,6 +1,5 @@
 """The machine's pace, told apart from the tasks' times: by hand, and against a simulated truth."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

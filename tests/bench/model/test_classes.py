@@ -1,6 +1,5 @@
 """The class that loses most, by hand."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

@@ -1,6 +1,5 @@
 """Comparing two runs: verdicts whose truth is known, and reports that must not be compared."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Callable

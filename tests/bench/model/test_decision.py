@@ -1,6 +1,5 @@
 """What to ship, case by case."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

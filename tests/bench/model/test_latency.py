@@ -1,6 +1,5 @@
 """The mixture over exits: worked by hand, and against a simulated truth."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from statistics import NormalDist

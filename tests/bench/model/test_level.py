@@ -1,6 +1,5 @@
 """The level of a series that remembers, by hand and against simulated machines."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

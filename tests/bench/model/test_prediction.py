@@ -1,6 +1,5 @@
 """What the grid of segments foretells, against simulated machines whose costs are known."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

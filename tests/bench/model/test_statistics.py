@@ -1,6 +1,5 @@
 """Intervals: worked by hand, and held against simulated truth."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import numpy as np

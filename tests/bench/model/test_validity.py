@@ -1,6 +1,5 @@
 """Every rule is broken by what it is there for, and by nothing else."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

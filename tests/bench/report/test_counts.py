@@ -1,6 +1,5 @@
 """Rows of counts from a manifest, and the table that a report makes of them."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

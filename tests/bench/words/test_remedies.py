@@ -1,6 +1,5 @@
 """What a breach says to a reader, and that each has its own remedy."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace

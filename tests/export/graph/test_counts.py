@@ -1,6 +1,5 @@
 """Counts: by hand on small graphs, against the modules, and across precisions."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,5 @@
 """What the builder refuses, in the words of the real TensorRT-RTX; and what it is told to do."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Whole cascades by TensorRT-RTX: a real parse and build of every graph, at every precision."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,6 +1,5 @@
 """Batch sizes an engine is built for."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import pytest

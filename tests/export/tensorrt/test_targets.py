@@ -1,6 +1,5 @@
 """Targets `tensorrt` and `tensorrt-rtx` as a user meets them: a bundle in, a bundle out."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import subprocess

@@ -1,6 +1,5 @@
 """The script for NVIDIA's own tool, run with a stand-in that writes down how it was called."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """The contract of an engine: whatever a runtime raises becomes one message."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

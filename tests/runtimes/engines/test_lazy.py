@@ -1,6 +1,5 @@
 """Segments that are opened when the first sample gets there."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import shutil

@@ -1,6 +1,5 @@
 """A value made once, when it is asked for."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import time

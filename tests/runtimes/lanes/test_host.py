@@ -1,6 +1,5 @@
 """The lane of host memory, without a loop around it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,5 @@
 """The pool: a lane for each call at once, and no more."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import copy

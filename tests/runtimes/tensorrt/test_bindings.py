@@ -5,7 +5,6 @@ nothing. Their wheels are looked for in the folder that CALEXNET_TENSORRT_WHEELS
 tensorrt` fetches them.
 """
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import ast

@@ -1,6 +1,5 @@
 """Memory, streams and events: the real bindings take what they are given, the stand-in does it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Callable

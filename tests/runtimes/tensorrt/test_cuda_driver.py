@@ -1,6 +1,5 @@
 """The GPU's name and kind, from a stand-in for NVIDIA's driver that gcc builds here."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """On a machine with a GPU and TensorRT: engines are built, opened and answer as they should."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Batches through memory of a GPU that ONNX Runtime stands in for: answers, order and sizes."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor

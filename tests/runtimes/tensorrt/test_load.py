@@ -1,6 +1,5 @@
 """Which engines are opened, what is refused before TensorRT sees a byte, and in which words."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import sys

@@ -1,6 +1,5 @@
 """What TensorRT says, kept by call: no more of it than a message needs, from any thread."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor

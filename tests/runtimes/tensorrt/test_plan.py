@@ -1,6 +1,5 @@
 """Whether copying survivors on the GPU pays: measured in the lane, obeyed by the runner."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

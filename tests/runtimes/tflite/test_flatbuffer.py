@@ -1,6 +1,5 @@
 """A cut TFLite file is refused before a runtime that does not look sees it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

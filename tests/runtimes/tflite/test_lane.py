@@ -1,6 +1,5 @@
 """The lane of LiteRT: interpreters of its own, and one copy from one to the next."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """MACs of TFLite files: what they were converted from has as many, and others are named."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Engines on LiteRT itself; and on the old runtime, as far as it can be told without it."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import gc

@@ -1,6 +1,5 @@
 """Trained weights come to the accuracy that they are known for, image by image."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import os

@@ -1,6 +1,5 @@
 """The energy of an image, on a device whose every watt is known."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,5 @@
 """What the report says of energy and of the machine, with a sensor and without."""
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 from dataclasses import replace
