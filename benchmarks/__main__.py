@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Print all figures; return 0 whether or not they meet their bars."""
     from benchmarks import training as speed_training
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--digits", type=Path, help="a digits bundle, to print its figures too")
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument(

@@ -20,6 +20,7 @@ from calexnet.export.from_run import export_cascade
 from calexnet.export.precisions.cascade import write_narrow
 from calexnet.gating import NEVER
 from calexnet.images.preprocessing import Preprocessing
+from calexnet.registry import Allowed
 from calexnet.training.backbones import BackboneSpec
 from calexnet.training.cascade import Cascade, CascadeSpec, Samples, build_parts
 from calexnet.training.recipe import plan_recipe
@@ -120,7 +121,9 @@ def _cascade(network: Network, images: NDArray[np.uint8]) -> Cascade:
     data = Dataset("random", images, truth, classes, tuple(map(str, range(len(images)))))
     preprocessing = Preprocessing(network.side, network.side, (0.5,) * 3, (0.25,) * 3)
     backbone, recipe = BackboneSpec(network.backbone, _CLASSES, network.stem), plan_recipe()
-    frozen, branches = build_parts(backbone, network.attach, recipe, preprocessing)
+    frozen, branches = build_parts(
+        backbone, network.attach, recipe, preprocessing, allow=Allowed(("benchmarks",))
+    )
     spec = CascadeSpec(
         backbone=backbone,
         attach=network.attach,

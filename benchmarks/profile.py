@@ -1,6 +1,6 @@
 """Where a chain's time goes beside plain's: ONNX Runtime's own profile, operator by operator.
 
-``python -m benchmarks.__main__ --profile`` prints it. A profile slows every operator a little, so
+``python -m benchmarks --profile`` prints it. A profile slows every operator a little, so
 what it is good for is shares, not times.
 """
 

@@ -115,6 +115,16 @@ def small_narrow_bundle(
     return folder
 
 
+@pytest.fixture(scope="session")
+def bench_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose tail costs most; nobody may change it."""
+    from tests.support.onnx_bundle import WIDE, write_bundle
+
+    folder = tmp_path_factory.mktemp("bench") / "bundle"
+    write_bundle(folder, width=WIDE)
+    return folder
+
+
 @pytest.fixture
 def translated(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the graphs of `small_bundle` instead of having torch translate its cascade again."""

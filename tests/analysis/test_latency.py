@@ -12,7 +12,7 @@ import pytest
 
 from calexnet.analysis import artefact, latency
 from calexnet.files import schema
-from tests.bench.sample_report import AMORTISATION, CROSSOVER, sample_report
+from tests.support.sample_report import AMORTISATION, CROSSOVER, sample_report
 
 
 @pytest.fixture

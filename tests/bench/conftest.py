@@ -1,4 +1,4 @@
-"""A hand-made bundle, the data of its split, and one report on both."""
+"""One report on a hand-made bundle and the data of its split."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Method, Spent, Task, interleave
 from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
-from tests.support.onnx_bundle import sample_data, write_bundle
-
-#: So wide a tail that leaving early pays.
-WIDTH = 1024
+from tests.support.onnx_bundle import WIDE, sample_data
 
 PLAN = BenchPlan(
     batches=(1, 3), threads=(1, 2), blocks=6, seconds=0.5, command="calexnet-bench x", memory=False
@@ -25,17 +22,9 @@ PLAN = BenchPlan(
 
 
 @pytest.fixture(scope="session")
-def bench_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle whose tail costs most. Not to be changed."""
-    folder = tmp_path_factory.mktemp("bench") / "bundle"
-    write_bundle(folder, width=WIDTH)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def report(bench_bundle: Path) -> Report:
     """The report on `bench_bundle` after `PLAN`."""
-    return measure(bench_bundle, sample_data(WIDTH), CpuDevice(), PLAN)
+    return measure(bench_bundle, sample_data(WIDE), CpuDevice(), PLAN)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison, EnergyCost, EnergyRow
 from calexnet.bench.report.times import SegmentRow
 from tests.bench.browser import needs_chromium, visit
-from tests.bench.sample_report import (
+from tests.support.sample_report import (
     AMORTISATION,
     EXITS,
     SEGMENTS,

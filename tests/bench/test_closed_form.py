@@ -27,8 +27,7 @@ from calexnet.runtimes.engines.base import Array, Engine
 from calexnet.runtimes.lanes.host import HostLane
 from calexnet.runtimes.onnxruntime import OnnxRuntime
 from calexnet.runtimes.runner import Runner
-from tests.bench.conftest import WIDTH
-from tests.support.onnx_bundle import LOOSE, STRICT, USUAL, sample_data
+from tests.support.onnx_bundle import LOOSE, STRICT, USUAL, WIDE, sample_data
 from tests.support.synthetic_power import PowerMeter, SyntheticTime
 
 #: ms of a call on n samples: the first number, and the second for each sample.
@@ -124,14 +123,14 @@ def priced_report(folder: Path, point: str) -> Report:
         memory=False,
         allow_unstable=True,
     )
-    data = sample_data(WIDTH)
+    data = sample_data(WIDE)
     return measure(folder, data, Metered(world), plan, stopwatch=world, load=load, time=world.time)
 
 
 @pytest.fixture(scope="module")
 def exits_in_order(bench_bundle: Path) -> dict[str, NDArray[np.int32]]:
     """By operating point, the exit of each test image, in the order in which they are walked."""
-    data = sample_data(WIDTH)
+    data = sample_data(WIDE)
     test = divide(data, seed=0).indices["test"]
     order = np.random.default_rng(0).permutation(len(test))
     found = {}

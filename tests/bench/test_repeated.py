@@ -17,8 +17,7 @@ from calexnet.bench.model.compare import compare
 from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
 from calexnet.files import schema
-from tests.bench.conftest import WIDTH
-from tests.support.onnx_bundle import sample_data
+from tests.support.onnx_bundle import WIDE, sample_data
 
 PAIRS = 20
 PLAN = BenchPlan(
@@ -96,7 +95,7 @@ def differing(a: Any, b: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
 def test_two_runs_of_the_same_seed_on_the_same_data_differ_in_timings_only(
     bench_bundle: Path,
 ) -> None:
-    runs = [measure(bench_bundle, sample_data(WIDTH), CpuDevice(), PLAN) for _ in range(2)]
+    runs = [measure(bench_bundle, sample_data(WIDE), CpuDevice(), PLAN) for _ in range(2)]
 
     found = [*differing(*map(schema.encode, runs))]
 
@@ -107,7 +106,7 @@ def test_two_runs_of_the_same_seed_on_the_same_data_differ_in_timings_only(
 def test_another_seed_walks_the_images_in_another_order(bench_bundle: Path) -> None:
     """So that the test above does not hold for want of anything to differ."""
     other = dataclasses.replace(PLAN, seed=1)
-    runs = [measure(bench_bundle, sample_data(WIDTH), CpuDevice(), p) for p in (PLAN, other)]
+    runs = [measure(bench_bundle, sample_data(WIDE), CpuDevice(), p) for p in (PLAN, other)]
 
     found = [*differing(*map(schema.encode, runs))]
 
@@ -122,7 +121,7 @@ def test_a_bundle_and_its_copy_are_not_told_apart(bench_bundle: Path, tmp_path: 
 
     def run(folder: Path, seed: int) -> Report:
         plan = dataclasses.replace(PLAN, seed=seed)
-        return measure(folder, sample_data(WIDTH), CpuDevice(), plan)
+        return measure(folder, sample_data(WIDE), CpuDevice(), plan)
 
     told_apart, rows = [], 0
     for pair in range(PAIRS):

@@ -17,7 +17,7 @@ from calexnet.bench.words import markdown
 from calexnet.bench.words.remedies import remedy
 from calexnet.bench.words.verdict import reasons, sentence
 from calexnet.errors import InputError
-from tests.bench.sample_report import sample_report
+from tests.support.sample_report import sample_report
 
 
 def refuse(constant: str) -> Any:

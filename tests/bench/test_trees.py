@@ -15,11 +15,10 @@ from calexnet.bench.report.document import Report
 from calexnet.cli import bench as cli
 from calexnet.data import npz
 from calexnet.devices.system import ROOT_VARIABLE
-from tests.bench.conftest import WIDTH
 from tests.devices.conftest import recorded
 from tests.devices.test_devices import KNOWN, family
 from tests.support.gpu_stand_in import ask, build_nvml
-from tests.support.onnx_bundle import sample_data
+from tests.support.onnx_bundle import WIDE, sample_data
 from tests.support.synthetic_power import HastyTime
 
 SETTINGS = {"batch": "1", "threads": "1", "blocks": "2", "seconds": "0.01"}
@@ -30,7 +29,7 @@ QUICK += ["--allow-unstable", "--no-memory"]
 @pytest.fixture
 def words(bench_bundle: Path, tmp_path: Path) -> list[str]:
     data = tmp_path / "squares.npz"
-    npz.save(sample_data(WIDTH), data)
+    npz.save(sample_data(WIDE), data)
     return [
         str(bench_bundle),
         "--data",

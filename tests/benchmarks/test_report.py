@@ -6,14 +6,13 @@ from pathlib import Path
 
 from benchmarks.report import default_figure, report_figures
 from calexnet.data import npz
-from tests.bench.conftest import WIDTH
-from tests.support.onnx_bundle import sample_data
+from tests.support.onnx_bundle import WIDE, sample_data
 
 
 def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(
     bench_bundle: Path,
 ) -> None:
-    figures = [*report_figures(bench_bundle, sample_data(WIDTH), runs=2, seconds=0.01)]
+    figures = [*report_figures(bench_bundle, sample_data(WIDE), runs=2, seconds=0.01)]
 
     assert [
         f"digits, batch {batch}, 2 reports: {what}"
@@ -36,7 +35,7 @@ def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(
 
 def test_a_run_as_it_comes_is_timed_whole(bench_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "squares.npz"
-    npz.save(sample_data(WIDTH), file)
+    npz.save(sample_data(WIDE), file)
     short = ["--seconds", "0.01", "--blocks", "2", "--batch", "1", "--no-memory"]
     short += ["--energy-windows", "0", "--all-samples"]
 

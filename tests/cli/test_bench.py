@@ -16,14 +16,13 @@ from typing import Any
 import pytest
 
 from calexnet.bench import reporting
-from calexnet.bench.report.document import Report
 from calexnet.cli import bench as cli
 from calexnet.data import npz
 from calexnet.data.split import SplitRecord
 from calexnet.devices import limits
 from calexnet.devices.system import System
-from tests.bench.conftest import WIDTH
-from tests.support.onnx_bundle import LOOSE, STRICT, sample_data
+from tests.support.onnx_bundle import LOOSE, STRICT, WIDE, sample_data
+from tests.support.sample_report import sample_report
 
 COMMAND = [sys.executable, "-Im", "calexnet.cli.bench"]
 TINY = ["--batch", "1", "--threads", "1", "--blocks", "2", "--seconds", "0.01"]
@@ -38,7 +37,7 @@ FILES = [
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data of `bench_bundle`."""
     path = tmp_path_factory.mktemp("data") / "squares.npz"
-    npz.save(sample_data(WIDTH), path)
+    npz.save(sample_data(WIDE), path)
     return path
 
 
@@ -49,10 +48,10 @@ def words(bench_bundle: Path, data: Path, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def earlier(tmp_path: Path, report: Report) -> dict[str, str]:
+def earlier(tmp_path: Path) -> dict[str, str]:
     """The texts of a report that is in ``out`` already."""
     (tmp_path / "out").mkdir()
-    reporting.write(report, tmp_path / "out")
+    reporting.write(sample_report(), tmp_path / "out")
     return texts(tmp_path)
 
 

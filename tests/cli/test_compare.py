@@ -14,7 +14,7 @@ from calexnet.bench.model.compare import Compared
 from calexnet.bench.report.document import Report
 from calexnet.files import schema
 from tests.bench.model.test_compare import run
-from tests.bench.sample_report import VALIDITY
+from tests.support.sample_report import VALIDITY
 
 
 def written(folder: Path, report: Report) -> str:

@@ -38,6 +38,8 @@ from calexnet.registry import Part
 
 CLASSES = ("ant", "bee", "cat", "dog")
 SIZE = 8
+#: So wide a tail that leaving early pays.
+WIDE = 1024
 OPSET, IR_VERSION = 20, 10
 
 #: What the tail reads besides `layer2`: nothing, a tensor of segment 1, or the image itself.

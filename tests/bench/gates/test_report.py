@@ -16,7 +16,7 @@ from calexnet.bench.report.energy import EnergyComparison, EnergyCost
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.report.memory import MemoryRow
 from calexnet.bench.report.times import LatencyRow
-from tests.bench.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
+from tests.support.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
 
 ROOT = Path(__file__).resolve().parents[3]
 OTHER = ("tflite", "fp32")

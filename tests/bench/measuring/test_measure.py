@@ -34,10 +34,10 @@ from calexnet.export import export_bundle, export_if
 from calexnet.files import schema
 from calexnet.runtimes import load
 from calexnet.runtimes.lanes import host
-from tests.bench.conftest import PLAN, WIDTH
-from tests.support.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, sample_data, write_bundle
+from tests.bench.conftest import PLAN
+from tests.support.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, WIDE, sample_data, write_bundle
 
-DATA = sample_data(WIDTH)
+DATA = sample_data(WIDE)
 TEST = divide(DATA, seed=0).indices["test"]
 QUICK = dataclasses.replace(
     PLAN, batches=(1,), threads=(1,), blocks=2, seconds=0.01, energy=EnergyPlan(0)

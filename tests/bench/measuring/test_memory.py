@@ -14,8 +14,8 @@ from calexnet.bench.report.document import Report
 from calexnet.bench.report.memory import NETWORKS, MemoryRow, Network
 from calexnet.bench.words.tables.memory import memory_tables
 from calexnet.files import schema
-from tests.bench.sample_report import SUBJECT, sample_report
 from tests.support.onnx_bundle import write_bundle
+from tests.support.sample_report import SUBJECT, sample_report
 
 MIB = 2**20
 

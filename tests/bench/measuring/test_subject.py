@@ -18,8 +18,8 @@ from calexnet.bench.measuring.subject import middle
 from calexnet.bench.measuring.timing import Task
 from calexnet.devices.cpu import CpuDevice
 from calexnet.runtimes.result import Result
-from tests.bench.conftest import PLAN, WIDTH
-from tests.support.onnx_bundle import sample_data
+from tests.bench.conftest import PLAN
+from tests.support.onnx_bundle import WIDE, sample_data
 
 
 def test_images_of_all_exits_go_ahead_of_each_single_image_of_a_path(
@@ -28,7 +28,7 @@ def test_images_of_all_exits_go_ahead_of_each_single_image_of_a_path(
     """As often as they come in the images' own order, and before no other task."""
     plan = replace(PLAN, threads=(1,), blocks=2, seconds=0.01, energy=EnergyPlan(0))
 
-    measure(bench_bundle, sample_data(WIDTH), CpuDevice(), plan)
+    measure(bench_bundle, sample_data(WIDE), CpuDevice(), plan)
 
     def exits(name: str, *, ahead: bool) -> list[int]:
         task = timed[f"onnxruntime fp32 {name}"]

@@ -25,7 +25,7 @@ from calexnet.devices.energy import SourceRecord
 from calexnet.errors import InputError, MeasurementError
 from calexnet.files import schema
 from tests.bench import noise
-from tests.bench.sample_report import SUBJECT, UNSETTLED, VALIDITY, sample_report
+from tests.support.sample_report import SUBJECT, UNSETTLED, VALIDITY, sample_report
 
 USUAL_MS = {"plain": 4.0, "cascade": 2.5, "exit1": 1.5, "point margin-0": 3.5}
 OPPOSITE = {"FASTER": "SLOWER", "SLOWER": "FASTER", "SAME": "SAME", "UNCLEAR": "UNCLEAR"}

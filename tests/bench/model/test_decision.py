@@ -21,7 +21,7 @@ from calexnet.bench.report.decision import (
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.words.verdict import reasons, sentence
 from calexnet.certify import Candidate, Counts
-from tests.bench.sample_report import UNSETTLED, VALIDITY
+from tests.support.sample_report import UNSETTLED, VALIDITY
 
 MAX_DROP = 0.01
 IMAGES = 1000

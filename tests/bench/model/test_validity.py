@@ -18,7 +18,7 @@ from calexnet.bench.model.validity import (
 )
 from calexnet.bench.report.validity import CLAIMS, Breach, Claim, Conditions, Span, Validity
 from tests.bench import noise
-from tests.bench.sample_report import ABSOLUTE
+from tests.support.sample_report import ABSOLUTE
 
 CALM = Conditions(
     looks=9,

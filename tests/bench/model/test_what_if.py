@@ -10,7 +10,7 @@ from calexnet.bench.model import what_if as whatif
 from calexnet.bench.model.what_if import Model, predict
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison, EnergyCost, EnergyRow
-from tests.bench.sample_report import AMORTISATION, SUBJECT, sample_report
+from tests.support.sample_report import AMORTISATION, SUBJECT, sample_report
 
 
 def model_of(report: Report, threads: int = 1) -> Model:

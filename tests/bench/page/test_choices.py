@@ -11,7 +11,7 @@ import pytest
 from calexnet.bench.page import choices
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
-from tests.bench.sample_report import ALTERNATIVES, HOSTILE, sample_report
+from tests.support.sample_report import ALTERNATIVES, HOSTILE, sample_report
 
 
 def marks(report: Report) -> dict[str, ElementTree.Element]:

@@ -21,7 +21,7 @@ from calexnet.bench.words.remedies import remedy
 from calexnet.bench.words.tables import order as tables
 from calexnet.bench.words.tables import times as time_tables
 from calexnet.bench.words.tables.table import Table
-from tests.bench.sample_report import (
+from tests.support.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
     CROSSOVER,

@@ -10,7 +10,7 @@ import pytest
 from calexnet.bench.page import plots
 from calexnet.bench.page.plots import Frame
 from calexnet.bench.report.document import Report
-from tests.bench.sample_report import AMORTISATION, CROSSOVER, one_batch_report, sample_report
+from tests.support.sample_report import AMORTISATION, CROSSOVER, one_batch_report, sample_report
 
 
 def parse(plot: str) -> ElementTree.Element:

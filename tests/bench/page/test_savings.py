@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from calexnet.bench.page import savings
-from tests.bench.sample_report import POINTS, sample_report
+from tests.support.sample_report import POINTS, sample_report
 
 
 def bars(plot: str) -> list[tuple[str, str, str]]:

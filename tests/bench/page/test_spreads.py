@@ -10,7 +10,7 @@ import pytest
 from calexnet.bench.page import spreads
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
-from tests.bench.sample_report import EXITS, LATENCY, SUBJECT, sample_report
+from tests.support.sample_report import EXITS, LATENCY, SUBJECT, sample_report
 
 
 def plot(report: Report) -> ElementTree.Element:

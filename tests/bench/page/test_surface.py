@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from calexnet.bench.page.surface import surfaces
-from tests.bench.sample_report import FORETOLD, SUBJECT, sample_report
+from tests.support.sample_report import FORETOLD, SUBJECT, sample_report
 
 
 def test_a_point_for_every_batch_and_share() -> None:

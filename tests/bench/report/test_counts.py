@@ -11,8 +11,8 @@ from calexnet.bench.words.tables.counts import count_tables
 from calexnet.bundle import open_bundle
 from calexnet.counts import GraphCounts, OperatorCount
 from calexnet.files import schema
-from tests.bench.sample_report import SUBJECT, sample_report
 from tests.support.onnx_bundle import write_bundle
+from tests.support.sample_report import SUBJECT, sample_report
 
 COUNTED = GraphCounts(
     1_200_000, 74_666, 298_664, 1_130, (OperatorCount("Add", 1, 8), OperatorCount("Relu", 7, 9_000))

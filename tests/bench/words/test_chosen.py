@@ -8,7 +8,7 @@ from calexnet.bench import reporting
 from calexnet.bench.page import html
 from calexnet.bench.report.document import Report
 from calexnet.bench.words import chosen, markdown
-from tests.bench.sample_report import ALTERNATIVES, POINTS, sample_report
+from tests.support.sample_report import ALTERNATIVES, POINTS, sample_report
 
 
 def decided(name: str) -> Report:

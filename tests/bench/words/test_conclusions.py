@@ -19,7 +19,7 @@ from calexnet.bench.words.conclusions import (
     prediction_sentences,
     slower_precisions,
 )
-from tests.bench.sample_report import (
+from tests.support.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
     CROSSOVER,

@@ -9,7 +9,7 @@ import pytest
 
 from calexnet.bench.words import markdown
 from calexnet.bench.words.tables import order as tables
-from tests.bench.sample_report import one_batch_report, sample_report
+from tests.support.sample_report import one_batch_report, sample_report
 
 
 def sections(text: str) -> dict[str, list[list[str]]]:

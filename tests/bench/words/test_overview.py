@@ -8,7 +8,7 @@ import pytest
 
 from calexnet.bench.report.times import Verdict
 from calexnet.bench.words import overview
-from tests.bench.sample_report import AMORTISATION, sample_report
+from tests.support.sample_report import AMORTISATION, sample_report
 
 
 def test_a_cell_for_every_setting_and_batch() -> None:

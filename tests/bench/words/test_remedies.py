@@ -9,7 +9,7 @@ import pytest
 
 from calexnet.bench.report.validity import CLAIMS, Breach, Rule
 from calexnet.bench.words.remedies import allowed, broken, found, remedy, standing
-from tests.bench.sample_report import ABSOLUTE, UNSETTLED, VALIDITY
+from tests.support.sample_report import ABSOLUTE, UNSETTLED, VALIDITY
 
 RULES: tuple[Rule, ...] = get_args(Rule)
 

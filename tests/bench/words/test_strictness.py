@@ -13,7 +13,7 @@ from calexnet.bench.words.strictness import looser, meaning
 from calexnet.bench.words.tables import times as time_tables
 from calexnet.registry import Part
 from calexnet.rules import RULES, build
-from tests.bench.sample_report import AMORTISATION, CROSSOVER, POINTS, sample_report
+from tests.support.sample_report import AMORTISATION, CROSSOVER, POINTS, sample_report
 
 KINDS = sorted(build(Part(name)).kind for name in RULES)
 

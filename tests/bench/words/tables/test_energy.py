@@ -23,7 +23,7 @@ from calexnet.bench.words.tables import order as tables
 from calexnet.bench.words.tables.table import Table
 from calexnet.devices.base import Clock, DeviceState
 from calexnet.devices.energy import SourceRecord
-from tests.bench.sample_report import NO_SENSOR, SUBJECT, sample_report
+from tests.support.sample_report import NO_SENSOR, SUBJECT, sample_report
 
 GROSS = EnergyComparison(
     EnergyCost(0.05, 0.048, 0.052), EnergyCost(0.02, 0.019, 0.021), 0.4, 0.38, 0.43, "cascade"

@@ -15,7 +15,7 @@ from calexnet.bench.words.tables import provenance as provenance_tables
 from calexnet.bench.words.tables import times as time_tables
 from calexnet.bench.words.tables import work as work_tables
 from calexnet.bench.words.tables.table import Table
-from tests.bench.sample_report import (
+from tests.support.sample_report import (
     ALTERNATIVES,
     AMORTISATION,
     HOSTILE,
