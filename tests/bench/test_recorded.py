@@ -4,7 +4,6 @@
 ``recorded_figures.json`` what they came to when they were recorded, table by table.
 """
 
-# The expected value comes first in every comparison.
 from __future__ import annotations
 
 import csv
@@ -25,7 +24,7 @@ from calexnet.bench.report.document import Report
 from calexnet.devices.cpu import CpuDevice
 from calexnet.export import export_if
 from tests.bench.conftest import PLAN as SMALL
-from tests.onnx_bundle import sample_data, write_bundle
+from tests.support.onnx_bundle import sample_data, write_bundle
 
 HERE = Path(__file__).parent
 JOURNAL, FIGURES = HERE / "recorded_journal.json", HERE / "recorded_figures.json"

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import calexnet
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
-from tests.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 from tests.runtimes.cpp.conftest import run
+from tests.support.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 
 BATCHES = (1, 3, 32)
 

@@ -16,8 +16,8 @@ import calexnet
 from calexnet.errors import BundleError
 from calexnet.files import selfhash
 from calexnet.files.storage import sha256
-from tests.onnx_bundle import random_images
 from tests.runtimes.cpp.conftest import run
+from tests.support.onnx_bundle import random_images
 
 Damage = Callable[[Path], object]
 GRAPH = "onnxruntime/segment2.onnx"
