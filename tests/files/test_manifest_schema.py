@@ -11,8 +11,8 @@ import pytest
 
 from calexnet import manifest
 from calexnet.files import manifest_schema
-from tests.onnx_bundle import write_bundle
-from tests.sample_bundle import sample_manifest
+from tests.support.onnx_bundle import write_bundle
+from tests.support.sample_bundle import sample_manifest
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs jsonschema")
 
