@@ -2,6 +2,7 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make certify-study  how often certificates are wrong, and how often they are given
+# make cases  inputs that people had and that once failed, where their folder CASES is
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -16,7 +17,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench certify-study lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo test bench certify-study cases lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -37,6 +38,10 @@ bench: $(READY)
 
 certify-study: $(READY)
 	$(BIN)/python -m benchmarks.certify_study
+
+CASES ?= ../shared/cases
+cases: $(READY)
+	$(BIN)/python .ci/cases $(CASES)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
