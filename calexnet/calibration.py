@@ -52,6 +52,37 @@ class OperatingPoint:
         return np.array(rows, dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class CutNetwork:
+    """What the network cut after a stage, with the head there and no gate, did on calibration.
+
+    Attributes:
+        accuracy: Share of calibration samples that it answers rightly.
+        counts: Calibration samples on which its answers and those of plain at full precision are
+            not both right or both wrong; ``None`` if not recorded.
+    """
+
+    accuracy: float
+    counts: Counts | None
+
+
+def cut_networks(
+    exits: ExitTable, truth: NDArray[np.integer], reference: NDArray[np.bool_] | None = None
+) -> tuple[CutNetwork, ...]:
+    """Return the network cut after each stage that has a branch, the earliest first.
+
+    Args:
+        exits: Answers of all exits on calibration samples.
+        truth: Integer ``(n,)``, the right classes.
+        reference: See `operating_point`.
+    """
+    plain = exits.labels[-1] == truth if reference is None else reference
+    right = [labels == truth for labels in exits.labels[:-1]]
+    return tuple(
+        CutNetwork(share(one), counts(plain, one) if len(truth) else None) for one in right
+    )
+
+
 def operating_point(
     name: str,
     setting: float,

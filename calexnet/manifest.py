@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from calexnet.calibration import OperatingPoint
+from calexnet.calibration import CutNetwork, OperatingPoint
 from calexnet.certify import Counts
 from calexnet.costs import Macs
 from calexnet.counts import GraphCounts
@@ -148,6 +148,7 @@ class Compiled:
         plain_counts: Calibration samples on which its plain and plain at full precision are not
             both right or both wrong; ``None`` if not recorded, or for a build that follows the
             manifest's.
+        cuts: Its networks cut after each branch's stage, likewise.
         fingerprint: Of engines, which run only where they were built; ``None`` for files that run
             anywhere.
     """
@@ -163,6 +164,7 @@ class Compiled:
     calibration: CalibrationRecord | None = None
     fingerprint: Fingerprint | None = None
     plain_counts: Counts | None = None
+    cuts: tuple[CutNetwork, ...] = ()
 
     @property
     def name(self) -> str:
@@ -215,6 +217,8 @@ class Manifest:
         macs: Multiply-accumulates of one image.
         split: Which samples of which data set trained, calibrated and may test.
         provenance: Where it comes from.
+        cuts: The network cut after each branch's stage, on calibration samples; empty if not
+            recorded. A narrow build has its own.
     """
 
     schema: int
@@ -230,6 +234,7 @@ class Manifest:
     macs: Macs
     split: SplitRecord
     provenance: Provenance
+    cuts: tuple[CutNetwork, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts speak of the same branches and classes.
@@ -253,6 +258,13 @@ class Manifest:
         for build in self.compiled:
             self.operating_point(None, build)
             self._refuse_misfit(build)
+        for cuts in (self.cuts, *(build.cuts for build in self.compiled)):
+            if len(cuts) not in (0, len(self.branches)):
+                raise BundleError(
+                    "the networks cut short do not fit",
+                    got=len(cuts),
+                    expected=f"{len(self.branches)}, one a branch, or none",
+                )
 
     def _refuse_misfit(self, build: Compiled) -> None:
         graphs, branches = len(build.segments), len(self.branches)
@@ -291,6 +303,11 @@ class Manifest:
         if build is None or build.operating_points is None:
             return self.operating_points
         return build.operating_points
+
+    def cuts_of(self, build: Compiled) -> tuple[CutNetwork | None, ...]:
+        """Return the network of `build` cut after each branch's stage; ``None`` = not recorded."""
+        known = self.cuts if build.operating_points is None else build.cuts
+        return known or (None,) * len(self.branches)
 
     def plain_counts_of(self, build: Compiled) -> Counts | None:
         """Return how plain of `build` did against plain at full precision on calibration samples.

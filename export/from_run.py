@@ -246,6 +246,7 @@ def _content(
         macs=macs,
         split=spec.split,
         provenance=_provenance(source),
+        cuts=spec.cuts,
     )
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from calexnet.calibration import (
+    CutNetwork,
     OperatingPoint,
     class_hits,
+    cut_networks,
     operating_point,
     operating_points,
     point_name,
@@ -58,6 +60,19 @@ def test_a_point_is_counted_against_the_reference_that_is_given() -> None:
     assert Counts(images=5, harmed=1, helped=1) == point.counts
     same = operating_point("mine", 0.0, thresholds, FIVE, FIVE_TRUTH)
     assert Counts(images=5, harmed=0, helped=0) == same.counts
+
+
+def test_the_network_cut_after_each_stage_answers_as_its_branch_does() -> None:
+    truth = np.array([0, 1, 1, 0])
+    labels = np.array([[0, 0, 0, 1], [0, 1, 0, 1], [0, 1, 1, 1]], dtype=np.int32)
+    exits = ExitTable(labels, np.ones((3, 4), np.float32))
+
+    # Plain is right but on the last; the first branch on the first alone, the second on two.
+    expected = (CutNetwork(0.25, Counts(4, 2, 0)), CutNetwork(0.5, Counts(4, 1, 0)))
+    assert expected == cut_networks(exits, truth)
+    # Held against another network, which is right on the last two.
+    other = cut_networks(exits, truth, np.array([False, False, True, True]))
+    assert [Counts(4, 2, 1), Counts(4, 2, 2)] == [one.counts for one in other]
 
 
 def test_each_class_has_those_who_leave_under_its_name() -> None:

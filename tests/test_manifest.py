@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from calexnet import manifest
+from calexnet.calibration import CutNetwork
 from calexnet.certify import Counts
 from calexnet.errors import BundleError
 from calexnet.files import schema
@@ -43,6 +44,21 @@ def test_counts_come_back_and_older_manifests_have_none() -> None:
         read.plain_counts_of(build) for build in read.compiled
     ]
     assert [None, None] == [old.plain_counts_of(build) for build in old.compiled[:2]]
+
+
+def test_cut_networks_come_back_a_builds_own_where_it_has_points_of_its_own() -> None:
+    old = sample_manifest()
+    full, own = (CutNetwork(0.5, Counts(40, harmed, 1)) for harmed in (2, 3))
+    points = old.operating_points
+    narrow = replace(old.compiled[1], operating_points=points, cuts=(own,))
+    new = replace(old, cuts=(full,), compiled=(old.compiled[0], narrow))
+
+    read, _ = manifest.parse(manifest.dump(new), "here")
+
+    assert [(full,), (own,)] == [read.cuts_of(build) for build in read.compiled]
+    assert (None,) == old.cuts_of(old.compiled[0])
+    with pytest.raises(BundleError, match="cut short do not fit: got 2; expected 1, one a branch"):
+        replace(old, cuts=(full, full))
 
 
 def test_counts_that_cannot_be_make_no_manifest() -> None:

@@ -1,4 +1,4 @@
-"""Everything that could be shipped, side by side: plain, cascades, and the rivals set beside."""
+"""Everything that could be shipped, side by side: plain, cascades, cut networks, rivals."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from calexnet.bench.measuring.subject import ONE_FILE, Images, Subject
 from calexnet.bench.model import classes, statistics
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.decision import decide, useful
-from calexnet.bench.model.prediction import plain_at
-from calexnet.bench.report.decision import Alternative, Certificate, Decision, Kind
+from calexnet.bench.model.prediction import cut_at, plain_at
+from calexnet.bench.report.decision import OWN, Alternative, Certificate, Decision, Kind
 from calexnet.bench.report.interval import Interval
 from calexnet.certify import Candidate, Counts, Link
 from calexnet.certify.class_drops import balanced_accuracy
@@ -37,10 +37,11 @@ class Contender:
     labels: NDArray[np.int32]
     task: str
     calibration: Counts | None = None
+    cut: int | None = None
 
 
 def of_subject(subject: Subject) -> Iterator[Contender]:
-    """Yield the backbone alone and the cascade at every operating point."""
+    """Yield the backbone alone, the cascade at every operating point, and the cut networks."""
     where = subject.prefix.strip()
     yield Contender(
         f"plain on {where}",
@@ -70,6 +71,17 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
             labels=subject.at(point).labels,
             task=subject.prefix + subject.timed_as(point),
             calibration=point.counts,
+        )
+    for number, (attach, known) in enumerate(zip(subject.attach, subject.cuts, strict=True), 1):
+        yield Contender(
+            f"the network cut after {attach} on {where}",
+            "cut network",
+            **subject.names,
+            operating_point=None,
+            labels=subject.table.labels[number - 1],
+            task=subject.prefix + cut_at(number),
+            calibration=None if known is None else known.counts,
+            cut=number,
         )
 
 
@@ -126,6 +138,7 @@ def decided(
             ms=blocks.ms(one.task),
             ratio=blocks.ratio(fastest, one.task),
             certificate=certificates[one.name],
+            cut=one.cut,
         )
         for one, mine in zip(contenders, right, strict=True)
     )
@@ -161,11 +174,7 @@ def _certificates(
     }
     own, rivals = (
         useful(
-            [
-                candidates[one.name]
-                for one in contenders[1:]
-                if (one.kind in ("plain", "cascade")) == inside
-            ],
+            [candidates[one.name] for one in contenders[1:] if (one.kind in OWN) == inside],
             ms,
             ms[reference],
             max_drop,

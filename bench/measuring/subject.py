@@ -23,7 +23,14 @@ from calexnet.bench.measuring.energy.section import Subject as Names
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Call, Spent, Work
 from calexnet.bench.model.blocks import Blocks
-from calexnet.bench.model.prediction import cascade_at, half_at, halved, path_at, plain_at
+from calexnet.bench.model.prediction import (
+    cascade_at,
+    cut_at,
+    half_at,
+    halved,
+    path_at,
+    plain_at,
+)
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint
 from calexnet.devices.base import Device
@@ -103,6 +110,8 @@ class Subject:
         point: The operating point that tables are about.
         points: All of them.
         plain_counts: What its plain answered otherwise than the reference on calibration samples.
+        attach: Where the branches are.
+        cuts: The network cut after each of them, on calibration samples; ``None`` = not known.
         loading_s: That loading it took, on one thread setting.
     """
 
@@ -123,6 +132,8 @@ class Subject:
         self.point = bundle.manifest.operating_point(plan.operating_point, build)
         self.points = bundle.manifest.points_of(build)
         self.plain_counts = bundle.manifest.plain_counts_of(build)
+        self.attach = [branch.attach for branch in bundle.manifest.branches]
+        self.cuts = bundle.manifest.cuts_of(build)
 
     # What it answers.
 
@@ -176,6 +187,8 @@ class Subject:
                 if point.name != self.point.name:  # that one is the cascade itself
                     chosen = runner.with_thresholds(point.table())
                     found[self.timed_as(point)] = self._walk(chosen, 1)
+            for number in range(1, len(self.attach) + 1):
+                found[cut_at(number)] = self._walk(self._cut(runner, number), 1)
         return {self.prefix + name: work for name, work in found.items()}
 
     def typical(self) -> Call:
@@ -184,6 +197,10 @@ class Subject:
 
     def _walk(self, run: Callable[[Array], object], batch: int) -> Work:
         return Work(lambda number: partial(run, self.test.batch(number, batch)), batch)
+
+    def _cut(self, runner: Runner, number: int) -> Runner:
+        """Return the network cut after a stage: every image leaves there."""
+        return runner.with_thresholds(forcing(runner.thresholds.shape, number))
 
     def _mixed(self, runner: Runner, batch: int) -> Work:
         """Return calls of the cascade in the images' own order, with the survivors of each."""
@@ -202,7 +219,7 @@ class Subject:
         app, rows = runner, np.flatnonzero(self.exits.taken == number)
         if len(rows) == 0:
             rows = self.test.order
-            runner = runner.with_thresholds(forcing(runner.thresholds.shape, number))
+            runner = self._cut(runner, number)
 
         def call(turn: int) -> Call:
             return partial(runner, self.test.of(rows, turn, batch))

@@ -43,7 +43,7 @@ _SURELY: dict[Quantity, tuple[Change, Change]] = {
 }
 
 #: Networks of a report's samples that are parts or variants of the cascade.
-_PARTS = re.compile(r"(one file )?exit\d+|half\d+|point .*")
+_PARTS = re.compile(r"(one file )?exit\d+|half\d+|cut\d+|point .*")
 
 #: Target, precision, network, batch and threads.
 Key = tuple[str, str, str, int, int]
@@ -227,7 +227,7 @@ def _in_the_same_blocks(
 
 
 def _shipped(times: Mapping[Key, Callable[[], Interval]], everything: bool) -> dict[Key, Interval]:
-    """Return what could be shipped as it is: no single exits, no other operating points."""
+    """Return what could be shipped as it is: nothing that is a part of the cascade."""
     return {key: of() for key, of in times.items() if everything or not _PARTS.fullmatch(key[2])}
 
 

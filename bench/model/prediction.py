@@ -44,6 +44,11 @@ def path_at(number: int, batch: int) -> str:
     return f"exit{number}@{batch}"
 
 
+def cut_at(number: int) -> str:
+    """Return the name of single images that all leave at exit `number`: the network cut there."""
+    return f"cut{number}@1"
+
+
 def half_at(number: int, batch: int) -> str:
     """Return the name of a batch of which half leaves at exit `number` and half at the next."""
     return f"half{number}@{batch}"

@@ -17,6 +17,7 @@ from calexnet.bench.page.drawing import (
     svg,
     text,
     ticks,
+    triangle,
 )
 from calexnet.bench.report.decision import Alternative, Kind
 from calexnet.bench.report.document import Report
@@ -32,6 +33,7 @@ _ROOM = 16 / (BOTTOM - TOP)
 _MARKS: dict[Kind, tuple[Callable[[float, float, str, str], str], str]] = {
     "plain": (circle, "plain"),
     "cascade": (square, "cascade"),
+    "cut network": (triangle, "cut"),
     "smaller model": (diamond, "rival"),
     "other cascade": (diamond, "rival"),
 }
@@ -56,12 +58,13 @@ def plot(report: Report) -> str:
         return BOTTOM - (BOTTOM - TOP) * (max(change, foot) - foot) / (head - foot)
 
     kept = f"keeps the accuracy: loses at most {at_most(report.decision.max_drop)}"
-    rivals = any(_MARKS[one.kind][1] == "rival" for one in found)
+    shown = {_MARKS[one.kind][1] for one in found}
     body = [
         text(EDGE, 16, "single images, 1 thread", "name"),
         legend(0, circle(0, 0, "plain"), "plain"),
         legend(70, square(0, 0, "cascade"), "cascade"),
-        *([legend(160, diamond(0, 0, "rival"), "rival")] if rivals else []),
+        *([legend(160, triangle(0, 0, "cut"), "cut short")] if "cut" in shown else []),
+        *([legend(252, diamond(0, 0, "rival"), "rival")] if "rival" in shown else []),
         legend(0, '<circle class="ring" r="8"/>', _short(report.decision.name), 56),
         legend(0, '<rect class="pays" x="-8" y="-6" width="16" height="12"/>', kept, 76),
         text(EDGE, 98, "accuracy gained or lost, points (up is better)", "axis"),

@@ -96,6 +96,12 @@ def diamond(x: float, y: float, kind: str, words: str = "") -> str:
     return _mark(f'path class="mark {kind}" d="{edges}"', "path", words)
 
 
+def triangle(x: float, y: float, kind: str, words: str = "") -> str:
+    """Return the mark of a cut network."""
+    edges = f"M{x:.1f} {y - 5:.1f}l5 9h-10z"
+    return _mark(f'path class="mark {kind}" d="{edges}"', "path", words)
+
+
 def cross(x: float, y: float, kind: str, words: str = "") -> str:
     """Return the mark of what cannot be."""
     strokes = f"M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"

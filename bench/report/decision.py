@@ -8,8 +8,11 @@ from typing import Literal
 from calexnet.bench.report.interval import Interval
 from calexnet.certify import Counts, Outcome
 
-#: What can be shipped; the last two are rivals that the user named.
-Kind = Literal["plain", "cascade", "smaller model", "other cascade"]
+#: What can be shipped; the last two are rivals that the user named. A cut network ends after a
+#: stage, with the head there and no gate.
+Kind = Literal["plain", "cascade", "cut network", "smaller model", "other cascade"]
+#: What the bundle itself holds.
+OWN: tuple[Kind, ...] = ("plain", "cascade", "cut network")
 
 #: What became of a network: see `calexnet.certify`; or it is what the others are held against, or
 #: it was not tested because one that is surer to keep the accuracy is faster too.
@@ -62,7 +65,7 @@ class Alternative:
 
     Attributes:
         name: In words that tell it from the others.
-        kind: The backbone alone, the cascade at one operating point, or a rival.
+        kind: The backbone alone, the cascade at one operating point, a cut network, or a rival.
         target: Of the bundle, or the rival's runtime.
         precision: Of the bundle, or of the rival.
         operating_point: Of a cascade.
@@ -73,6 +76,7 @@ class Alternative:
         ms: An image.
         ratio: `ms` over that of the fastest plain network of all targets and precisions.
         certificate: Whether it keeps the accuracy.
+        cut: Of a cut network: the stage that it ends with, from 1.
     """
 
     name: str
@@ -87,6 +91,7 @@ class Alternative:
     ms: float
     ratio: Interval
     certificate: Certificate
+    cut: int | None = None
 
     def keeps(self, max_drop: float) -> bool | None:
         """Tell whether it loses at most `max_drop`: ``None`` where that is not sure."""
@@ -114,7 +119,7 @@ class Decision:
             precision and the versions of the report, what a certificate is of.
     """
 
-    choice: Literal["plain", "cascade", "smaller model", "other cascade", "unclear"]
+    choice: Literal[Kind, "unclear"]
     name: str
     max_drop: float
     against: str | None

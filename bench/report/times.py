@@ -397,8 +397,8 @@ class SampleRow:
         precision: Of the bundle.
         network: ``plain``, ``cascade``, ``exit1`` and on (all leave there), ``half1`` and on
             (half leave there, half at the next), ``point NAME`` (the cascade at another operating
-            point), ``one file`` (the cascade in layout `if`), ``one file exit1`` and on (likewise),
-            or a rival's name.
+            point), ``cut1`` and on (the network cut there, without a gate), ``one file`` (the
+            cascade in layout `if`), ``one file exit1`` and on (likewise), or a rival's name.
         batch: Samples a call.
         threads: Within an operator.
         ms: The mean of an image in each block, as the clock showed it.

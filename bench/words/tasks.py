@@ -7,7 +7,7 @@ import re
 #: Target and precision; what runs there, as `calexnet.bench.measuring.subject` names it; images a
 #: call.
 _NAME = re.compile(
-    r"(?P<where>.+?) (?P<what>plain|cascade|exit\d+|half\d+|one file(?: exit\d+)?|point .+)"
+    r"(?P<where>.+?) (?P<what>plain|cascade|exit\d+|half\d+|cut\d+|one file(?: exit\d+)?|point .+)"
     r"@(?P<batch>\d+)"
 )
 _RIVAL = re.compile(r"rival (?P<what>.+)@(?P<batch>\d+)", re.DOTALL)
@@ -32,6 +32,8 @@ def _network(what: str) -> str:
         return f"images leaving at exit {exit_number}{' of' * bool(kind)} {kind.strip()}".rstrip()
     if what.startswith("half"):
         return f"batches of which half leave at exit {what.removeprefix('half')}"
+    if what.startswith("cut"):
+        return f"the network cut at exit {what.removeprefix('cut')}"
     if what.startswith("point "):
         return f"the cascade at {what.removeprefix('point ')}"
     return {"plain": "plain", "cascade": "the cascade", "one file": "the cascade in one file"}[what]

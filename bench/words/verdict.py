@@ -85,6 +85,7 @@ def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[st
         ),
         *([] if doubt is None else [_doubt(doubt, best, decision)]),
         *([] if lossy is None else [_lossy(lossy, decision.max_drop)]),
+        *(_how_to_cut(one) for one in (best, rival, doubt) if one is not None and one.cut),
     )
 
 
@@ -172,6 +173,12 @@ def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
         f"{_upper(_named(one))} would be faster still, {significant(one.ms)} against "
         f"{significant(best.ms)} ms, but whether it keeps the accuracy is not sure: it "
         f"{_change(one)}, and at most {at_most(decision.max_drop)} may be lost. {tell}"
+    )
+
+
+def _how_to_cut(one: Alternative) -> str:
+    return (
+        f"To get {one.name} as a bundle of its own: calexnet-export RUN --cut {one.cut} --out DIR."
     )
 
 

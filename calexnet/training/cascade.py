@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from calexnet import rules
-from calexnet.calibration import OperatingPoint, point_name
+from calexnet.calibration import CutNetwork, OperatingPoint, cut_networks, point_name
 from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, SplitRecord, over_classes
@@ -67,6 +67,7 @@ class CascadeSpec:
             was not recorded.
         plain_accuracy: Share of the calibration samples that the backbone alone answers rightly;
             ``None`` likewise.
+        cuts: The network cut after each branch's stage; empty if it was not recorded.
     """
 
     backbone: BackboneSpec
@@ -81,6 +82,7 @@ class CascadeSpec:
     split: SplitRecord
     uncalibrated: tuple[str, ...] | None = None
     plain_accuracy: float | None = None
+    cuts: tuple[CutNetwork, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -338,6 +340,7 @@ def train_cascade(
             split=split.record,
             uncalibrated=data.absent(parts["calibration"]),
             plain_accuracy=plain.accuracy,
+            cuts=cut_networks(made.exits, calibration.truth),
         ),
         backbone=backbone,
         branches=branches,

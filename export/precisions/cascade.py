@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calexnet import rules
 from calexnet.bundle import Bundle
-from calexnet.calibration import OperatingPoint, operating_point
+from calexnet.calibration import OperatingPoint, cut_networks, operating_point
 from calexnet.certify import counts
 from calexnet.export.graph import portable
 from calexnet.export.parity import NOT_YET, REFERENCE, parity_of
@@ -58,6 +58,7 @@ def narrow_build(
         ),
         calibration=calibration.record,
         plain_counts=counts(right, answers.plain_labels == calibration.labels),
+        cuts=cut_networks(answers.exits, calibration.labels, right),
     )
     thresholds = bundle.manifest.operating_point(None, build).table()
     parity = parity_of(bundle, runner, thresholds, calibration)

@@ -73,6 +73,12 @@ def alternatives(report: Report) -> Table[Alternative]:
         "own plain network may still be slower than another target's.",
         *slower_precisions(report.alternatives),
         *(
+            "The network cut after a stage answers every image there, by that branch and with no "
+            "gate. It was timed with the branches before that one, which an export of its own "
+            "leaves out: it may be a little faster."
+            for _ in [one for one in report.alternatives if one.cut is not None][:1]
+        ),
+        *(
             f"Accuracy is against the reference, {name}, on the same images; at most "
             f'{at_most(report.decision.max_drop)} may be lost. "No use": not tested, as one that '
             "is surer is faster too; untested: the chain of tests ended before. The worst class is "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from calexnet import manifest
 from calexnet.bench.measuring import timing
 from calexnet.bench.measuring.energy.windows import EnergyPlan
 from calexnet.bench.measuring.measure import measure
@@ -22,6 +23,8 @@ from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.words.verdict import headline
 from calexnet.bundle import open_bundle
+from calexnet.calibration import CutNetwork
+from calexnet.certify import Counts
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import divide, recorded_test_part
 from calexnet.devices.base import Device, DeviceRecord, DeviceState, Probe
@@ -32,6 +35,7 @@ from calexnet.devices.sampling import Sensor
 from calexnet.errors import BundleError, InputError, RuntimeUnavailableError
 from calexnet.export import export_bundle, export_if
 from calexnet.files import schema
+from calexnet.manifest import MANIFEST
 from calexnet.runtimes import load
 from calexnet.runtimes.lanes import host
 from tests.bench.conftest import PLAN
@@ -589,7 +593,8 @@ def test_alternatives_are_held_against_the_fastest_plain(both: tuple[Path, Repor
     rows = found.alternatives
     fastest = min((row for row in rows if row.kind == "plain"), key=lambda row: row.ms)
 
-    assert ["plain", *["cascade"] * len(POINTS)] * 2 == [row.kind for row in rows]
+    kinds = ["plain", *["cascade"] * len(POINTS), "cut network", "cut network"]
+    assert kinds * 2 == [row.kind for row in rows]
     assert len(rows) == len({row.name for row in rows})
     assert pytest.approx((1.0, 1.0, 1.0)) == dataclasses.astuple(fastest.ratio)
     for row in rows:
@@ -599,6 +604,34 @@ def test_alternatives_are_held_against_the_fastest_plain(both: tuple[Path, Repor
         assert row.drop.low <= row.drop.value <= row.drop.high
     assert (0.0, 0.0, 0.0) == dataclasses.astuple(rows[0].drop)
     assert found.decision.name in {row.name for row in rows}
+
+
+def test_the_network_cut_after_each_stage_is_a_contender(report: Report, tmp_path: Path) -> None:
+    cuts = [row for row in report.alternatives if row.kind == "cut network"]
+    names = [f"the network cut after {layer} on onnxruntime fp32" for layer in ("layer1", "layer2")]
+    write_bundle(tmp_path / "bundle", width=WIDE)
+    answers = load(tmp_path / "bundle").ask_every_exit(DATA.images[TEST]).labels
+
+    assert [(1, names[0]), (2, names[1])] == [(row.cut, row.name) for row in cuts]
+    for row, labels in zip(cuts, answers, strict=False):
+        assert (labels == DATA.labels[TEST]).mean() == pytest.approx(row.accuracy.value)
+        # Everybody leaves there, so the long tail is never run.
+        assert row.ms < report.alternatives[0].ms
+    assert {"cut1", "cut2"} <= {row.network for row in report.samples if row.threads == 1}
+
+
+def test_cut_networks_are_tested_in_the_bundles_own_chain(tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    content = write_bundle(folder, width=WIDE)
+    # By these the first cut is the surest of all.
+    known = tuple(CutNetwork(0.9, Counts(500, harmed, 10)) for harmed in (0, 300))
+    (folder / MANIFEST).write_bytes(manifest.dump(dataclasses.replace(content, cuts=known)))
+
+    found = {row.cut: row for row in quick(folder).alternatives if row.cut is not None}
+
+    assert [one.counts for one in known] == [found[k].certificate.calibration for k in (1, 2)]
+    assert found[1].certificate.rank == 1
+    assert found[1].certificate.standing in ("passed", "failed")
 
 
 @pytest.mark.parametrize(("options", "expected"), [({"target": "tflite"}, SUBJECTS[1:])])

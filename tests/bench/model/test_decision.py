@@ -95,6 +95,11 @@ PLAIN = network("plain", 20.0, standing="reference")
             "cascade",
             "the cascade at 12",
         ),
+        (
+            [network("cascade", 12.0), network("cut network", 8.0)],
+            "cut network",
+            "the cut network at 8",
+        ),
         # Two operating points are of one kind: which of them is no doubt about what to ship.
         ([network("cascade", 12.0), network("cascade", 12.1)], "cascade", "the cascade at 12"),
         ([network("plain", 11.9), network("cascade", 12.0)], "unclear", "the plain at 11.9"),
@@ -196,6 +201,17 @@ def test_who_is_right_and_wrong_on_the_same_images_is_said_to_be_and_no_more() -
         "is right and wrong on the very images that the reference is, with 95.0 % confidence at "
         "most 0.4 points lost; less than" in said
     )
+
+
+def test_a_cut_network_that_ships_comes_with_the_command_that_writes_it() -> None:
+    cut = replace(network("cut network", 12.0), name="the network cut after layer2", cut=2)
+    networks = (PLAIN, cut)
+
+    said = reasons(found(*networks), networks)
+
+    command = "calexnet-export RUN --cut 2 --out DIR"
+    assert f"To get the network cut after layer2 as a bundle of its own: {command}." == said[-1]
+    assert not any("--cut" in one for one in reasons(found(PLAIN), (PLAIN,)))
 
 
 def test_a_gain_is_told_as_a_gain() -> None:

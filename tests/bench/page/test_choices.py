@@ -42,6 +42,17 @@ def test_kinds_differ_in_shape() -> None:
     assert [e.tag for e in found.values()] == ["circle", "rect", "rect", "path"]
 
 
+def test_a_cut_network_is_a_triangle_with_a_legend_of_its_own() -> None:
+    cut = replace(ALTERNATIVES[1], name="cut", kind="cut network", operating_point=None, cut=1)
+
+    drawn = choices.plot(sample_report(alternatives=(*ALTERNATIVES, cut)))
+
+    assert "cut short" in drawn
+    assert "cut short" not in choices.plot(sample_report())
+    mark = marks(sample_report(alternatives=(*ALTERNATIVES, cut)))["cut"]
+    assert ("path", "mark cut") == (mark.tag, mark.get("class"))
+
+
 def test_what_loses_more_than_the_scale_shows_is_at_its_edge() -> None:
     lossy = replace(ALTERNATIVES[2], drop=Interval(0.4, 0.3, 0.5))
     found = marks(sample_report(alternatives=(*ALTERNATIVES[:2], lossy)))

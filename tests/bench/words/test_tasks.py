@@ -40,6 +40,7 @@ from tests.support.onnx_bundle import sample_data, write_bundle
             "tflite fp32 half2@32",
             "batches of which half leave at exit 2 on tflite fp32, 32 images a call",
         ),
+        ("tflite int8 cut2@1", "the network cut at exit 2 on tflite int8, single images"),
         ("rival small net.onnx@8", "small net.onnx, 8 images a call"),
         ("something else", "something else"),
     ],

@@ -122,6 +122,12 @@ def test_every_network_is_counted_against_plain_at_full_precision(
     for point in held.points_of(found):
         chosen = runner.with_thresholds(point.table())
         assert point.counts == counts(plain, chosen(images).labels == truth)
+    for exits, cuts in (
+        (runner.ask_every_exit(images), held.cuts_of(found)),
+        (calexnet.load(small_narrow_bundle).ask_every_exit(images), held.cuts),
+    ):
+        rights = [labels == truth for labels in exits.labels[:-1]]
+        assert [counts(plain, right) for right in rights] == [cut.counts for cut in cuts if cut]
     for point in held.operating_points:
         chosen = calexnet.load(small_narrow_bundle, operating_point=point.name)
         assert point.counts == counts(plain, chosen(images).labels == truth)
