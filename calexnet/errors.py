@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from typing import ClassVar
 
-#: Characters of a message; a longer one is cut where it says least.
+#: Characters of a message; a longer one is cut where it says least, and never the next step of one.
 MOST_CHARACTERS = 400
 
 
@@ -40,12 +40,12 @@ class CalexnetError(Exception):
         for name in parts:  # in this order they are cut
             excess = len(_message(parts)) - MOST_CHARACTERS
             if excess > 0:
-                parts[name] = _cut(parts[name], max(_LEAST, len(parts[name]) - excess))
+                parts[name] = _cut(parts[name], max(_LEAST[name], len(parts[name]) - excess))
         super().__init__(_message(parts))
 
 
-#: What is left of a part of a message that is cut.
-_LEAST = 40
+#: What is left of a part of a message that is cut. A command that is cut is no next step.
+_LEAST = {"got": 40, "expected": 40, "what": 100, "fix": MOST_CHARACTERS}
 
 
 def _message(parts: Mapping[str, str]) -> str:

@@ -33,10 +33,8 @@ def tensorrt_here() -> tuple[Any, Fingerprint]:
             got="; ".join(problems),
             expected=f"TensorRT {OLDEST[0]}.{OLDEST[1]} or newer, and an NVIDIA GPU with its "
             "driver",
-            fix="On a Jetson JetPack brings both: apt install python3-libnvinfer, in a venv made "
-            "with --system-site-packages. Elsewhere install NVIDIA's driver, then: pip install "
-            "tensorrt-cu13 (or -cu12, after the driver). To see without a GPU whether the graphs "
-            "build: --target tensorrt-rtx",
+            fix="On a Jetson: apt install python3-libnvinfer, and a venv with "
+            "--system-site-packages. Elsewhere: pip install tensorrt-cu13",
         )
     trt, gpu = found
     mark = Fingerprint(f"tensorrt {trt.__version__}", gpu.name, gpu.compute_capability, gpu.driver)

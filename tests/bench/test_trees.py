@@ -171,7 +171,7 @@ def test_a_meter_s_constant_log_gives_a_reason_and_a_wrong_one_stops_at_the_star
 
 
 _ON_A_GPU = """
-from calexnet.bench import cli
+from calexnet.cli import bench as cli
 assert 0 == cli.main(sys.argv[1:])
 """
 

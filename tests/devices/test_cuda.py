@@ -14,7 +14,7 @@ _ALL_REFUSED = dict.fromkeys(
 )
 
 _DESCRIBE = """
-from calexnet import schema
+from calexnet.files import schema
 from calexnet.devices import open_device
 device = open_device(sys.argv[1])
 record = device.describe()

@@ -111,7 +111,7 @@ def test_a_network_that_torch_cannot_capture_is_told() -> None:
 
     with pytest.raises(
         ExportError,
-        match=r"^torch\.onnx\.export cannot translate the backbone: got .*\(test_graphs\.py, line "
+        match=r"^torch\.onnx\.export cannot translate the backbone: got .*\(test_capture\.py, line "
         r"\d+: .*\); expected a network that torch\.export captures, with any batch size$",
     ):
         backbone_graph(cascade)

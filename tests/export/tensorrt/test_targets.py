@@ -43,7 +43,7 @@ def test_without_tensorrt_and_gpu_one_message_says_what_is_missing_and_what_to_d
     (message,) = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
     assert "TensorRT cannot be used here: got import of tensorrt halted" in message
     assert "; no NVIDIA driver (libcuda-of-nowhere.so.1: cannot open shared object" in message
-    for word in ("TensorRT 10.3 or newer", "python3-libnvinfer", "tensorrt-cu13", "tensorrt-rtx"):
+    for word in ("TensorRT 10.3 or newer", "python3-libnvinfer", "tensorrt-cu13"):
         assert word in message
     assert before == files_of(bundle.parent)
 
