@@ -27,6 +27,9 @@ SCHEMA = 2
 #: How a cascade is cut into graphs: one a segment, or one alone with nested ``If``.
 SEGMENTS, IF = "segments", "if"
 
+#: Names that the segments' own tensors have.
+RESERVED = {"image", "threshold", "label", "score", "exit", "probabilities", "logits"}
+
 #: The precision that a cascade is trained at, and the reference of all others.
 FULL = "fp32"
 

@@ -24,7 +24,10 @@ TORCH = (
     *("calexnet.export.graph.capture", "calexnet.export.from_run"),
 )
 #: Where graphs are built: onnx is needed besides.
-GRAPHS = ("calexnet.export.graph", "calexnet.export.precisions", "calexnet.export.tflite")
+GRAPHS = (
+    *("calexnet.export.graph", "calexnet.export.intake"),
+    *("calexnet.export.precisions", "calexnet.export.tflite"),
+)
 
 #: What names the parts of the wing, for command lines and boards.
 REGISTRIES = [
@@ -89,6 +92,7 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
         "calexnet.cli train",
         "calexnet.cli predict",
         "calexnet.cli verify",
+        "calexnet.cli inspect",
         "calexnet.cli data",
         "calexnet.cli sweep",
         "calexnet.cli analyse",

@@ -14,6 +14,7 @@ COMMANDS = {
     "evaluate": "calexnet.cli.evaluate",
     "predict": "calexnet.cli.predict",
     "verify": "calexnet.cli.verify",
+    "inspect": "calexnet.cli.inspect",
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
     "analyse": "calexnet.cli.analyse",

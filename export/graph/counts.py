@@ -158,6 +158,31 @@ def count(data: bytes) -> GraphCounts:
     return _Graph(_for_one_image(data).graph).counts()
 
 
+@dataclass(frozen=True)
+class Counts:
+    """A graph node by node, for one image.
+
+    Attributes:
+        nodes: Each with its MACs, in running order; what is computed from constants costs none.
+        shapes: Of every tensor whose shape follows from the image's.
+    """
+
+    nodes: tuple[tuple[Any, int], ...]
+    shapes: dict[str, Shape]
+
+
+def by_node(data: bytes) -> Counts:
+    """Return what each node of the ONNX file with this content costs.
+
+    Raises:
+        ExportError: A shape that is needed does not follow from the file.
+        RuntimeUnavailableError: onnx is not installed.
+    """
+    graph = _Graph(_for_one_image(data).graph)
+    nodes = tuple((node, graph._macs(node)) for node in graph._nodes)
+    return Counts(nodes, {name: shape for name, (shape, _) in graph._types.items()})
+
+
 class _Graph:
     """A graph whose tensors' shapes and dtypes are known for one image."""
 

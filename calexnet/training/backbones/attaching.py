@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
+from calexnet.manifest import RESERVED
 from calexnet.training import flops
-from calexnet.training.backbones.frozen import RESERVED, FrozenBackbone, asked, refuse_unusual
-
-#: Shares of the network's work at which branches are wanted.
-_WANTED = (0.25, 0.5, 0.75)
-
-#: Behind this share hardly anything is left to save.
-_LATEST = 0.9
-
-
-@dataclass(frozen=True)
-class Place:
-    """A module after which a branch could go.
-
-    Attributes:
-        name: Of the module.
-        work: About which share of the network's MACs lies up to it.
-    """
-
-    name: str
-    work: float
+from calexnet.training.backbones.frozen import FrozenBackbone, asked, refuse_unusual
+from calexnet.training.backbones.places import LATEST, Place, spread
 
 
 def propose(network: nn.Module, images: Tensor) -> tuple[Place, ...]:
     """Return up to three places for branches, in running order; none if no module will do.
+
+    Args:
+        network: In evaluation mode, its parameters without gradients.
+        images: float32 ``(n, C, H, W)``, normalised.
+
+    Raises:
+        InputError: The network raised something, or is of a kind that cannot be listened to.
+    """
+    return spread(places(network, images))
+
+
+def places(network: nn.Module, images: Tensor) -> tuple[Place, ...]:
+    """Return all places for branches, in running order; see `propose`.
 
     A place is a module that runs once, gives a map, and is all that the rest of the network reads:
     nothing else has to be carried over the cut. The outermost modules that offer two are taken.
@@ -49,29 +45,24 @@ def propose(network: nn.Module, images: Tensor) -> tuple[Place, ...]:
     names = _maps(network, images[:1])
     if not names:
         return ()
-    *upto, whole = flops.reached(FrozenBackbone(network, names), images[:1])
-    places = [
-        Place(name, macs / whole)
-        for name, macs in zip(names, upto, strict=True)
-        if 0 < macs <= _LATEST * whole
+    backbone = FrozenBackbone(network, names)
+    *upto, whole = flops.reached(backbone, images[:1])
+    shapes = [tuple(feature.shape[1:]) for feature in backbone.answer(images[:1])[:-1]]
+    early = [
+        Place(name, macs / whole, 1, 4 * prod(shape), shape)
+        for name, macs, shape in zip(names, upto, shapes, strict=True)
+        if 0 < macs <= LATEST * whole
     ]
     alone: list[Place] = []
-    for depth in range(1 + max((place.name.count(".") for place in places), default=-1)):
+    for depth in range(1 + max((place.name.count(".") for place in early), default=-1)):
         alone += [
             place
-            for place in places
+            for place in early
             if place.name.count(".") == depth and _is_all(network, place.name, images[:1])
         ]
         if len(alone) > 1:
             break
-    return _spread(sorted(alone, key=places.index))
-
-
-def _spread(places: Sequence[Place]) -> tuple[Place, ...]:
-    """Return the places nearest to the shares of work that are wanted, each once, in order."""
-    late = list(reversed(places))  # of layers at the same share the last: behind its activation
-    nearest = [min(late, key=lambda place: abs(place.work - share)) for share in _WANTED if late]
-    return tuple(dict.fromkeys(nearest))
+    return tuple(sorted(alone, key=early.index))
 
 
 def _maps(network: nn.Module, image: Tensor) -> list[str]:

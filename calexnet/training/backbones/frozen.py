@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calexnet.errors import CalexnetError, InputError, raised
-
-#: Names that the segments' own tensors have.
-RESERVED = {"image", "threshold", "label", "score", "exit", "probabilities", "logits"}
+from calexnet.manifest import RESERVED
 
 
 class FrozenBackbone(nn.Module):

@@ -11,8 +11,9 @@ import torch.fx
 from torch import Tensor, nn
 
 from calexnet.errors import InputError
+from calexnet.manifest import RESERVED
 from calexnet.training.backbones import BackboneSpec, build
-from calexnet.training.backbones.frozen import RESERVED, FrozenBackbone, handed
+from calexnet.training.backbones.frozen import FrozenBackbone, handed
 from tests.support.small_cascade import is_same, tensors
 
 

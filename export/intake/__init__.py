@@ -1,0 +1,1 @@
+"""ONNX files that nobody here wrote, brought to what the project takes a backbone to be."""
