@@ -34,9 +34,9 @@ WING = ("calexnet.training", "calexnet.sweep", "calexnet.export.litert_torch")
 CAPTURE = "calexnet.export.graph.capture"
 
 MOST_FILES = 15
-#: Folders of variants, all alike: boards, data sets, verbs, analyses, operators.
+#: Folders of variants, all alike: boards, data sets, verbs, operators.
 OF_VARIANTS = {
-    *("devices", "calexnet/data", "calexnet/cli", "calexnet/analysis"),
+    *("devices", "calexnet/data", "calexnet/cli"),
     "export/tflite/operators",
 }
 

@@ -93,8 +93,7 @@ def test_a_run_is_exported_with_these_options() -> None:
     assert [*expected, *CHOICES, ("converter", "calexnet"), ("allow", ())] == parameters(
         export.export_run
     )
-    targets = {"onnxruntime", "tflite", "tensorrt", "tensorrt-rtx"}
-    assert targets == set(export.TARGETS) == set(RUNTIMES)
+    assert {"onnxruntime", "tflite", "tensorrt"} == set(export.TARGETS) == set(RUNTIMES)
 
 
 def test_a_bundle_is_exported_with_these_options() -> None:

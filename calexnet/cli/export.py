@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of a bundle: write nothing, but print a script that builds and times the engines of "
         "target tensorrt with NVIDIA's own tool",
     )
-    engines = parser.add_argument_group("engines for one GPU: targets tensorrt and tensorrt-rtx")
+    engines = parser.add_argument_group("engines for one GPU: target tensorrt")
     engines.add_argument(
         "--batch",
         type=kinds.integers,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.analysis import ANALYSES
+from calexnet.analysis import ANALYSES, DEPLOYING, RENAMED, STUDY
 from calexnet.cli import main
 from calexnet.registry import Part
 from tests.support.sample_cells import answers, axes, save
@@ -64,3 +64,25 @@ def test_an_unknown_analysis_is_a_usage_error(capsys: pytest.CaptureFixture[str]
         main(["analyse", "guess", "x", "--out", "y"])
 
     assert "invalid choice: 'guess'" in capsys.readouterr().err
+
+
+def test_what_a_study_alone_needs_stands_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["analyse", "--help"])
+
+    shown = capsys.readouterr().out
+    deploying, _, study = shown.partition("\nto study methods:\n")
+    listed = [line.split()[0] for line in deploying.splitlines() if line.startswith("    ")]
+    assert [*DEPLOYING] == [name for name in listed if name in ANALYSES]
+    assert [*STUDY] == [line.split()[0] for line in study.splitlines()]
+    assert not set(RENAMED) & set(shown.split())
+
+
+def test_an_old_name_works_with_a_word(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 0 == main(["analyse", "choose", str(folder), "--out", str(tmp_path / "out")])
+
+    told = "calexnet analyse: choose is called select now; the old name will go\n"
+    assert told == capsys.readouterr().err
+    assert (tmp_path / "out" / "select.md").is_file()

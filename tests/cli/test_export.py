@@ -10,8 +10,9 @@ import pytest
 from calexnet import export
 from calexnet.bundle import open_bundle
 from calexnet.cli import export as cli
-from calexnet.errors import ParityError
+from calexnet.errors import InputError, ParityError
 from calexnet.export import EngineSettings
+from calexnet.export.targets import EngineTarget, target_of
 from calexnet.manifest import Manifest
 from tests.support.small_cascade import files_of
 
@@ -207,6 +208,13 @@ def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None
 
     text = capsys.readouterr().out
     assert all(target in text for target in export.TARGETS)
+    assert "tensorrt-rtx" not in text
+
+
+def test_a_check_of_graphs_is_no_target_to_be_told_of() -> None:
+    with pytest.raises(InputError, match=r"expected one of onnxruntime, tflite, tensorrt\.$"):
+        target_of("coreml")
+    assert isinstance(target_of("tensorrt-rtx"), EngineTarget)
 
 
 def test_without_googles_converter_its_package_is_named_before_any_work(

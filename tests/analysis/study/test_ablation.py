@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calexnet.analysis import ablation
+from calexnet.analysis.study import ablation
 from calexnet.errors import InputError
 from calexnet.registry import Part
 from tests.support.sample_cells import SKILL, answers, axes, save

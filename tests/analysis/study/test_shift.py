@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calexnet.analysis import shift
+from calexnet.analysis.study import shift
 from tests.support.sample_cells import answers, axes, save
 
 

@@ -63,7 +63,7 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return all candidates, best first within a method, as a table."""
     cells = sources.read(arguments)
     rows = choose([_row(recipe, arguments.savings) for recipe in recipes(cells)])
-    return Artefact("choose", (_table(rows, arguments.savings),))
+    return Artefact("select", (_table(rows, arguments.savings),))
 
 
 def choose(rows: Sequence[Row]) -> list[Row]:
@@ -112,7 +112,7 @@ def _table(rows: Sequence[Row], savings: Sequence[float]) -> Table[Row]:
         "The best mean of each method (and head) is chosen; no test image has a part in it. n/a: a "
         "curve does not reach.",
     )
-    return Table("choose", "Settings, judged on the calibration part", notes, columns, tuple(rows))
+    return Table("select", "Settings, judged on the calibration part", notes, columns, tuple(rows))
 
 
 def _points(loss: float | None) -> str:

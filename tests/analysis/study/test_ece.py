@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calexnet.analysis import ece
+from calexnet.analysis.study import ece
 from calexnet.gating import ExitTable
 from calexnet.sweep.results import Answered, Answers
 from tests.support.sample_cells import answered, answers, axes, save

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calexnet.analysis import choose, curves, summary
-from calexnet.analysis.choose import Row
+from calexnet.analysis import curves, select, summary
+from calexnet.analysis.select import Row
 from calexnet.registry import Part
 from calexnet.sweep.results import Answered, Answers
 from tests.support.sample_cells import SKILL, answers, axes, save
@@ -19,7 +19,7 @@ from tests.support.sample_cells import SKILL, answers, axes, save
 def analysed(folder: Path, **changes: Any) -> tuple[Row, ...]:
     known = {"savings": (0.3, 0.5), "rule": (None,), **changes}
     rows: tuple[Row, ...] = (
-        choose.analyse(argparse.Namespace(allow=(), results=[folder], **known)).tables[0].records
+        select.analyse(argparse.Namespace(allow=(), results=[folder], **known)).tables[0].records
     )
     return rows
 
@@ -38,7 +38,7 @@ def test_the_least_mean_of_each_method_and_head_is_chosen() -> None:
         row("softmax", "e", None),
     ]
 
-    found = choose.choose(rows)
+    found = select.choose(rows)
 
     assert ["d", "e", "c", "b", "a", "far"] == [one.recipe for one in found]
     assert ["d", "c", "b"] == [one.recipe for one in found if one.chosen]
@@ -83,7 +83,7 @@ def test_test_labels_have_no_part_in_the_choice(tmp_path: Path) -> None:
 def test_what_is_not_reached_is_shown_as_such(tmp_path: Path) -> None:
     save(axes("ztw"), answers(), tmp_path, rule=Part("threshold"))
 
-    table = choose.analyse(
+    table = select.analyse(
         argparse.Namespace(allow=(), results=[tmp_path], savings=(0.3, 0.9), rule=(None,))
     ).tables[0]
 

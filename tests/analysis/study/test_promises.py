@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calexnet.analysis import promises
+from calexnet.analysis.study import promises
 from calexnet.costs import Macs
 from calexnet.gating import ExitTable
 from calexnet.registry import Part
