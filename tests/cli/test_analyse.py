@@ -75,7 +75,7 @@ def test_what_a_study_alone_needs_stands_apart(capsys: pytest.CaptureFixture[str
     listed = [line.split()[0] for line in deploying.splitlines() if line.startswith("    ")]
     assert [*DEPLOYING] == [name for name in listed if name in ANALYSES]
     assert [*STUDY] == [line.split()[0] for line in study.splitlines()]
-    assert not set(RENAMED) & set(shown.split())
+    assert not set(RENAMED) & set(listed)
 
 
 def test_an_old_name_works_with_a_word(
