@@ -3,6 +3,7 @@
 # make bench  what calexnet itself costs, against plain and against the limit
 # make certify-study  how often certificates are wrong, and how often they are given
 # make cases  inputs that people had and that once failed, where their folder CASES is
+# make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench certify-study cases lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo test bench certify-study cases fuzz lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -42,6 +43,10 @@ certify-study: $(READY)
 CASES ?= ../shared/cases
 cases: $(READY)
 	$(BIN)/python .ci/cases $(CASES)
+
+N ?= 10000
+fuzz: $(READY)
+	$(BIN)/python -m campaigns.fuzz -n $(N)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -17,6 +17,9 @@ from calexnet.errors import InputError
 from calexnet.files import jsontext, schema, selfhash
 from calexnet.manifest import SEGMENTS, Compiled
 
+#: No plan is measured at more samples than this; times are kept for every count up to the last.
+MOST_BATCH = 2**20
+
 _MEASURE = "Measure one with what it is to be used with: calexnet.runtimes.measure"
 
 
@@ -65,8 +68,21 @@ class Plan:
         """Check that both speak of the same segments.
 
         Raises:
-            InputError: They do not, or a time is no number.
+            InputError: They do not, a time is no number, or sizes do not rise from 1.
         """
+        sizes = np.array((0, *self.times.batches))
+        if sizes.dtype.kind != "i" or len(sizes) < 2 or (np.diff(sizes) < 1).any() or sizes[1] > 1:
+            raise InputError(
+                "the plan cannot be used",
+                got=f"batch sizes {', '.join(map(str, self.times.batches))}",
+                expected="sizes that rise from 1",
+            )
+        if sizes[-1] > MOST_BATCH:
+            raise InputError(
+                "the plan cannot be used",
+                got=f"times at a batch of {sizes[-1]}",
+                expected=f"at most {MOST_BATCH}",
+            )
         rows, wanted = [len(row) for row in self.times.call_ms], len(self.times.batches)
         numbers = [ms for row in (*self.times.call_ms, self.gather_ms) for ms in row]
         if rows != [wanted] * len(self.gather_ms) or not np.isfinite(numbers).all():

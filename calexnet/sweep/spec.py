@@ -92,7 +92,7 @@ class CellSpec:
     data: Source
     split: SplitRecord
     weights: Source
-    plan: Any
+    plan: dict[str, Any]
     code: dict[str, str] = field(default_factory=dict)
 
     @property

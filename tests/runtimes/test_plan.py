@@ -217,3 +217,20 @@ def test_sizes_that_cannot_be_measured_are_refused(chain: Runner, batches: tuple
     )
     with pytest.raises(InputError, match=message):
         measure(chain, random_images(8), batches)
+
+
+@pytest.mark.parametrize(
+    ("batches", "message"),
+    [
+        ((), "got batch sizes; expected sizes that rise from 1"),
+        ((2, 4), "got batch sizes 2, 4; expected sizes that rise from 1"),
+        ((1, 1), "got batch sizes 1, 1; expected sizes that rise from 1"),
+        ((1, 2**63), f"got batch sizes 1, {2**63}; expected sizes that rise from 1"),
+        ((1, 10**18), f"got times at a batch of {10**18}; expected at most 1048576"),
+    ],
+)
+def test_a_plan_of_sizes_that_cannot_be_is_refused_before_memory_is_taken(
+    batches: tuple[int, ...], message: str
+) -> None:
+    with pytest.raises(InputError, match=f"^the plan cannot be used: {message}"):
+        Plan(SegmentTimes(batches, ((1.0,) * len(batches),)), (0.0,))

@@ -145,6 +145,17 @@ def test_a_damaged_document_is_refused(
     assert () == results.readable(tmp_path)
 
 
+def test_a_plan_that_is_no_object_is_refused(tmp_path: Path) -> None:
+    save(axes(), answers(), tmp_path)
+    path = tmp_path / f"{NAME}.json"
+    document = json.loads(path.read_text())
+    document["spec"]["plan"] = 7
+    path.write_text(json.dumps(document))
+
+    with pytest.raises(InputError, match=r"is no cell of a sweep: got spec\.plan: expected an obj"):
+        results.read(tmp_path)
+
+
 def test_damaged_answers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.npz is damaged: got "):
         results.unpack(b"PK nothing", tmp_path / "a.npz")
