@@ -4,29 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <vector>
 
 #include "engine.hpp"
+#include "memory.hpp"
 #include "steps.hpp"
 
 namespace calexnet::inside {
-
-// Bytes aligned as vector instructions and the runtimes like them.
-class Memory {
-  public:
-    explicit Memory(std::size_t bytes)
-        : data_(static_cast<std::byte *>(::operator new(bytes + (bytes == 0), alignment))) {}
-
-    std::byte *data() const { return data_.get(); }
-
-  private:
-    static constexpr std::align_val_t alignment{64};
-    struct Free {
-        void operator()(std::byte *data) const { ::operator delete(data, alignment); }
-    };
-    std::unique_ptr<std::byte, Free> data_;
-};
 
 // Where the answers for a batch go.
 struct Answers {

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -48,27 +49,31 @@ def built() -> Callable[[str], Path]:
 
 
 def build(place: Path, kind: str, headers: Path, library: Path) -> None:
-    """Configure and build in `place`; the linker looks for the library's own name."""
-    link = place / "libonnxruntime.so.1"
-    link.unlink(missing_ok=True)
-    link.symlink_to(library)
+    """Configure and build in `place`, where links stand for the runtimes' libraries."""
+    onnx, lite = place / "libonnxruntime.so.1", place / "libLiteRt.so"
+    for link, target in ((onnx, library), (lite, litert())):
+        link.unlink(missing_ok=True)
+        if target is not None:
+            link.symlink_to(target)
     options = [
         "-DCALEXNET_BUILD_TESTS=ON",
         f"-DCALEXNET_SANITIZE={SANITIZERS[kind]}",
         f"-DONNXRUNTIME_INCLUDE={headers}",
-        f"-DONNXRUNTIME_LIBRARY={link}",
-        "-DLITERT_LIBRARY=",
+        f"-DONNXRUNTIME_LIBRARY={onnx}",
+        f"-DLITERT_LIBRARY={lite if lite.exists() else ''}",
     ]
     run("cmake", "-S", SOURCE, "-B", place, *options)
     run("cmake", "--build", place, "--parallel", "2")
 
 
 def litert() -> Path | None:
-    """Return the library in LiteRT's package for Python, if it is here."""
+    """Return the library in LiteRT's package for Python, in the version that we declare."""
     spec = find_spec("ai_edge_litert")
-    found = None if spec is None or spec.origin is None else Path(spec.origin)
-    library = None if found is None else found.with_name("libLiteRt.so")
-    return library if library is not None and library.is_file() else None
+    if spec is None or spec.origin is None:
+        return None
+    library = Path(spec.origin).with_name("libLiteRt.so")
+    known = metadata.version("ai-edge-litert").startswith("2.3.")
+    return library if known and library.is_file() else None
 
 
 def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -82,6 +87,12 @@ def run(*words: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     )
     assert code == done.returncode, done.stdout[-2000:] + done.stderr[-4000:]
     return done
+
+
+def require_runtime(target: str) -> None:
+    """Skip where the library is built without the runtime of `target`."""
+    if target == "tflite" and litert() is None:
+        pytest.skip("needs ai-edge-litert 2.3 with libLiteRt.so")
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 import calexnet
+from calexnet.export import export_bundle
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
-from tests.runtimes.cpp.conftest import run
+from tests.runtimes.cpp.conftest import require_runtime, run
 from tests.support.onnx_bundle import LOOSE, STRICT, Wiring, random_images, write_bundle
 
 BATCHES = (1, 3, 32)
+TARGETS = ("onnxruntime", "tflite")
 
 
 def in_batches(runner: Runner, images: NDArray[np.uint8], batch: int) -> Result:
@@ -55,32 +57,47 @@ def wired(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A bundle for each way in which tensors cross the cuts."""
     folder = tmp_path_factory.mktemp("wired") / "bundle"
     write_bundle(folder, wiring=request.param)
+    export_bundle(folder, target="tflite")
     return folder
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_answers_are_pythons_however_tensors_cross(release: Path, wired: Path, batch: int) -> None:
+@pytest.mark.parametrize("target", TARGETS)
+def test_answers_are_pythons_however_tensors_cross(
+    release: Path, wired: Path, target: str, batch: int
+) -> None:
+    require_runtime(target)
     images = random_images(96, seed=3)
+    words = ("--target", target, "--batch", batch, "--probabilities")
 
-    found = said(release / "calexnet-run", wired, images, "--batch", batch, "--probabilities")
+    found = said(release / "calexnet-run", wired, images, *words)
 
-    expected = in_batches(calexnet.load(wired, threads=1), images, batch)
+    expected = in_batches(calexnet.load(wired, target=target, threads=1), images, batch)
     assert {1, 2, 3} == {*expected.exits}
     assert_same(expected, found)
 
 
+@pytest.fixture(scope="module")
+def trained(small_narrow_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained cascade for every target at full precision and narrower."""
+    folder = tmp_path_factory.mktemp("trained") / "bundle"
+    export_bundle(small_narrow_bundle, folder, target="tflite")
+    return folder
+
+
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_answers_are_pythons_for_a_trained_cascade(
-    release: Path, small_narrow_bundle: Path, precision: str, batch: int
+    release: Path, trained: Path, target: str, precision: str, batch: int
 ) -> None:
+    require_runtime(target)
     images = random_images(64)
-    bundle = small_narrow_bundle
-    words = ("--target", "onnxruntime", "--precision", precision, "--batch", batch)
+    words = ("--target", target, "--precision", precision, "--batch", batch)
 
-    found = said(release / "calexnet-run", bundle, images, *words, "--probabilities")
+    found = said(release / "calexnet-run", trained, images, *words, "--probabilities")
 
-    runner = calexnet.load(bundle, target="onnxruntime", precision=precision, threads=1)
+    runner = calexnet.load(trained, target=target, precision=precision, threads=1)
     assert_same(in_batches(runner, images, batch), found)
 
 
@@ -125,10 +142,15 @@ def test_times_come_in_blocks_with_the_exits_taken(
 
 
 @pytest.mark.parametrize("kind", ["release", "sanitized", "thread"])
-def test_threads_share_a_cascade(built: Callable[[str], Path], wired: Path, kind: str) -> None:
-    done = run(built(kind) / "threads", wired, "onnxruntime", "fp32")
+@pytest.mark.parametrize("target", TARGETS)
+def test_threads_share_a_cascade(
+    built: Callable[[str], Path], wired: Path, target: str, kind: str
+) -> None:
+    require_runtime(target)
 
-    assert "wrong 0\n" == done.stdout
+    done = run(built(kind) / "threads", wired, target, "fp32")
+
+    assert done.stdout.endswith("wrong 0\n")
 
 
 @pytest.mark.parametrize("kind", ["release", "sanitized"])

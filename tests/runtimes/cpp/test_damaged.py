@@ -16,7 +16,7 @@ import calexnet
 from calexnet.errors import BundleError
 from calexnet.files import selfhash
 from calexnet.files.storage import sha256
-from tests.runtimes.cpp.conftest import run
+from tests.runtimes.cpp.conftest import require_runtime, run
 from tests.support.onnx_bundle import random_images
 
 Damage = Callable[[Path], object]
@@ -184,6 +184,32 @@ def test_a_manifest_that_lies_about_its_graphs_writes_nowhere(
     done = run(sanitized / "calexnet-run", bundle, bundle.parent / "images.raw", code=2)
 
     assert 1 == len(done.stderr.splitlines())
+
+
+@pytest.mark.parametrize("junk", ["cut", "noise", "another graph"])
+def test_a_tflite_file_that_is_none_of_this_cascade_is_refused(
+    sanitized: Path, hand_made_tflite: Path, tmp_path: Path, junk: str
+) -> None:
+    require_runtime("tflite")
+    random_images(5).tofile(tmp_path / "images.raw")
+    shutil.copytree(hand_made_tflite, tmp_path / "bundle")
+    path = tmp_path / "bundle/tflite/segment2.tflite"
+    whole = path.read_bytes()
+    data = {
+        "cut": whole[: len(whole) // 2],
+        "noise": whole[:8] + np.random.default_rng(0).bytes(4096),
+        "another graph": path.with_name("segment1.tflite").read_bytes(),
+    }[junk]
+    path.write_bytes(data)
+
+    def record(document: dict[str, Any]) -> None:
+        build = next(one for one in document["compiled"] if one["target"] == "tflite")
+        build["segments"][1]["file"].update(sha256=sha256(data), size=len(data))
+
+    edited(record)(tmp_path / "bundle")
+
+    words = (tmp_path / "bundle", tmp_path / "images.raw", "--target", "tflite")
+    run(sanitized / "calexnet-run", *words, code=2)
 
 
 def test_bytes_at_random_end_in_codes(sanitized: Path, bundle: Path) -> None:
