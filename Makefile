@@ -1,4 +1,5 @@
 # make demo   the main job on real data, from nothing installed to a report
+# make quick  the tests but the slow ones, for the loop of a developer
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make certify-study  how often certificates are wrong, and how often they are given
@@ -18,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench certify-study cases fuzz lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo quick test bench certify-study cases fuzz lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -30,6 +31,9 @@ demo: $(READY)
 	$(BIN)/calexnet-export bundles/digits --layout if
 	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 \
 		--out reports/digits
+
+quick: $(READY)
+	$(BIN)/pytest -n auto -m "not slow"
 
 test: $(READY)
 	$(BIN)/pytest -n auto

@@ -35,7 +35,7 @@ from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint
 from calexnet.devices.base import Device
 from calexnet.devices.pacing import Time
-from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates, forcing
+from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates, forcing, passes
 from calexnet.manifest import IF, Compiled
 from calexnet.progress import track
 from calexnet.runtimes.engines.base import Array
@@ -241,7 +241,8 @@ class Subject:
             return None
         table = forcing(runner.thresholds.shape, number + 1)
         table[number - 1] = threshold
-        runner, leaves = runner.with_thresholds(table), scores >= threshold
+        leaves = passes(self.table.labels[number - 1], scores, table[number - 1])
+        runner = runner.with_thresholds(table)
         sides = np.flatnonzero(leaves), np.flatnonzero(~leaves)
         longest = max(map(len, sides))
         rows = np.stack([np.resize(side, longest) for side in sides], axis=1).ravel()

@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from calexnet.export.graph import operators
+from calexnet.gating import passes
 from calexnet.images.preprocessing import Preprocessing
 from tests.support.small_cascade import parse, run
 
 Floats = NDArray[np.float32]
+EDGES = st.sampled_from([np.nan, np.inf, -np.inf])
 LOGITS = "g (float[n,3] x) => (float[n,3] logits) { logits = Identity(x) }"
 
 
@@ -91,6 +96,24 @@ def test_a_score_of_nan_never_exits() -> None:
 
     assert np.isnan(found["score"]).all()
     assert [False, False] == found["exit"].tolist()
+
+
+@given(
+    hnp.arrays(np.float32, (4, 3), elements=st.floats(-9, 9, width=32) | st.just(np.nan)),
+    hnp.arrays(np.float32, 3, elements=st.floats(0, 1, width=32) | EDGES),
+    st.booleans(),
+)
+def test_the_graphs_gate_lets_out_whom_numpys_does(
+    x: Floats, threshold: Floats, meets: bool
+) -> None:
+    if meets:  # the first sample's score is its threshold
+        first = gate(x, threshold)
+        threshold[first["label"][0]] = first["score"][0]
+
+    found = gate(x, threshold)
+
+    labels, scores = found["label"].astype(np.int32), found["score"].astype(np.float32)
+    assert passes(labels, scores, threshold).tolist() == found["exit"].tolist()
 
 
 @pytest.mark.parametrize("batch", [1, 3])
