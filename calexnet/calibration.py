@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.certify import Counts, counts
-from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates
+from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates, forcing
 from calexnet.rules.base import Floats, Rule, share
 
 
@@ -47,7 +47,10 @@ class OperatingPoint:
         return sum(self.exit_rates[:-1])
 
     def table(self) -> Floats:
-        """Return the thresholds as float32 ``(branches, classes)``, `NEVER` for ``None``."""
+        """Return the thresholds as float32 ``(branches, classes)``, `NEVER` for ``None``.
+
+        Without branches it is ``(0,)``.
+        """
         rows = [[NEVER if t is None else t for t in row] for row in self.thresholds]
         return np.array(rows, dtype=np.float32)
 
@@ -80,6 +83,31 @@ def cut_networks(
     right = [labels == truth for labels in exits.labels[:-1]]
     return tuple(
         CutNetwork(share(one), counts(plain, one) if len(truth) else None) for one in right
+    )
+
+
+def cut_point(name: str, number: int, shape: tuple[int, int], known: CutNetwork) -> OperatingPoint:
+    """Return the network cut after a stage as an operating point: every sample leaves there.
+
+    Args:
+        name: See `OperatingPoint`.
+        number: Of the stage, from 1.
+        shape: Branches and classes.
+        known: What it did on calibration samples.
+    """
+    branches, _ = shape
+    here = [k == number for k in range(1, branches + 1)]
+    return OperatingPoint(
+        name=name,
+        setting=0.0,
+        thresholds=tuple(
+            tuple(None if bar == NEVER else float(bar) for bar in row)
+            for row in forcing(shape, number)
+        ),
+        exit_rates=(*map(float, here), 0.0),
+        accuracy=known.accuracy,
+        precisions=tuple(known.accuracy if leaves else None for leaves in here),
+        counts=known.counts,
     )
 
 

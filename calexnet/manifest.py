@@ -185,6 +185,23 @@ class BranchRecord:
 
 
 @dataclass(frozen=True)
+class CutRecord:
+    """Of a bundle that holds no cascade but the network cut after a stage, with the head there.
+
+    Attributes:
+        number: Of the stage, from 1.
+        after: The branch that is its head.
+        whole_macs: Multiply-accumulates of the network that it was cut from.
+        calibration: What it did on calibration samples, against that network.
+    """
+
+    number: int
+    after: BranchRecord
+    whole_macs: int
+    calibration: CutNetwork
+
+
+@dataclass(frozen=True)
 class Provenance:
     """Where a bundle comes from.
 
@@ -222,6 +239,7 @@ class Manifest:
         provenance: Where it comes from.
         cuts: The network cut after each branch's stage, on calibration samples; empty if not
             recorded. A narrow build has its own.
+        cut: Of the network cut after a stage, which has no branches; ``None`` = a cascade.
     """
 
     schema: int
@@ -238,6 +256,7 @@ class Manifest:
     split: SplitRecord
     provenance: Provenance
     cuts: tuple[CutNetwork, ...] = ()
+    cut: CutRecord | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts speak of the same branches and classes.
@@ -246,13 +265,19 @@ class Manifest:
             BundleError: They do not.
         """
         self.operating_point(None)
+        if (self.cut is None) != bool(self.branches):
+            raise BundleError(
+                "the branches do not fit",
+                got=len(self.branches),
+                expected="at least one; none of a network cut short",
+            )
         shape = len(self.branches), len(self.classes)
         if len(set(self.classes)) != len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
             raise BundleError("two classes have one name", got=repr(twice))
         for build in (None, *self.compiled):
             for point in self.points_of(build):
-                if point.table().shape != shape:
+                if (point.thresholds or self.branches) and point.table().shape != shape:
                     raise BundleError(
                         f"the thresholds of {point.name} do not fit",
                         got=point.table().shape,

@@ -33,6 +33,7 @@ def export_run(
     data_root: str | Path | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    cut: int | None = None,
     allow: Sequence[str] = (),
 ) -> Manifest:
     """Export the trained cascade in the folder `run` to the bundle `out`.
@@ -54,6 +55,8 @@ def export_run(
         engines: How to build, for targets that build engines for one GPU.
         converter: ``calexnet``, or ``litert-torch`` for target `tflite` at full precision where
             the network has operators that calexnet does not write.
+        cut: Export no cascade but the network cut after this stage, from 1, with the head of its
+            branch and no gate; the bundle is one of its own.
         allow: Packages or modules whose parts may be imported, if the run names some.
 
     Returns:
@@ -75,6 +78,7 @@ def export_run(
         data_root=None if data_root is None else Path(data_root),
         engines=engines,
         converter=converter,
+        cut=cut,
         allow=Allowed(tuple(allow)),
     )
 

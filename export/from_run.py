@@ -37,6 +37,7 @@ from calexnet.manifest import (
     SEGMENTS,
     BranchRecord,
     Compiled,
+    CutRecord,
     Manifest,
     Provenance,
     with_build,
@@ -46,6 +47,7 @@ from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
 from calexnet.training import checkpoint
 from calexnet.training.cascade import Cascade
+from calexnet.training.cut import cut_after
 
 #: What makes the portable graphs.
 _PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
@@ -63,6 +65,7 @@ def export_run(
     data_root: Path | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    cut: int | None = None,
     allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """See `calexnet.export.export_run`."""
@@ -77,6 +80,9 @@ def export_run(
             fix="Leave it out: the run brings the samples that it is verified on",
         )
     cascade, source = checkpoint.load(run, allow)
+    record = None if cut is None else cut_record(cascade, cut)
+    if record is not None:
+        cascade = cut_after(cascade, record.number)
     samples = None
     if precision != FULL:
         spec = cascade.spec
@@ -93,8 +99,26 @@ def export_run(
         samples=samples,
         engines=engines,
         converter=converter,
+        cut=record,
         allow=allow.but_not_from(run),
     )
+
+
+def cut_record(cascade: Cascade, number: int) -> CutRecord:
+    """Return what is known of the network cut after stage `number`.
+
+    Raises:
+        InputError: There is no branch of this number.
+    """
+    spec = cascade.spec
+    if not 1 <= number <= len(spec.attach):
+        raise InputError(
+            "there is nothing to cut at",
+            got=f"--cut {number}",
+            expected=", ".join(f"{k} (after {name})" for k, name in enumerate(spec.attach, 1)),
+        )
+    head, known = _branches(cascade)[number - 1], spec.known_cuts()[number - 1]
+    return CutRecord(number, head, cascade.macs().plain, known)
 
 
 def _refuse_converter(converter: str, target: str, precision: str) -> None:
@@ -133,6 +157,7 @@ def export_cascade(
     samples: calibration.Calibration | None = None,
     engines: EngineSettings | None = None,
     converter: str = OWN_CONVERTER,
+    cut: CutRecord | None = None,
     allow: Allowed = BUILT_IN_ONLY,
 ) -> Manifest:
     """Export `cascade`, which the hash `source` names, to the bundle `out`.
@@ -150,9 +175,10 @@ def export_cascade(
         samples: Real ones, for a precision that is not full.
         engines: How to build, for targets that build engines.
         converter: See `calexnet.export.export_run`.
+        cut: Of a network cut short, which has no branches.
         allow: Whose own threshold rule may be imported.
     """
-    earlier = _earlier(out, source, input)
+    earlier = _earlier(out, source, input, cut)
     is_portable = (target, precision) == (portable.TARGET, portable.PRECISION)
     translates = earlier is None or is_portable
     steps = 4 * translates + 2 * (not is_portable)
@@ -169,7 +195,7 @@ def export_cascade(
             graphs = serialise(built)
             progress.advance(note="counting")
             work = counted(graphs, built.branches, cascade.macs())
-            content = _content(cascade, source, input, earlier, work.macs)
+            content = _content(cascade, source, input, earlier, work.macs, cut)
             progress.advance(note="compiling")
             build = compile_target(graphs, stage, portable.TARGET, reason=NOT_YET)
             progress.advance(note="verifying")
@@ -200,11 +226,11 @@ def _converted(cascade: Cascade, stage: Path, *, raw_input: bool) -> Compiled:
     return Compiled("tflite", FULL, SEGMENTS, tuple(parts), plain, None, NOT_YET)
 
 
-def _earlier(out: Path, source: str, input: str) -> Bundle | None:
+def _earlier(out: Path, source: str, input: str, cut: CutRecord | None) -> Bundle | None:
     """Return the bundle that this export adds to, if there is one.
 
     Raises:
-        BundleError: It is of another run, or takes another input.
+        BundleError: It is of another run, cut elsewhere, or takes another input.
     """
     if not (out / MANIFEST).is_file():
         return None
@@ -217,6 +243,13 @@ def _earlier(out: Path, source: str, input: str) -> Bundle | None:
             expected=f"run {source[:12]}",
             fix="Choose another --out, or remove that bundle first",
         )
+    if held.cut != cut:
+        raise BundleError(
+            f"{out} holds another network of this run",
+            got=_cut_words(held.cut),
+            expected=_cut_words(cut),
+            fix="Choose another --out",
+        )
     if held.preprocessing.input != input:
         raise BundleError(
             f"{out} takes another input",
@@ -227,8 +260,17 @@ def _earlier(out: Path, source: str, input: str) -> Bundle | None:
     return bundle
 
 
+def _cut_words(cut: CutRecord | None) -> str:
+    return "the cascade" if cut is None else f"the network cut after {cut.after.attach}"
+
+
 def _content(
-    cascade: Cascade, source: str, input: InputForm, earlier: Bundle | None, macs: Macs
+    cascade: Cascade,
+    source: str,
+    input: InputForm,
+    earlier: Bundle | None,
+    macs: Macs,
+    cut: CutRecord | None,
 ) -> Manifest:
     """Return the manifest of the cascade, with what an earlier bundle holds compiled already."""
     spec = cascade.spec
@@ -247,6 +289,7 @@ def _content(
         split=spec.split,
         provenance=_provenance(source),
         cuts=spec.cuts,
+        cut=cut,
     )
 
 

@@ -92,7 +92,7 @@ def load(
 def _warn_of_no_exits(content: Manifest, build: Compiled, operating_point: str | None) -> None:
     """Warn of a build that lets nobody out early."""
     point = content.operating_point(operating_point, build)
-    if point.early > 0:
+    if point.early > 0 or not content.branches:
         return
     others = [other for other in content.points_of(build) if other.early > 0]
     way_out = "plain is the better network here"

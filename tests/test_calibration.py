@@ -10,6 +10,7 @@ from calexnet.calibration import (
     OperatingPoint,
     class_hits,
     cut_networks,
+    cut_point,
     operating_point,
     operating_points,
     point_name,
@@ -73,6 +74,22 @@ def test_the_network_cut_after_each_stage_answers_as_its_branch_does() -> None:
     # Held against another network, which is right on the last two.
     other = cut_networks(exits, truth, np.array([False, False, True, True]))
     assert [Counts(4, 2, 1), Counts(4, 2, 2)] == [one.counts for one in other]
+
+
+def test_a_cut_network_is_the_point_at_which_everybody_leaves_there() -> None:
+    known = CutNetwork(0.6, Counts(5, 2, 1))
+
+    point = cut_point("cut", 2, (2, 3), known)
+
+    assert [[NEVER] * 3, [-np.inf] * 3] == point.table().tolist()
+    assert ((0.0, 1.0, 0.0), 0.6, (None, 0.6)) == (
+        point.exit_rates,
+        point.accuracy,
+        point.precisions,
+    )
+    assert known.counts == point.counts
+    table = ExitTable(np.zeros((3, 4), np.int32), np.zeros((3, 4), np.float32))
+    assert [2, 2, 2, 2] == choose_exits(table, point.table()).tolist()
 
 
 def test_each_class_has_those_who_leave_under_its_name() -> None:

@@ -14,7 +14,7 @@ from calexnet.certify import Counts
 from calexnet.errors import BundleError
 from calexnet.files import schema
 from calexnet.files.storage import sha256
-from calexnet.manifest import Manifest
+from calexnet.manifest import CutRecord, Manifest
 from tests.support.sample_bundle import FILES, sample_manifest
 
 
@@ -59,6 +59,16 @@ def test_cut_networks_come_back_a_builds_own_where_it_has_points_of_its_own() ->
     assert (None,) == old.cuts_of(old.compiled[0])
     with pytest.raises(BundleError, match="cut short do not fit: got 2; expected 1, one a branch"):
         replace(old, cuts=(full, full))
+
+
+def test_a_manifest_has_branches_or_is_of_a_network_cut_short() -> None:
+    content = sample_manifest()
+    cut = CutRecord(1, content.branches[0], 10, CutNetwork(0.5, None))
+
+    with pytest.raises(BundleError, match=r"^the branches do not fit: got 0; expected at"):
+        replace(content, branches=())
+    with pytest.raises(BundleError, match=r"^the branches do not fit: got 1; .* none of a network"):
+        replace(content, cut=cut)
 
 
 def test_counts_that_cannot_be_make_no_manifest() -> None:

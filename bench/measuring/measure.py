@@ -82,13 +82,25 @@ def measure(
 
     Raises:
         BundleError: The bundle is damaged.
-        InputError: The data are not those of the recorded split, or do not fit the cascade.
+        InputError: The data are not those of the recorded split, or do not fit the cascade; or the
+            bundle holds no cascade.
         RuntimeUnavailableError: No runtime of the bundle works here.
     """
     bundle = open_bundle(folder)
+    _refuse_one_network(bundle)
     load = load or partial(_load, bundle, plan)
     method = Method(plan.blocks, plan.seed, stopwatch or WallClock(), plan.load, time or RealTime())
     return _Benchmark(bundle, data, device, plan, load, method).report(journal)
+
+
+def _refuse_one_network(bundle: Bundle) -> None:
+    if bundle.manifest.cut is not None:
+        raise InputError(
+            f"{bundle.folder} holds no cascade to hold against its backbone",
+            got=f"the network cut after {bundle.manifest.cut.after.attach}",
+            expected="a bundle with branches",
+            fix=f"Measure it beside the cascade: calexnet-bench BUNDLE --rival {bundle.folder}",
+        )
 
 
 def _load(bundle: Bundle, plan: BenchPlan, build: Compiled, threads: int) -> Runner:

@@ -101,7 +101,7 @@ class Rival:
 def open_rivals(
     paths: Sequence[Path], preprocessing: Preprocessing, classes: Sequence[str], threads: int | None
 ) -> tuple[Rival, ...]:
-    """Return the rivals at `paths`, each under a name of its own; of a bundle both networks.
+    """Return the rivals at `paths`, each under a name of its own; of a cascade both networks.
 
     See `open_rival`.
 
@@ -170,7 +170,9 @@ def short_names(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _networks(path: Path) -> tuple[Network, ...]:
-    return ("plain", "cascade") if path.is_dir() else ("plain",)
+    if path.is_dir() and open_bundle(path).manifest.branches:
+        return "plain", "cascade"
+    return ("plain",)
 
 
 def _of_file(

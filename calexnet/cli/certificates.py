@@ -55,11 +55,11 @@ def certificates(
         Candidate(point.name, point.counts, counts(plain, right[point.name])) for point in points
     ]
     links = {link.name: link for link in certify(candidates, max_drop).own.links}
-    skewed = is_skewed(truth)
+    skewed, width = is_skewed(truth), _width(points)
     lines = [
         f"at most {_points(max_drop)} lost, 95 % sure; surest on calibration first, as far as the "
         "first that fails",
-        "operating point   verdict        loses at most   worst class loses"
+        f"{'operating point':<{width}}  verdict        loses at most   worst class loses"
         + "   balanced accuracy" * skewed,
     ]
     for name, mine in right.items():
@@ -68,7 +68,7 @@ def certificates(
         balanced = f"   {balanced_accuracy(mine, truth):.2%}" * skewed
         most = f"{_signed(upper_bound(links[name].test))} points"
         lines.append(
-            f"{name:<16}  {_WORDS[links[name].outcome]:<13}  {most:>13}   "
+            f"{name:<{width}}  {_WORDS[links[name].outcome]:<13}  {most:>13}   "
             f"{classes[worst.label]} {lost}{balanced}"
         )
     if skewed:
@@ -92,11 +92,11 @@ def certificates_by_group(
         groups: The group of each test image.
         max_drop: Likewise.
     """
-    plain, alpha = table.labels[-1] == truth, 1 - CONFIDENCE
+    plain, alpha, width = table.labels[-1] == truth, 1 - CONFIDENCE, _width(points)
     lines = [
         f"at most {_points(max_drop)} lost in the mean over {len(set(groups))} groups, 95 % sure; "
         "surest on calibration first, as far as the first that fails",
-        "operating point   verdict        a group loses   in the mean at most",
+        f"{'operating point':<{width}}  verdict        a group loses   in the mean at most",
     ]
     ended = False
     for name in ordered({point.name: point.counts for point in points}, max_drop):
@@ -107,8 +107,12 @@ def certificates_by_group(
         verdict = "not reached" if ended else "certified" if sure else "not certified"
         ended |= not sure
         most = _signed(betting.upper_bound(drops, alpha))
-        lines.append(f"{name:<16}  {verdict:<13}  {_signed(drops.mean()):>13}   {most} points")
+        lines.append(f"{name:<{width}}  {verdict:<13}  {_signed(drops.mean()):>13}   {most} points")
     return "\n".join(lines)
+
+
+def _width(points: Sequence[OperatingPoint]) -> int:
+    return max([16, *(len(point.name) for point in points)])
 
 
 def _more_images(links: Mapping[str, Link], max_drop: float) -> list[str]:

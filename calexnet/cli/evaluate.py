@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from calexnet import arguments as kinds
 from calexnet import data
-from calexnet.calibration import OperatingPoint, class_hits, operating_point
+from calexnet.calibration import OperatingPoint, class_hits, cut_point, operating_point
 from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
 from calexnet.cli.train import tell_chance, tell_uncalibrated
+from calexnet.costs import Macs
 from calexnet.data.groups import group_names
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
@@ -23,7 +25,7 @@ from calexnet.progress import Progress
 
 if TYPE_CHECKING:
     from calexnet.data.dataset import Dataset
-    from calexnet.training.cascade import Cascade
+    from calexnet.training.cascade import Cascade, CascadeSpec
 
 HELP = "Judge a trained cascade on its test part, in PyTorch, at every operating point."
 
@@ -54,16 +56,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
     from calexnet.training import checkpoint
     from calexnet.training.beforehand import Plain
+    from calexnet.training.cut import cut_macs
 
     cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)
     spec = cascade.spec
     samples = data.load_alike(arguments.data, arguments.data_root, spec.preprocessing, spec.split)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
-    print(_by_point(cascade, *test))
+    macs, cuts = cascade.macs(), _cuts(cascade.spec)
+    to_cut = {one.name: cut_macs(cascade, number, macs) for number, one in enumerate(cuts, 1)}
+    print(_by_point(cascade.spec, cuts, macs, to_cut, *test))
     tell_chance(Plain.of(test[0].labels[-1], test[1]))
-    print(f"\n{_certificates(cascade, samples, test, arguments.max_drop)}")
-    print(f"\n{head_costs(cascade.spec.attach, cascade.macs(), cascade.parameters())}")
+    candidates = *spec.operating_points, *cuts
+    print(f"\n{_certificates(spec, candidates, samples, test, arguments.max_drop)}")
+    print(f"\n{head_costs(spec.attach, macs, cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
         rows = recorded_calibration_part(samples, cascade.spec.split)
@@ -73,18 +79,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _cuts(spec: CascadeSpec) -> tuple[OperatingPoint, ...]:
+    """Return the network cut after each branch's stage."""
+    shape = len(spec.attach), len(spec.classes)
+    return tuple(
+        cut_point(f"cut after {name}", number, shape, known)
+        for number, (name, known) in enumerate(zip(spec.attach, spec.known_cuts(), strict=True), 1)
+    )
+
+
 def _certificates(
-    cascade: Cascade,
+    spec: CascadeSpec,
+    candidates: Sequence[OperatingPoint],
     samples: Dataset,
     test: tuple[ExitTable, NDArray[np.int64]],
     max_drop: float,
 ) -> str:
-    spec = cascade.spec
     if spec.split.group is None:
-        return certificates(spec.operating_points, spec.classes, *test, max_drop)
+        return certificates(candidates, spec.classes, *test, max_drop)
     names = group_names(samples, spec.split.group)
     groups = [names[row] for row in recorded_test_part(samples, spec.split)]
-    return certificates_by_group(spec.operating_points, *test, groups, max_drop)
+    return certificates_by_group(candidates, *test, groups, max_drop)
 
 
 def _point(cascade: Cascade, name: str | None) -> OperatingPoint:
@@ -111,25 +126,35 @@ def _answers(
     return table, samples.labels[rows]
 
 
-def _by_point(cascade: Cascade, table: ExitTable, truth: NDArray[np.int64]) -> str:
-    macs = cascade.macs()
+def _by_point(
+    spec: CascadeSpec,
+    cuts: Sequence[OperatingPoint],
+    macs: Macs,
+    to_cut: Mapping[str, int],
+    table: ExitTable,
+    truth: NDArray[np.int64],
+) -> str:
     plain = float((table.labels[-1] == truth).mean())
+    width = max([16, *(len(point.name) for point in cuts)])
     lines = [
         f"{len(truth)} test images, plain {plain:.2%}",
         "",
-        "operating point   accuracy     plain   change  MACs saved  leave  "
+        f"{'operating point':<{width}}  accuracy     plain   change  MACs saved  leave  "
         "precision promised -> kept",
     ]
-    for point in cascade.spec.operating_points:
+    for point in (*spec.operating_points, *cuts):
         kept = operating_point(point.name, point.setting, point.table(), table, truth)
-        saved = 1.0 - macs.expected(kept.exit_rates) / macs.plain
-        default = "  (default)" * (point.name == cascade.spec.default_operating_point)
+        saved = 1.0 - to_cut.get(point.name, macs.expected(kept.exit_rates)) / macs.plain
+        default = "  (default)" * (point.name == spec.default_operating_point)
         lines.append(
-            f"{point.name:<16}  {kept.accuracy:8.2%}  {plain:8.2%}"
+            f"{point.name:<{width}}  {kept.accuracy:8.2%}  {plain:8.2%}"
             f"  {100 * (kept.accuracy - plain):+7.2f}"
             f"  {saved:10.1%}  {1.0 - kept.exit_rates[-1]:5.0%}  {_promises(point, kept)}{default}"
         )
-    lines.append("(change in points; one precision a branch, of the images that leave there)")
+    lines.append(
+        "(change in points; one precision a branch, of the images that leave there; cut after: the "
+        "network that ends there with that head and no gate, see calexnet-export --cut)"
+    )
     return "\n".join(lines)
 
 

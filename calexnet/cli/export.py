@@ -17,7 +17,16 @@ from calexnet.errors import InputError
 from calexnet.export import TARGETS, export_bundle, export_if, export_run
 from calexnet.export.precisions import PRECISIONS
 from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
-from calexnet.manifest import FULL, IF, MANIFEST, SEGMENTS, CalibrationRecord, Fingerprint, Manifest
+from calexnet.manifest import (
+    FULL,
+    IF,
+    MANIFEST,
+    SEGMENTS,
+    CalibrationRecord,
+    CutRecord,
+    Fingerprint,
+    Manifest,
+)
 
 #: Fewer images to find ranges on are remarked upon.
 _FEW = 32
@@ -53,6 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=SEGMENTS,
         help=f"{SEGMENTS} (default), which the runner drives; {IF}: the cascade as one ONNX graph "
         "too, for one image at a time and apps without calexnet",
+    )
+    parser.add_argument(
+        "--cut",
+        type=int,
+        metavar="K",
+        help="of a run: no cascade but the network cut after stage K, with the head of branch K "
+        "and no gate, as a bundle of its own",
     )
     parser.add_argument(
         "--converter",
@@ -120,6 +136,8 @@ def _run(arguments: argparse.Namespace) -> int:
             fix=f"Run: calexnet-export RUN --target tflite --converter {arguments.converter} "
             f"--out {out}",
         )
+    if arguments.cut is not None:
+        _refuse_cut(arguments)
     options = {
         "precision": arguments.precision,
         "calib_data": arguments.calib_data,
@@ -133,7 +151,12 @@ def _run(arguments: argparse.Namespace) -> int:
     elif not _is_bundle(source):
         options["converter"] = arguments.converter
         content = export_run(
-            source, out, target=target, input=arguments.input or "uint8", **options
+            source,
+            out,
+            target=target,
+            input=arguments.input or "uint8",
+            cut=arguments.cut,
+            **options,
         )
     elif arguments.input is None:
         content = export_bundle(source, out, target=target, **options)
@@ -142,6 +165,26 @@ def _run(arguments: argparse.Namespace) -> int:
     print(_summary(content, out, target, arguments.precision, arguments.layout))
     print(f"\nBundle: {out}")
     return 0
+
+
+def _refuse_cut(arguments: argparse.Namespace) -> None:
+    """Do nothing if a network can be cut out of the source in this way.
+
+    Raises:
+        InputError: It cannot.
+    """
+    if _is_bundle(arguments.source):
+        raise InputError(
+            "--cut takes a run",
+            got=f"the bundle {arguments.source}",
+            expected="what calexnet train wrote",
+        )
+    if arguments.layout == IF:
+        raise InputError(
+            f"--layout {IF} is for a cascade",
+            got=f"--cut {arguments.cut}, which leaves no gate",
+            fix="Leave out one of them",
+        )
 
 
 def _emit(arguments: argparse.Namespace) -> int:
@@ -161,7 +204,15 @@ def _refuse_unused(arguments: argparse.Namespace) -> None:
     """
     unused = [
         "--" + name.replace("_", "-")
-        for name in ("out", "input", "calib_data", "data_root", "calib_samples", "timing_cache")
+        for name in (
+            "out",
+            "input",
+            "calib_data",
+            "data_root",
+            "calib_samples",
+            "timing_cache",
+            "cut",
+        )
         if getattr(arguments, name) is not None
     ]
     if arguments.converter != OWN_CONVERTER:
@@ -228,6 +279,8 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
             f"   {part:14.1%}"
         )
     lines.append(f"{'plain':<10} {build.plain.file.size / 1e3:7.1f} kB  {content.macs.plain:12,}")
+    if content.cut is not None:
+        lines += ["", *_cut_lines(content.cut, macs.plain)]
     if build.fingerprint is not None:
         lines += ["", _built_by(build.fingerprint, build.plain.buckets or ())]
     elif build.calibration is not None:
@@ -241,6 +294,21 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
     else:
         lines += ["", *parity_lines(build.parity, full=precision == FULL)]
     return "\n".join(lines)
+
+
+def _cut_lines(cut: CutRecord, macs: int) -> list[str]:
+    known = cut.calibration
+    lines = [
+        f"Cut after {cut.after.attach}, with the head {cut.after.head}: "
+        f"{macs / cut.whole_macs:.1%} of the MACs of the whole network, "
+        f"{known.accuracy:.2%} right on calibration images.",
+    ]
+    if known.counts is not None:
+        lines.append(
+            f"Of {known.counts.images:,} of them the whole network alone is right on "
+            f"{known.counts.harmed:,}, and this one alone on {known.counts.helped:,}."
+        )
+    return lines
 
 
 def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:

@@ -84,6 +84,11 @@ class CascadeSpec:
     plain_accuracy: float | None = None
     cuts: tuple[CutNetwork, ...] = ()
 
+    def known_cuts(self) -> tuple[CutNetwork, ...]:
+        """Return the network cut after each branch's stage, as far as it is known."""
+        old = (CutNetwork(branch.calibration_accuracy, None) for branch in self.branches)
+        return self.cuts or tuple(old)
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -200,6 +205,8 @@ def build_parts(
     Raises:
         InputError: The parts do not fit; the message says which.
     """
+    if not attach:
+        raise InputError("a cascade has branches", got="no attach point", expected="at least one")
     frozen = FrozenBackbone(network or backbones.build(backbone, allow), attach)
     image = (preprocessing.channels, preprocessing.height, preprocessing.width)
     shapes = frozen.check(image, backbone.classes)

@@ -54,6 +54,26 @@ def test_each_operating_point_is_judged_on_the_test_part(
     assert costs == lines[-len(costs) :]
 
 
+def test_the_network_cut_after_each_stage_stands_beside_the_operating_points(
+    small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    npz.save(small_data, tmp_path / "tints.npz")
+
+    assert 0 == main(["evaluate", str(small_run), "--data", str(tmp_path / "tints.npz")])
+
+    cascade, _ = checkpoint.load(small_run)
+    rows = recorded_test_part(small_data, cascade.spec.split)
+    table, truth = cascade.answer(small_data.images[rows]), small_data.labels[rows]
+    lines, macs = capsys.readouterr().out.splitlines(), cascade.macs()
+    for number, name in enumerate(cascade.spec.attach):
+        (line,) = [one for one in lines if one.startswith(f"cut after {name} ") and "->" in one]
+        # Nobody goes on, and of the heads its own alone is asked.
+        costs = sum(macs.stages[: number + 1]) + macs.branches[number]
+        accuracy, _, _, saved, leave = line.split()[3:8]
+        assert f"{(table.labels[number] == truth).mean():.2%}" == accuracy
+        assert (f"{1 - costs / macs.plain:.1%}", "100%") == (saved, leave)
+
+
 def test_each_operating_point_has_its_certificate_from_one_chain(
     small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,13 +90,14 @@ def test_each_operating_point_has_its_certificate_from_one_chain(
         point.name: chosen_labels(table, choose_exits(table, point.table())) == truth
         for point in cascade.spec.operating_points
     }
+    known = {point.name: point.counts for point in cascade.spec.operating_points}
+    for number, name in enumerate(cascade.spec.attach):
+        right[f"cut after {name}"] = table.labels[number] == truth
+        known[f"cut after {name}"] = cascade.spec.cuts[number].counts
     told = capsys.readouterr().out.split("\n\n")[2].splitlines()
     assert told[0].startswith("at most 12 points lost, 95 % sure")
     chain = certify(
-        [
-            Candidate(point.name, point.counts, counts(plain, right[point.name]))
-            for point in cascade.spec.operating_points
-        ],
+        [Candidate(name, known[name], counts(plain, mine)) for name, mine in right.items()],
         0.12,
     ).own
     said = {"passed": "certified", "failed": "not certified", "not reached": "not reached"}

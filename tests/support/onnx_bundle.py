@@ -7,6 +7,7 @@ meets more than the plain chain of segments.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper
 
 from calexnet import manifest
-from calexnet.calibration import OperatingPoint
+from calexnet.calibration import CutNetwork, OperatingPoint
 from calexnet.costs import Macs
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import SplitRecord, divide
@@ -28,6 +29,7 @@ from calexnet.manifest import (
     SCHEMA,
     BranchRecord,
     Compiled,
+    CutRecord,
     FileRecord,
     GraphRecord,
     Manifest,
@@ -116,6 +118,27 @@ def write_bundle(
     *segments, plain = (_record(name, data, wiring, input) for name, data in graphs.items())
     build = Compiled("onnxruntime", "fp32", "segments", tuple(segments), plain, None, "hand-made")
     content = manifest_of((build,), input, divide(sample_data(width), seed=0).record)
+    (folder / MANIFEST).write_bytes(manifest.dump(content))
+    return content
+
+
+def write_cut_bundle(folder: Path) -> Manifest:
+    """Write a bundle of one network without branches to `folder`, as a cut leaves it."""
+    whole = write_bundle(folder)
+    (build,) = whole.compiled
+    for segment in build.segments:
+        (folder / segment.file.path).unlink()
+    alone = replace(build, segments=(replace(build.plain, name="segment1"),))
+    point = OperatingPoint("no-gate", 0.0, (), (1.0,), 0.75)
+    content = replace(
+        whole,
+        branches=(),
+        compiled=(alone,),
+        operating_points=(point,),
+        default_operating_point=point.name,
+        macs=Macs((whole.macs.plain,), (), ()),
+        cut=CutRecord(2, whole.branches[1], 2 * whole.macs.plain, CutNetwork(0.75, None)),
+    )
     (folder / MANIFEST).write_bytes(manifest.dump(content))
     return content
 

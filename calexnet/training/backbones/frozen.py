@@ -23,7 +23,8 @@ class FrozenBackbone(nn.Module):
 
     Args:
         network: Any module from float32 ``(n, C, H, W)`` to logits ``(n, classes)``.
-        attach: Names of its sub-modules, in the order in which data reaches them.
+        attach: Names of its sub-modules, in the order in which data reaches them; none for a
+            network alone.
 
     Raises:
         InputError: No such sub-module, the same one twice, or a name that is taken.
@@ -42,11 +43,11 @@ class FrozenBackbone(nn.Module):
                     fix="List the network's modules with: "
                     "[name for name, _ in network.named_modules()]",
                 )
-        if len(set(attach)) != len(attach) or not attach:
+        if len(set(attach)) != len(attach):
             raise InputError(
                 "the attach points cannot be used",
-                got=", ".join(attach) or "none",
-                expected="at least one, each of them once",
+                got=", ".join(attach),
+                expected="each of them once",
             )
         self.network = network.requires_grad_(False)
         self.attach = tuple(attach)

@@ -39,7 +39,16 @@ from calexnet.manifest import MANIFEST
 from calexnet.runtimes import load
 from calexnet.runtimes.lanes import host
 from tests.bench.conftest import PLAN
-from tests.support.onnx_bundle import LOOSE, POINTS, STRICT, USUAL, WIDE, sample_data, write_bundle
+from tests.support.onnx_bundle import (
+    LOOSE,
+    POINTS,
+    STRICT,
+    USUAL,
+    WIDE,
+    sample_data,
+    write_bundle,
+    write_cut_bundle,
+)
 
 DATA = sample_data(WIDE)
 TEST = divide(DATA, seed=0).indices["test"]
@@ -618,6 +627,13 @@ def test_the_network_cut_after_each_stage_is_a_contender(report: Report, tmp_pat
         # Everybody leaves there, so the long tail is never run.
         assert row.ms < report.alternatives[0].ms
     assert {"cut1", "cut2"} <= {row.network for row in report.samples if row.threads == 1}
+
+
+def test_a_bundle_without_branches_is_no_cascade_to_measure(tmp_path: Path) -> None:
+    write_cut_bundle(tmp_path / "cut")
+
+    with pytest.raises(InputError, match=r"holds no cascade .* got the network cut after layer2"):
+        quick(tmp_path / "cut")
 
 
 def test_cut_networks_are_tested_in_the_bundles_own_chain(tmp_path: Path) -> None:

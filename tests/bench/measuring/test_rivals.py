@@ -16,7 +16,13 @@ from calexnet.files import schema
 from calexnet.files.storage import sha256
 from calexnet.runtimes import load
 from tests.support.classifier_files import expected_logits, write_onnx, write_tflite
-from tests.support.onnx_bundle import CLASSES, preprocessing, random_images, write_bundle
+from tests.support.onnx_bundle import (
+    CLASSES,
+    preprocessing,
+    random_images,
+    write_bundle,
+    write_cut_bundle,
+)
 
 IMAGES = random_images(9)
 
@@ -174,3 +180,13 @@ def test_several_rivals_have_names_of_their_own(tmp_path: Path) -> None:
     assert ("a.onnx", "b.onnx") == short_names([Path("x/a.onnx"), Path("x/b.onnx")])
     with pytest.raises(InputError, match=r"^a rival was given twice: got x/a\.onnx$"):
         short_names([Path("x/a.onnx"), Path("x/a.onnx")])
+
+
+def test_a_network_cut_short_is_one_rival(tmp_path: Path) -> None:
+    content = write_cut_bundle(tmp_path / "cut")
+
+    (rival,) = open_rivals([tmp_path / "cut"], content.preprocessing, content.classes, 1)
+
+    assert ("cut plain", "smaller model") == (rival.name, rival.kind)
+    images = random_images(5)
+    assert np.array_equal(rival.labels(images), load(tmp_path / "cut")(images).labels)
