@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import app as speed_app
+from benchmarks import native as speed_native
 from benchmarks import profile as speed_profile
 from benchmarks import report as speed_report
 from benchmarks import runner as speed_runner
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for figure in _digits_figures(arguments.digits, arguments.blocks):
             print(figure, flush=True)
     speed_training.print_training_figures()
+    speed_native.print_figures()
     speed_app.print_app_figures()
     print(f"All in {time.perf_counter() - start:.0f} s.")
     return 0
