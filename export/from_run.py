@@ -11,7 +11,7 @@ from pathlib import Path
 from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.costs import Macs
-from calexnet.errors import BundleError, InputError
+from calexnet.errors import BundleError, ExportError, InputError
 from calexnet.export import litert_torch, verify
 from calexnet.export.engines import builds_engines, refuse_options
 from calexnet.export.from_bundle import (
@@ -221,7 +221,17 @@ def export_cascade(
 
 
 def _converted(cascade: Cascade, stage: Path, *, raw_input: bool) -> Compiled:
-    """Write the files of tflite by Google's converter; return the manifest's entry."""
+    """Write the files of tflite by Google's converter; return the manifest's entry.
+
+    Raises:
+        ExportError: The backbone is an ONNX graph.
+    """
+    if cascade.spec.graph is not None:
+        raise ExportError(
+            "litert-torch converts torch's modules",
+            got=f"the ONNX graph {cascade.spec.backbone.name}",
+            fix="Leave out --converter",
+        )
     *parts, plain = litert_torch.compile(cascade, stage, "tflite", raw_input=raw_input)
     return Compiled("tflite", FULL, SEGMENTS, tuple(parts), plain, None, NOT_YET)
 

@@ -14,6 +14,7 @@ from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.cli import inspection
 from calexnet.cli.inspection import Inspection
+from calexnet.cli.onnx_backbone import ENDS, is_onnx
 from calexnet.errors import InputError
 from calexnet.files import schema
 from calexnet.training import backbones
@@ -32,11 +33,6 @@ _PIXELS = {
     "normalised": "(pixel / 255 - mean) / std",
     "0..1": "pixel / 255",
     "0..255": "pixels as they are",
-}
-_ENDS = {
-    "softmax": "probabilities: the softmax at its end is taken off",
-    "log-softmax": "log-probabilities: the log-softmax at its end is taken off",
-    "sigmoid": "the second class's probability: its sigmoid is taken off, for two logits",
 }
 
 
@@ -75,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
             skip_bad=arguments.skip_bad,
         )
         kinds.tell(samples)
-    if arguments.model.lower().endswith(".onnx"):
+    if is_onnx(arguments.model):
         mean, std = arguments.mean, arguments.std
         seen = inspection.of_onnx(Path(arguments.model), samples, mean, std)
     else:
@@ -131,7 +127,7 @@ def words(seen: Inspection) -> str:
         f"{seen.model}: {'PyTorch' if seen.opset is None else f'ONNX, opset {seen.opset}'}",
         f"input       {seen.dtype} {_axes(seen)}: {width}x{height}, {channels} channels",
         f"classes     {seen.classes}",
-        f"gives       {_ENDS.get(seen.said, seen.said)}",
+        f"gives       {ENDS.get(seen.said, seen.said)}",
         f"MACs        {seen.macs:,} an image",
         f"parameters  {seen.parameters:,}",
     ]
@@ -140,7 +136,7 @@ def words(seen: Inspection) -> str:
     if seen.batch is not None:
         lines.append(f"It was made for a batch of {seen.batch}, and is taken for any.")
     if seen.kind == "onnx":
-        on = f"{seen.images} images" if seen.images else "noise"
+        on = "images of the data" if seen.images else "noise"
         lines.append(f"What is taken says what the file says, alone and in a batch: tried on {on}.")
     lines += ["", *_readings(seen), *_places(seen)]
     return "\n".join(lines)

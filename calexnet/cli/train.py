@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import arguments as kinds
 from calexnet import data, rules
+from calexnet.cli import onnx_backbone
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
-from calexnet.errors import StorageError, first_line
+from calexnet.errors import InputError, StorageError, first_line
 from calexnet.registry import Allowed, Part
 from calexnet.training import backbones, heads, methods
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from calexnet.data.dataset import Dataset
+    from calexnet.training.backbones.graph_file import GraphFile
     from calexnet.training.beforehand import Beforehand, Plain
     from calexnet.training.cascade import Cascade, CascadePlan
     from calexnet.training.recipe import Recipe
@@ -29,6 +32,9 @@ HELP = "Train branches on a frozen backbone; one without weights is trained firs
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.add_argument(
+        "model", nargs="?", help="the backbone: an .onnx file, or what --backbone takes"
+    )
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser, download=True)
     kinds.reading(parser)
@@ -38,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="for example 'train=train[:45000] calibration=train[45000:] test=test'",
     )
     kinds.group(parser)
-    configure_backbone(parser)
+    configure_backbone(parser, required=False)
     parser.add_argument("--out", required=True, type=Path, help="folder for the trained cascade")
     own = "or your own as package.module:Class"
     parser.add_argument("--method", default="calexnet", help=f"{', '.join(methods.METHODS)}, {own}")
@@ -88,11 +94,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the split, weights and order")
 
 
-def configure_backbone(parser: argparse.ArgumentParser) -> None:
+def configure_backbone(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Declare what `planned` reads: what the backbone is, and where branches go."""
     parser.add_argument(
         "--backbone",
-        required=True,
+        required=required,
         help=f"{', '.join(backbones.BUILT_IN)}, or your own as package.module:function",
     )
     parser.add_argument(
@@ -101,7 +107,9 @@ def configure_backbone(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone-epochs", type=int, help="for a backbone without weights")
     parser.add_argument("--stem", help="for resnet18 and resnet50: 3x3, 3x3+pool or 7x7+pool")
     parser.add_argument(
-        "--attach", type=kinds.names, help="modules after which branches go: layer1,layer2"
+        "--attach",
+        type=kinds.names,
+        help="modules (of an ONNX file tensors or nodes) after which branches go: layer1,layer2",
     )
     parser.add_argument("--mean", type=kinds.floats, help="of each channel, 0..1")
     parser.add_argument("--std", type=kinds.floats, help="of each channel, 0..1")
@@ -110,6 +118,7 @@ def configure_backbone(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, save and say what came of it."""
     let_threads_rest()
+    _name_backbone(arguments)
     from calexnet.files.storage import staged_folder
     from calexnet.training import checkpoint
     from calexnet.training.backbones.check import IMAGES
@@ -117,10 +126,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
     plan = planned(arguments, _recipe(arguments, allow), arguments.seed)
-    network = None
+    network: nn.Module | GraphFile | None = None
     few = data.few(arguments.data, IMAGES, arguments.resize)
     if few is not None:
-        network = trained_network(arguments, len(few.classes), allow)
+        network, plan = _network(arguments, plan, few, allow)
         check_plan(few, plan, network=network, allow=allow)
     samples = data.load(
         arguments.data,
@@ -132,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     kinds.tell(samples)
     split = divide(samples, arguments.seed, arguments.split, arguments.group)
     if network is None:
-        network = trained_network(arguments, len(samples.classes), allow)
+        network, plan = _network(arguments, plan, samples, allow)
     with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:
         cascade = train_cascade(
             samples,
@@ -152,6 +161,30 @@ def run(arguments: argparse.Namespace) -> int:
     tell_uncalibrated(cascade.spec.uncalibrated)
     print(f"\nTrained cascade: {arguments.out}")
     return 0
+
+
+def _name_backbone(arguments: argparse.Namespace) -> None:
+    """Let the backbone that was named without ``--backbone`` be that.
+
+    Raises:
+        InputError: It was named twice, or not at all.
+    """
+    if (arguments.model is None) == (arguments.backbone is None):
+        raise InputError(
+            "the backbone has to be named once",
+            got=f"{arguments.model} and --backbone {arguments.backbone}",
+            expected="calexnet train model.onnx, or --backbone with a name",
+        )
+    arguments.backbone = arguments.backbone or arguments.model
+
+
+def _network(
+    arguments: argparse.Namespace, plan: CascadePlan, some: Dataset, allow: Allowed
+) -> tuple[nn.Module | GraphFile | None, CascadePlan]:
+    """Return the trained backbone, ``None`` to have it trained first, and the plan for it."""
+    if onnx_backbone.is_onnx(arguments.backbone):
+        return onnx_backbone.read(arguments, plan, some)
+    return trained_network(arguments, len(some.classes), allow), plan
 
 
 def let_threads_rest() -> None:

@@ -37,6 +37,8 @@ from calexnet.training import (
 from calexnet.training.backbone import BackboneTraining, train_backbone
 from calexnet.training.backbones import BackboneSpec, check
 from calexnet.training.backbones.frozen import FrozenBackbone, handed
+from calexnet.training.backbones.graph import GraphBackbone
+from calexnet.training.backbones.graph_file import GraphCosts, GraphFile
 from calexnet.training.beforehand import Beforehand, Plain, Teller
 from calexnet.training.branches import Answer, Branch, answers
 from calexnet.training.heads.base import Head
@@ -68,6 +70,7 @@ class CascadeSpec:
         plain_accuracy: Share of the calibration samples that the backbone alone answers rightly;
             ``None`` likewise.
         cuts: The network cut after each branch's stage; empty if it was not recorded.
+        graph: What the backbone costs if it is an ONNX graph; ``None`` if it is PyTorch's.
     """
 
     backbone: BackboneSpec
@@ -83,6 +86,7 @@ class CascadeSpec:
     uncalibrated: tuple[str, ...] | None = None
     plain_accuracy: float | None = None
     cuts: tuple[CutNetwork, ...] = ()
+    graph: GraphCosts | None = None
 
     def known_cuts(self) -> tuple[CutNetwork, ...]:
         """Return the network cut after each branch's stage, as far as it is known."""
@@ -189,7 +193,7 @@ def build_parts(
     attach: Sequence[str],
     recipe: Recipe,
     preprocessing: Preprocessing,
-    network: nn.Module | None = None,
+    network: nn.Module | GraphFile | None = None,
     allow: Allowed = BUILT_IN_ONLY,
 ) -> tuple[FrozenBackbone, tuple[Branch, ...]]:
     """Return a frozen backbone and fresh branches that fit each other.
@@ -199,7 +203,7 @@ def build_parts(
         attach: Where branches go.
         recipe: Says of what kind they are.
         preprocessing: Gives the image's shape.
-        network: A network to use as it is.
+        network: A network to use as it is; an ONNX graph knows its own attach points.
         allow: Whose own parts may be imported.
 
     Raises:
@@ -207,7 +211,10 @@ def build_parts(
     """
     if not attach:
         raise InputError("a cascade has branches", got="no attach point", expected="at least one")
-    frozen = FrozenBackbone(network or backbones.build(backbone, allow), attach)
+    if isinstance(network, GraphFile):
+        frozen: FrozenBackbone = GraphBackbone(network)
+    else:
+        frozen = FrozenBackbone(network or backbones.build(backbone, allow), attach)
     image = (preprocessing.channels, preprocessing.height, preprocessing.width)
     shapes = frozen.check(image, backbone.classes)
     if recipe.exits:
@@ -260,7 +267,7 @@ def train_cascade(
     split: Split,
     plan: CascadePlan,
     *,
-    network: nn.Module | None = None,
+    network: nn.Module | GraphFile | None = None,
     cache: Path | None = None,
     scratch: Path | None = None,
     tell: Teller = lambda known: None,
@@ -347,6 +354,7 @@ def train_cascade(
             split=split.record,
             uncalibrated=data.absent(parts["calibration"]),
             plain_accuracy=plain.accuracy,
+            graph=backbone.costs,
             cuts=cut_networks(made.exits, calibration.truth),
         ),
         backbone=backbone,
@@ -376,7 +384,7 @@ def check_plan(
     few: Dataset,
     plan: CascadePlan,
     *,
-    network: nn.Module | None = None,
+    network: nn.Module | GraphFile | None = None,
     allow: Allowed = BUILT_IN_ONLY,
 ) -> None:
     """Do nothing if the plan's network can be a cascade, as far as a few images tell.
@@ -399,7 +407,7 @@ def _prepared(
     rows: NDArray[np.intp],
     preprocessing: Preprocessing,
     plan: CascadePlan,
-    network: nn.Module | None,
+    network: nn.Module | GraphFile | None,
     allow: Allowed,
 ) -> _Prepared:
     """Return what is to be trained; the images at `rows` tell whether it is fit.
@@ -409,6 +417,8 @@ def _prepared(
     """
     torch.manual_seed(plan.recipe.optimisation.seed)
     spec = BackboneSpec(plan.backbone, len(data.classes), plan.stem)
+    if isinstance(network, GraphFile):
+        return _prepared_graph(spec, network, data.images[rows], preprocessing, plan, allow)
     to_train = network is None
     if network is None:
         network = backbones.build(spec, allow)
@@ -417,6 +427,21 @@ def _prepared(
     backbone, branches = build_parts(spec, attach, plan.recipe, preprocessing, network, allow)
     others = beforehand.refuse_unfit(backbone, images, spec, allow, to_train=to_train)
     return _Prepared(spec, backbone, branches, others)
+
+
+def _prepared_graph(
+    spec: BackboneSpec,
+    file: GraphFile,
+    images: NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    plan: CascadePlan,
+    allow: Allowed,
+) -> _Prepared:
+    """Return the same for an ONNX graph, which was tried alone and in a batch as it was read."""
+    backbone, branches = build_parts(spec, file.attach, plan.recipe, preprocessing, file, allow)
+    inputs = handed(backbone.network, preprocessing.normalise(images))
+    check.refuse_no_numbers(backbone.answer(inputs)[-1])
+    return _Prepared(spec, backbone, branches, 0)
 
 
 @contextlib.contextmanager

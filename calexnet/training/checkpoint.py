@@ -1,4 +1,6 @@
-"""A cascade on disk: ``cascade.json``, two safetensors files and a few samples. Needs torch.
+"""A cascade on disk: ``cascade.json``, two files of weights and a few samples. Needs torch.
+
+An ONNX graph that is the backbone is kept as it is.
 
 Loading runs no pickle: JSON, safetensors and plain arrays only.
 """
@@ -20,11 +22,16 @@ from calexnet.files.storage import is_file, is_folder, recover, regular_bytes, s
 from calexnet.manifest import MANIFEST
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.training import weights
+from calexnet.training.backbones.frozen import FrozenBackbone
+from calexnet.training.backbones.graph import GraphBackbone
+from calexnet.training.backbones.graph_file import GraphFile
 from calexnet.training.cascade import Cascade, CascadeSpec, Samples, build_parts
 
 RECORD = "cascade.json"
 SCHEMA = 2
 _BACKBONE, _BRANCHES, _SAMPLES = "backbone.safetensors", "branches.safetensors", "samples.npz"
+#: Instead of the first, where the backbone is an ONNX graph.
+_GRAPH = "backbone.onnx"
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ def save(cascade: Cascade, folder: Path) -> None:
     samples = BytesIO()
     np.savez(samples, images=cascade.samples.images, labels=cascade.samples.labels)
     files = {
-        _BACKBONE: weights.pack(cascade.backbone.network),
+        _files(cascade.spec)[0]: _packed(cascade.backbone),
         _BRANCHES: weights.pack(nn.ModuleList(cascade.branches)),
         _SAMPLES: samples.getvalue(),
     }
@@ -51,6 +58,12 @@ def save(cascade: Cascade, folder: Path) -> None:
     hashes = {name: sha256(data) for name, data in files.items()}
     document = schema.encode(_Record(SCHEMA, hashes, cascade.spec))
     (folder / RECORD).write_bytes(selfhash.signed(document))
+
+
+def _packed(backbone: FrozenBackbone) -> bytes:
+    if isinstance(backbone, GraphBackbone):
+        return backbone.data
+    return weights.pack(backbone.network)
 
 
 def load(folder: Path, allow: Allowed = BUILT_IN_ONLY) -> tuple[Cascade, str]:
@@ -65,23 +78,28 @@ def load(folder: Path, allow: Allowed = BUILT_IN_ONLY) -> tuple[Cascade, str]:
         InputError: It names a part that may not be imported.
     """
     record, identity = _read_record(folder)
-    data = {name: _verified(folder / name, record.files.get(name)) for name in _FILES}
     spec = record.cascade
+    data = {name: _verified(folder / name, record.files.get(name)) for name in _files(spec)}
+    graph = None if spec.graph is None else GraphFile(data[_GRAPH], spec.attach, spec.graph)
     backbone, branches = build_parts(
         spec.backbone,
         spec.attach,
         spec.recipe,
         spec.preprocessing,
+        network=graph,
         allow=allow.but_not_from(folder),
     )
-    _fill(backbone.network, data[_BACKBONE], folder / _BACKBONE)
+    if graph is None:
+        _fill(backbone.network, data[_BACKBONE], folder / _BACKBONE)
     _fill(nn.ModuleList(branches), data[_BRANCHES], folder / _BRANCHES)
     return Cascade(
         spec, backbone, branches, _samples(data[_SAMPLES], folder / _SAMPLES, spec)
     ), identity
 
 
-_FILES = (_BACKBONE, _BRANCHES, _SAMPLES)
+def _files(spec: CascadeSpec) -> tuple[str, str, str]:
+    """Return the names of a run's files, the backbone's first."""
+    return (_BACKBONE if spec.graph is None else _GRAPH), _BRANCHES, _SAMPLES
 
 
 def _read_record(folder: Path) -> tuple[_Record, str]:

@@ -60,6 +60,8 @@ def reached(backbone: FrozenBackbone, image: Tensor) -> list[int]:
     Raises:
         InputError: An operator multiplies, and nobody knows how often.
     """
+    if backbone.costs is not None:
+        return list(backbone.costs.macs)
     products, outputs = _run(backbone, (image,))
     return [products.needed(outputs[: k + 1]) for k in range(len(outputs))]
 
@@ -70,6 +72,8 @@ def parameters(backbone: FrozenBackbone, branches: Sequence[Branch]) -> Paramete
     What a branch took from the network, such as an exit that was trained with it, is the branch's.
     """
     held = [{id(p): p.numel() for p in branch.parameters()} for branch in branches]
+    if backbone.costs is not None:
+        return Parameters(backbone.costs.parameters, tuple(sum(one.values()) for one in held))
     taken = {key for one in held for key in one}
     own = sum(p.numel() for p in backbone.network.parameters() if id(p) not in taken)
     return Parameters(own, tuple(sum(one.values()) for one in held))

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import onnx
 import onnx_ir as ir
 import torch
 from torch import nn
@@ -23,6 +24,7 @@ from calexnet.export.graph.dialect import BATCH, OPSET, state_name
 from calexnet.export.graph.pooling import pool_globally
 from calexnet.export.graph.strided import drop_strided_copies
 from calexnet.training.backbones.check import capture_reason
+from calexnet.training.backbones.graph import GraphBackbone
 
 if TYPE_CHECKING:
     from calexnet.training.cascade import Cascade
@@ -33,6 +35,8 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 
 def backbone_graph(cascade: Cascade) -> ir.Graph:
     """Return the backbone: ``image`` float32 ``(n, C, H, W)`` to its features and ``logits``."""
+    if isinstance(cascade.backbone, GraphBackbone):
+        return _portable(cascade.backbone.data)
     spec = cascade.spec.preprocessing
     sample = torch.zeros(2, spec.channels, spec.height, spec.width)
     names = [*cascade.spec.attach, "logits"]
@@ -54,6 +58,14 @@ def branch_graph(cascade: Cascade, index: int) -> ir.Graph:
     outputs = [name for name, tensor in zip(names, said, strict=True) if tensor is not None]
     where = f"the branch at {cascade.spec.attach[index]}"
     return _graph(branch, inputs, outputs, where)
+
+
+def _portable(data: bytes) -> ir.Graph:
+    """Return the graph of a backbone that is one already."""
+    graph = ir.serde.deserialize_model(onnx.load_from_string(data)).graph
+    leave_to_broadcasting(graph)
+    pool_globally(graph)
+    return graph
 
 
 def _graph(

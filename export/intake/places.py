@@ -7,7 +7,7 @@ around it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import prod
@@ -58,6 +58,16 @@ def places(data: bytes) -> tuple[Place, ...]:
     ]
     by_work = groupby(sorted(found, key=lambda place: place.work), key=lambda place: place.work)
     return tuple(_lightest(list(same)) for _, same in by_work)
+
+
+def work_up_to(data: bytes, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the MACs that each tensor needs, together with all before it in `names`."""
+    steps = list(_steps(by_node(data).nodes))
+    needs, found = 0, []
+    for name in names:
+        needs |= next(step.needs for step in steps if name in step.node.output)
+        found.append(sum(step.macs for step in steps if step.needs & needs == step.needs))
+    return tuple(found)
 
 
 def _lightest(same: list[Place]) -> Place:

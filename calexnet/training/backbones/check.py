@@ -41,7 +41,7 @@ def check(backbone: FrozenBackbone, images: Tensor) -> None:
     """
     _refuse_order(backbone, images)
     answers = backbone.answer(images)
-    _refuse_no_numbers(answers[-1])
+    refuse_no_numbers(answers[-1])
     _refuse_probabilities(backbone, images, answers[-1])
     if (far := _apart(answers, backbone.answer(images))) is not None:
         raise InputError(
@@ -178,7 +178,12 @@ def _refuse_order(backbone: FrozenBackbone, images: Tensor) -> None:
         )
 
 
-def _refuse_no_numbers(logits: Tensor) -> None:
+def refuse_no_numbers(logits: Tensor) -> None:
+    """Do nothing if all of `logits`, float32 ``(n, classes)``, are finite.
+
+    Raises:
+        InputError: They are not.
+    """
     bad = int((~torch.isfinite(logits)).any(1).sum())
     if bad:
         raise InputError(

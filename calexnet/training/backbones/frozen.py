@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from calexnet.errors import CalexnetError, InputError, raised
 from calexnet.manifest import RESERVED
+from calexnet.training.backbones.graph_file import GraphCosts
 
 
 class FrozenBackbone(nn.Module):
@@ -29,6 +30,9 @@ class FrozenBackbone(nn.Module):
     Raises:
         InputError: No such sub-module, the same one twice, or a name that is taken.
     """
+
+    #: What it costs, where that was counted otherwise than by running torch.
+    costs: GraphCosts | None = None
 
     def __init__(self, network: nn.Module, attach: Sequence[str]) -> None:
         super().__init__()
@@ -49,7 +53,7 @@ class FrozenBackbone(nn.Module):
                 got=", ".join(attach),
                 expected="each of them once",
             )
-        self.network = network.requires_grad_(False)
+        self.network: nn.Module = network.requires_grad_(False)
         self.attach = tuple(attach)
         self.eval()
 
