@@ -117,6 +117,12 @@ def cut_record(cascade: Cascade, number: int) -> CutRecord:
             got=f"--cut {number}",
             expected=", ".join(f"{k} (after {name})" for k, name in enumerate(spec.attach, 1)),
         )
+    if spec.graph is not None:
+        raise InputError(
+            "--cut is for networks of PyTorch",
+            got=f"the ONNX graph {spec.backbone.name}",
+            fix="Export the cascade, without --cut",
+        )
     head, known = _branches(cascade)[number - 1], spec.known_cuts()[number - 1]
     return CutRecord(number, head, cascade.macs().plain, known)
 

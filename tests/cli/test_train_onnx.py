@@ -108,7 +108,7 @@ def test_a_classifier_becomes_a_cascade_on_every_target(
 
 
 def test_a_run_on_a_graph_is_read_back_as_it_was(
-    small_npz: Path, small_data: Dataset, tmp_path: Path
+    small_npz: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     by_hand(tmp_path / "model.onnx")
     words = ["--data", str(small_npz), *BYTES, "--epochs", "1", "--attach", "node_first_relu"]
@@ -123,6 +123,8 @@ def test_a_run_on_a_graph_is_read_back_as_it_was(
     again.mkdir()
     checkpoint.save(cascade, again)
     assert before == (again / "backbone.onnx").read_bytes()
+    assert 2 == export([str(tmp_path / "a"), "--cut", "1", "--out", str(tmp_path / "b")])
+    assert "--cut is for networks of PyTorch: got the ONNX graph" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
