@@ -172,7 +172,9 @@ def _name_backbone(arguments: argparse.Namespace) -> None:
     if (arguments.model is None) == (arguments.backbone is None):
         raise InputError(
             "the backbone has to be named once",
-            got=f"{arguments.model} and --backbone {arguments.backbone}",
+            got=f"{arguments.model} and --backbone {arguments.backbone}"
+            if arguments.model
+            else "no backbone",
             expected="calexnet train model.onnx, or --backbone with a name",
         )
     arguments.backbone = arguments.backbone or arguments.model

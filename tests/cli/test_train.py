@@ -208,7 +208,7 @@ def test_a_folder_of_somebody_elses_is_not_replaced(
     assert "all of it" == (folder / "mine" / "thesis.txt").read_text()
 
 
-@pytest.mark.parametrize("missing", ["--data", "--backbone", "--out"])
+@pytest.mark.parametrize("missing", ["--data", "--out"])
 def test_a_missing_argument_is_a_usage_error(
     missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +219,12 @@ def test_a_missing_argument_is_a_usage_error(
         main(["train", *(part for pair in given.items() for part in pair)])
 
     assert f"the following arguments are required: {missing}" in capsys.readouterr().err
+
+
+def test_a_backbone_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["train", "--data", "digits", "--out", "run"])
+
+    assert "named once: got no backbone; expected calexnet train model" in capsys.readouterr().err
 
 
 def test_what_was_trained_with_ones_own_parts_is_used_again_if_they_are_allowed(
