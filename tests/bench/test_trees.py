@@ -44,7 +44,7 @@ def words(bench_bundle: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("calexnet.bench.measuring.energy.section.RealTime", HastyTime)
+    monkeypatch.setattr("calexnet.bench.measuring.measure.RealTime", HastyTime)
 
 
 def bench(words: list[str], tmp_path: Path, device: str) -> Report:
