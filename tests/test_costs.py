@@ -268,6 +268,7 @@ def test_the_predicted_costs_are_equal_at_the_break_even_rate(
         assert abs(loss_ms(found)) < error_ms
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(devices(rising=True), MS, MS)
 def test_the_observed_rate_lies_beyond_the_break_even_rate_when_the_cascade_measured_faster(

@@ -136,6 +136,7 @@ def test_a_name_allows_itself_and_what_is_in_it(allowed: str, name: str) -> None
         find(name, {}, "rule", Allowed((allowed,)))
 
 
+@pytest.mark.slow
 def test_a_bundle_imports_no_rule(
     small_bundle: Path, small_npz: Path, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

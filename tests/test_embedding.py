@@ -100,6 +100,7 @@ def test_the_predict_command_answers_from_a_file(board: Path) -> None:
     assert all(any(f"  {name} " in line for name in CLASSES) for line in lines)
 
 
+@pytest.mark.slow
 def test_the_bench_command_writes_a_report(board: Path) -> None:
     code = "from calexnet.cli.bench import main; sys.exit(main())"
     words = ["bundle", "--data", "squares.npz", "--out", "report", "--batch", "1,2"]

@@ -136,6 +136,7 @@ def test_climbing_is_seen() -> None:
     assert not climbs("calexnet.devices.cpu", "calexnet.devices.base")
 
 
+@pytest.mark.slow
 def test_torch_is_imported_in_its_wing_alone() -> None:
     """That of the capture of graphs included; command lines name its types, for type checkers."""
     users = {

@@ -56,6 +56,7 @@ def asked(words: list[str]) -> list[str]:
     return words if words[0] in COMMANDS else []
 
 
+@pytest.mark.slow
 def test_every_command_of_the_walk_runs(
     small_bundle: Path, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

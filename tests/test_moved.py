@@ -21,6 +21,7 @@ def test_a_plug_in_finds_the_same_class_at_the_old_path() -> None:
     assert Head is old.Head
 
 
+@pytest.mark.slow
 def test_the_old_path_works_in_every_form() -> None:
     """In a process of its own, where nothing was imported before."""
     code = (

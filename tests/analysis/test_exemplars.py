@@ -61,6 +61,7 @@ def test_every_test_image_leaves_once(folder: Path) -> None:
         assert (pytest.approx(np.mean(right)) if right else None) == row.accuracy
 
 
+@pytest.mark.slow
 def test_there_is_a_contact_sheet_for_every_exit_in_use(folder: Path, tmp_path: Path) -> None:
     found = analysed(folder)
     used = [row for row in found.tables[0].records if row.images]

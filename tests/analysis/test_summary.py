@@ -208,6 +208,7 @@ def test_a_comparison_worked_by_hand() -> None:
     assert found.high > 0.01
 
 
+@pytest.mark.slow
 def test_the_whole_way_from_answers_to_interval_holds_the_truth(tmp_path: Path) -> None:
     """Small test parts drawn from one large one: how often do intervals hold the latter's loss?"""
     large = answered(40_000, seed=9)

@@ -200,6 +200,7 @@ def exact(value: float) -> object:
     return pytest.approx(value, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_plain_and_worst_case(priced: Report) -> None:
     for row in priced.amortisation:
         assert exact(call_ms("plain", row.batch) / row.batch) == row.plain_ms
@@ -364,6 +365,7 @@ def test_energy_is_ten_watts_times_the_time(priced: Report) -> None:
         assert exact(gross.ratio * part) == told.joules_ratio
 
 
+@pytest.mark.slow
 def test_joules_break_even_where_time_does_at_the_same_power(priced: Report) -> None:
     """Plain and cascade draw the same, so what is saved in time is saved in joules."""
     assert [*BATCHES] == [row.batch for row in priced.energy_crossover]
@@ -412,6 +414,7 @@ def test_the_decision(priced: Report) -> None:
 CLOCKS = {"started", "seconds", "device", "device_after", "validity", "cpu_share"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_and_data_give_the_same_report_but_for_when_it_was(
     bench_bundle: Path,
 ) -> None:

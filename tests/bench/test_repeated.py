@@ -92,6 +92,7 @@ def differing(a: Any, b: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str,
         yield path
 
 
+@pytest.mark.slow
 def test_two_runs_of_the_same_seed_on_the_same_data_differ_in_timings_only(
     bench_bundle: Path,
 ) -> None:
@@ -103,6 +104,7 @@ def test_two_runs_of_the_same_seed_on_the_same_data_differ_in_timings_only(
     assert ("samples", "ms") in found, "two runs never take the same time"
 
 
+@pytest.mark.slow
 def test_another_seed_walks_the_images_in_another_order(bench_bundle: Path) -> None:
     """So that the test above does not hold for want of anything to differ."""
     other = dataclasses.replace(PLAN, seed=1)

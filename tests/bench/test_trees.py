@@ -80,6 +80,7 @@ def test_every_tree_gives_a_whole_report(
         assert report.device.model.split("(")[0] in text
 
 
+@pytest.mark.slow
 def test_a_jetson_in_real_time(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def metered(log: Path) -> Iterator[None]:
             meter.join()
 
 
+@pytest.mark.slow
 def test_an_external_meter_serves_any_device(words: list[str], tmp_path: Path) -> None:
     log = tmp_path / "meter.csv"
 
@@ -152,6 +154,7 @@ def test_an_external_meter_serves_any_device(words: list[str], tmp_path: Path) -
         assert row.gross is not None, row.reason
 
 
+@pytest.mark.slow
 def test_a_meter_s_constant_log_gives_a_reason_and_a_wrong_one_stops_at_the_start(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,6 +179,7 @@ assert 0 == cli.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_work_on_the_processor_is_not_booked_on_a_gpu(words: list[str], tmp_path: Path) -> None:
     """The GPU answers, and its idle power would make fine figures."""
     library = build_nvml(tmp_path)

@@ -25,6 +25,7 @@ def test_the_time_of_an_import_is_measured_in_a_process_of_its_own() -> None:
     assert 0 < speed_app._import_ms() < 10_000
 
 
+@pytest.mark.slow
 def test_loading_and_the_first_call_are_timed_in_a_process_of_their_own(
     bench_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

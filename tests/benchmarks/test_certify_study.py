@@ -26,6 +26,7 @@ def test_points_are_nested_and_builds_mostly_agree() -> None:
     assert builds == pytest.approx(0.9, abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_simulated_chain_certifies_what_certify_does() -> None:
     rng = np.random.default_rng(3)
     setup = study.SETUPS[1]

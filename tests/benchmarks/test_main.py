@@ -22,6 +22,7 @@ from calexnet.runtimes.runner import Runner
 from tests.support.onnx_bundle import random_images, write_bundle
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_a_figure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_without_the_digits_it_says_what_makes_them(
     assert said == capsys.readouterr().out.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_a_profile_is_printed_instead_of_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

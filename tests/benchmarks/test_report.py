@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.report import default_figure, report_figures
 from calexnet.data import npz
 from tests.support.onnx_bundle import WIDE, sample_data
 
 
+@pytest.mark.slow
 def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(
     bench_bundle: Path,
 ) -> None:
@@ -33,6 +36,7 @@ def test_every_batch_has_its_share_of_runs_that_held_its_width_and_its_error(
         assert 0 < error.value.value
 
 
+@pytest.mark.slow
 def test_a_run_as_it_comes_is_timed_whole(bench_bundle: Path, tmp_path: Path) -> None:
     file = tmp_path / "squares.npz"
     npz.save(sample_data(WIDE), file)

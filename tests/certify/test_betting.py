@@ -47,6 +47,7 @@ def test_a_bound_is_what_the_test_certifies() -> None:
     assert betting.p_value(drops, bound - 2e-4, 0.05) > 0.05
 
 
+@pytest.mark.slow
 def test_clips_of_frames_that_are_alike_are_certified_wrongly_in_5_percent_at_most() -> None:
     """500 clips of ten frames, latent AR 0.9, true drop 1.01: one by one 17 % were certified."""
     held, alone, grouped = certify_study.by_group(500, 10, drop=0.0101, runs=300)

@@ -49,6 +49,7 @@ def test_a_set_is_skewed_from_twice_the_images_on(sizes: tuple[int, ...], skewed
     assert is_skewed(truth) == skewed
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_worst_class_holds_in_simulation() -> None:
     """20 classes of 60 images, each harmed by 10 % and helped by 2; the worst one is picked."""
     rng = np.random.default_rng(0)

@@ -105,6 +105,7 @@ def test_what_is_certain() -> None:
     assert exact.upper_bound(7, 7, 0, 0.05) == 1.0
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(counts(), st.floats(-0.5, 0.999), st.floats(-0.5, 0.999))
 def test_the_p_value_falls_with_the_drop_allowed(
@@ -115,6 +116,7 @@ def test_the_p_value_falls_with_the_drop_allowed(
     assert loose <= strict * (1 + 1e-2) + 1e-4
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(counts(), st.floats(0, 0.5))
 def test_the_p_value_rises_with_harmed_and_falls_with_helped(
@@ -129,6 +131,7 @@ def test_the_p_value_rises_with_harmed_and_falls_with_helped(
         assert exact.p_value(images, harmed - 1, helped + 1, drop, 0.05) <= here + 1e-12
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(counts(100), st.sampled_from([0.05, 0.025]))
 def test_a_bound_is_what_the_test_certifies(of: tuple[int, int, int], alpha: float) -> None:
@@ -169,6 +172,7 @@ def probability(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.05, 0.025])
 def test_the_test_for_many_outcomes_decides_as_the_p_value_does(alpha: float) -> None:
     certified = exact.certified(300, 0.01, alpha)

@@ -21,6 +21,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("analysis", ["pareto", "summary", "ece", "shift", "promises"])
 def test_an_analysis_is_one_command(
     analysis: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -22,6 +22,7 @@ from calexnet.training import checkpoint
 from calexnet.training.cascade import Cascade
 
 
+@pytest.mark.slow
 def test_each_operating_point_is_judged_on_the_test_part(
     small_run: Path, small_data: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ def exported(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[
     return asked
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("translated")
 def test_an_export_ends_with_its_summary(
     small_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -40,6 +40,7 @@ def check(given: tuple[Path, Path], out: Path, *words: str) -> HardwareCheck:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_told_beside_what_was_measured(
     given: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +103,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     forget()
 
 
+@pytest.mark.slow
 def test_engines_are_built_compared_and_planned_for(
     gpu: None, given: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_photos_are_refused_with_what_to_add(
     assert "cannot read the size: got 'big'; expected N | WxH | sh" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_same_photos_mean_the_same_from_the_folder_to_the_app(
     photos: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

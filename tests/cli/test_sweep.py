@@ -77,6 +77,7 @@ def test_cells_are_trained_kept_and_gone_on_from(
     assert before[f"{names[1]}.npz"] != contents(folder / "cells")[f"{names[1]}.npz"]
 
 
+@pytest.mark.slow
 def test_a_cell_that_fails_is_recorded_with_its_step_and_the_others_are_kept(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_cell_that_fails_is_recorded_with_its_step_and_the_others_are_kept(
     assert 2 == len(results.read(folder / "cells"))
 
 
+@pytest.mark.slow
 def test_every_cell_has_its_share_of_the_cores(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +109,7 @@ def test_every_cell_has_its_share_of_the_cores(
     assert 1 == cell.result.threads
 
 
+@pytest.mark.slow
 def test_another_data_set_is_not_mixed_in(
     folder: Path, capsys: pytest.CaptureFixture[str], small_data: Dataset
 ) -> None:
@@ -147,6 +150,7 @@ def test_what_no_cell_could_do_is_refused_at_once(
     assert not list((folder / "cells").glob("*.json"))
 
 
+@pytest.mark.slow
 def test_rules_without_a_margin_and_classes_without_a_sample_are_told_of(
     folder: Path, capsys: pytest.CaptureFixture[str], small_data: Dataset
 ) -> None:

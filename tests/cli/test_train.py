@@ -107,6 +107,7 @@ def test_what_is_taken_off_the_names_of_weights_is_said(
     assert "best.pth: took module. off the names of its tensors" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_split_and_the_data_root_are_the_ones_given(folder: Path) -> None:
     image_sets.write_cifar100_archive(folder)
     rule = "train=train calibration=test[:4] test=test[4:]"

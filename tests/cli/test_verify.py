@@ -37,6 +37,7 @@ def with_tflite(small_bundle: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_build_is_compared_on_the_recorded_test_part(
     small_narrow_bundle: Path,
     small_npz: Path,

@@ -128,6 +128,7 @@ def test_a_path_to_a_folder_loads_its_images(tmp_path: Path) -> None:
     assert ("cat/tom.png",) == data.load(str(tmp_path)).keys
 
 
+@pytest.mark.slow
 def test_a_name_loads_that_set() -> None:
     pytest.importorskip("sklearn")
 

@@ -71,6 +71,7 @@ def test_constant_power_is_found_within_a_hundredth_by_sampling(
     assert pytest.approx(watts * seconds, rel=0.01) == found.joules
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     watts=st.floats(0.5, 300.0),

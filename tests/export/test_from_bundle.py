@@ -85,6 +85,7 @@ sys.exit(main([sys.argv[1], "--target", "tflite"]))
 """
 
 
+@pytest.mark.slow
 def test_neither_torch_nor_tensorflow_nor_jax_is_needed(bundle: Path) -> None:
     command = [sys.executable, "-Ic", _EXPORT, str(bundle)]
 

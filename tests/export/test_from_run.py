@@ -84,6 +84,7 @@ def test_a_bundle_runs(small_bundle: Path, small_cascade: Cascade) -> None:
     assert (result.labels == small_cascade.samples.labels).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_graphs_byte_for_byte(
     small_bundle: Path, small_run: Path, tmp_path: Path
 ) -> None:

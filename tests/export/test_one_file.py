@@ -170,6 +170,7 @@ def test_other_targets_can_be_added_beside_it(bundle: Path) -> None:
     calexnet.load(bundle, layout="if")(random_images(2))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("translated")
 def test_new_segments_take_away_what_was_made_of_the_old_ones(
     small_run: Path, tmp_path: Path

@@ -23,6 +23,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans())
 def test_what_json_writes_is_read_back(value: Any, ascii_alone: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_alone)

@@ -39,6 +39,7 @@ def model(bundle: Path, record: GraphRecord) -> ModelProto:
     return onnx.load(bundle / record.file.path)
 
 
+@pytest.mark.slow
 def test_what_is_seen_is_what_onnx_sees(small_bundle: Path) -> None:
     for build in open_bundle(small_bundle).manifest.compiled:
         for graph in (*build.segments, build.plain):

@@ -27,6 +27,7 @@ def across_then_down(image: NDArray[np.uint8], height: int, width: int) -> NDArr
     return by_pillow(by_pillow(image, len(image), width), height, width)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.tuples(SIDES, SIDES).flatmap(lambda size: hnp.arrays(np.uint8, (*size, 3))), SIDES, SIDES)
 def test_any_image_is_what_pillow_makes_of_it(

@@ -98,6 +98,7 @@ def test_equal_scores_leave_together_or_not_at_all() -> None:
     assert np.all(found == NEVER)
 
 
+@pytest.mark.slow
 @given(cases(st.just(PriceRule(pooling=1.0)), PRICES, scores=KNOWN_SCORES))
 def test_with_one_threshold_for_all_classes_no_branch_does_better_by_another(case: Case) -> None:
     assume(set(case.truth) == set(range(CLASSES)))

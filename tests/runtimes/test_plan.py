@@ -65,6 +65,7 @@ class Fixed(Plan):
         return answers[segment]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_the_answers_do_not_depend_on_the_plan(runner: Runner, data: st.DataObject) -> None:
     images = random_images(data.draw(st.integers(1, 24)), seed=data.draw(st.integers(0, 99)))

@@ -18,6 +18,7 @@ from calexnet.training.cascade import CascadePlan
 PLAN = CascadePlan("resnet8", backbone_training=BackboneTraining(epochs=1))
 
 
+@pytest.mark.slow
 def test_it_is_trained_once(small_data: Dataset, tmp_path: Path) -> None:
     split = divide(small_data, 0)
 

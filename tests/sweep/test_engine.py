@@ -108,6 +108,7 @@ def slow(spec: CellSpec, folder: Path) -> None:
     time.sleep(60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_sweep_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
     root = Path(__file__).parents[2]

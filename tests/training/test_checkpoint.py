@@ -151,6 +151,7 @@ def test_a_folder_without_a_cascade_says_how_to_make_one(tmp_path: Path) -> None
         checkpoint.load(tmp_path / "none")
 
 
+@pytest.mark.slow
 def test_a_bundle_in_place_of_a_run_is_never_offered_as_a_place_to_train_to(
     small_bundle: Path,
 ) -> None:

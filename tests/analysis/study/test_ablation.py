@@ -55,6 +55,7 @@ def fill(folder: Path, design: list[tuple[bool, ...]], gain: float) -> None:
         save(where, answers(0, skill), folder, rule=Part("threshold"))
 
 
+@pytest.mark.slow
 def test_a_factor_that_helps_is_found_and_the_others_do_nothing(tmp_path: Path) -> None:
     fill(tmp_path, DESIGN, gain=0.2)
 

@@ -99,6 +99,7 @@ def test_every_metric_can_be_read() -> None:
     assert {"p99_ms"} == set(METRICS) - known
 
 
+@pytest.mark.slow
 def test_a_measured_report_has_them_or_says_why(report: Report) -> None:
     for name in METRICS:
         said = words(f"{name}>0", report)

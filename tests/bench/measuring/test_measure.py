@@ -224,6 +224,7 @@ def test_another_operating_point_is_what_all_tables_are_about(bench_bundle: Path
     assert 0.0 == found.crossover[0].observed_exit_rate
 
 
+@pytest.mark.slow
 def test_where_nobody_leaves_no_break_even_is_invented(bench_bundle: Path) -> None:
     """Of two branches that nobody leaves by, no mix was seen that more exits could keep."""
     plan = dataclasses.replace(QUICK, operating_point=STRICT, energy=EnergyPlan(2, 0.01, 0.01))
@@ -371,6 +372,7 @@ def test_energy_is_none_with_the_reason_without_a_sensor(bench_bundle: Path) -> 
     assert report.energy_method.source is None
 
 
+@pytest.mark.slow
 def test_energy_is_the_sensors_power_over_the_time_of_an_image(bench_bundle: Path) -> None:
     """Ten watts all the time: joules are times, and above idle there is nothing."""
     plan = dataclasses.replace(QUICK, energy=EnergyPlan(2, 0.1, 0.01), cpu_tdp_w=20.0)
@@ -484,6 +486,7 @@ def test_a_run_that_is_late_ends_with_the_fewest_blocks_that_intervals_need(
     assert quick(bench_bundle, plan=dataclasses.replace(plan, settle_s=0.0)).settled is None
 
 
+@pytest.mark.slow
 def test_how_long_it_takes_is_said_before_anything_is_timed(
     bench_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -546,6 +549,7 @@ def both(bench_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return folder, quick(folder)
 
 
+@pytest.mark.slow
 def test_the_cascade_as_one_file_is_timed_beside(bench_bundle: Path, tmp_path: Path) -> None:
     export_if(bench_bundle, tmp_path / "both")
 

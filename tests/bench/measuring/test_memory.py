@@ -29,6 +29,7 @@ def peak_of(folder: Path, network: Network = "plain", batch: int = 1) -> int:
     return row.peak_bytes
 
 
+@pytest.mark.slow
 def test_the_peak_is_of_the_child_alone(tmp_path: Path) -> None:
     """What a child inherits in ``ru_maxrss`` must not count."""
     write_bundle(tmp_path / "bundle")
@@ -41,6 +42,7 @@ def test_the_peak_is_of_the_child_alone(tmp_path: Path) -> None:
     assert abs(beside - alone) < 16 * MIB
 
 
+@pytest.mark.slow
 def test_weights_are_in_it(tmp_path: Path) -> None:
     """A layer of 2,048 by 2,048 floats is 16 MiB, in plain and in the tail; each runs alone."""
     for name, width in (("small", 16), ("large", 2048)):
@@ -51,6 +53,7 @@ def test_weights_are_in_it(tmp_path: Path) -> None:
         assert 15 * MIB < weights < 100 * MIB
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_tensors_of_a_batch_are_in_it(tmp_path: Path, network: Network) -> None:
     write_bundle(tmp_path / "bundle")
@@ -61,6 +64,7 @@ def test_the_tensors_of_a_batch_are_in_it(tmp_path: Path, network: Network) -> N
     assert images < more
 
 
+@pytest.mark.slow
 def test_every_build_has_a_row_for_each_network(tmp_path: Path) -> None:
     (build,) = write_bundle(tmp_path / "bundle").compiled
     absent = replace(build, target="tflite")

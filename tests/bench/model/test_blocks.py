@@ -105,6 +105,7 @@ def holds(blocks: Blocks) -> dict[str, bool]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", noise.MEMORY.values(), ids=noise.MEMORY)
 def test_the_intervals_hold_the_truth(memory: float) -> None:
     """Independent noise, and a pace that swings twofold and remembers up to three blocks."""

@@ -39,6 +39,7 @@ def test_the_band_of_the_break_even_rate_holds_the_truth(memory: float) -> None:
     assert 0.93 <= held / runs
 
 
+@pytest.mark.slow
 def test_the_band_narrows_with_more_blocks() -> None:
     rng = np.random.default_rng(4)
 

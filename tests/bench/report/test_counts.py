@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from calexnet.bench.report.counts import CountRow, count_rows
 from calexnet.bench.report.document import Report
 from calexnet.bench.words.tables.counts import count_tables
@@ -19,6 +21,7 @@ COUNTED = GraphCounts(
 )
 
 
+@pytest.mark.slow
 def test_plain_comes_first_then_the_segments(small_bundle: Path) -> None:
     content = open_bundle(small_bundle).manifest
     (build,) = content.compiled
@@ -46,6 +49,7 @@ def test_what_is_no_onnx_graph_is_counted_on_the_graph_it_was_compiled_from(
     assert {("tflite", "onnxruntime fp32")} == {(row.target, row.source) for row in rows}
 
 
+@pytest.mark.slow
 def test_engines_are_counted_on_the_graphs_of_their_precision(small_narrow_bundle: Path) -> None:
     content = open_bundle(small_narrow_bundle).manifest
     narrow = next(build for build in content.compiled if build.precision == "int8")

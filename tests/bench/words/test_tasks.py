@@ -49,6 +49,7 @@ def test_a_task_in_words(task: str, said: str) -> None:
     assert in_words(task) == said
 
 
+@pytest.mark.slow
 def test_all_that_a_run_times_has_words(tmp_path: Path, timed: Mapping[str, Task]) -> None:
     write_bundle(tmp_path)
     export_if(tmp_path)

@@ -46,6 +46,7 @@ class Undecided(nn.Module):
         return x if float(x.sum().item()) > 0.5 else -x
 
 
+@pytest.mark.slow
 def test_the_backbone_gives_its_features_under_the_names_of_their_attach_points() -> None:
     cascade = untrained("resnet8", ("layer1.0.bn1", "layer2"))
 
@@ -72,6 +73,7 @@ def test_the_backbone_gives_its_features_under_the_names_of_their_attach_points(
             np.testing.assert_allclose(found[name], feature.numpy(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "attach"), [("prototype", "layer1"), ("linear", "layer1"), ("prototype", "linear")]
 )
@@ -90,6 +92,7 @@ def test_a_branch_goes_from_features_to_logits(head: str, attach: str) -> None:
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_module_named_like_a_value_of_the_graph_is_cut_at_its_own_output() -> None:
     cascade = untrained("own:common", ("relu", "features"), network=Common())
     reference = cascade.answer(cascade.samples.images)
@@ -106,6 +109,7 @@ def test_a_module_named_like_a_value_of_the_graph_is_cut_at_its_own_output() -> 
         assert reference.labels[number].tolist() == state["label"].tolist()
 
 
+@pytest.mark.slow
 def test_a_network_that_torch_cannot_capture_is_told() -> None:
     cascade = untrained("own:undecided", ("conv",), network=Undecided())
 

@@ -291,6 +291,7 @@ def assert_branches_as_modules(cascade: Cascade) -> None:
     assert cascade.macs().branches == tuple(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [*heads.HEADS])
 def test_every_head_counts_as_its_module(head: str) -> None:
     assert_branches_as_modules(untrained("resnet8", ("layer2",), side=32, head=head))
@@ -311,6 +312,7 @@ def trained_by(small_data: Dataset) -> Callable[[str], Cascade]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["pteenet", "ztw", "boostnet"])
 def test_what_a_method_adds_to_its_head_counts_too(
     method: str, trained_by: Callable[[str], Cascade]
@@ -318,6 +320,7 @@ def test_what_a_method_adds_to_its_head_counts_too(
     assert_branches_as_modules(trained_by(method))
 
 
+@pytest.mark.slow
 def test_every_onnx_graph_of_a_bundle_has_its_counts(small_narrow_bundle: Path) -> None:
     bundle = open_bundle(small_narrow_bundle)
     full, *narrow = (b for b in bundle.manifest.compiled if b.target == "onnxruntime")

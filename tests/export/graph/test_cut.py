@@ -327,6 +327,7 @@ def random_cuts(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
     return f"{text} {{ {body} }}", attach
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(random_cuts())
 def test_any_graph_cut_anywhere_computes_what_the_whole_does(

@@ -39,6 +39,7 @@ def graphs() -> PortableGraphs:
     return serialise(segments.build(cascade))
 
 
+@pytest.mark.slow
 def test_other_axes_than_the_batch_may_depend_on_it(graphs: PortableGraphs) -> None:
     image = np.random.default_rng(0).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
 

@@ -78,6 +78,7 @@ def reference(small_cascade: Cascade) -> ExitTable:
 NEVER = np.full(len(CLASSES), np.inf, np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["uint8", "float"])
 def test_each_graph_has_just_the_inputs_and_outputs_of_its_contract(
     kind: str, request: pytest.FixtureRequest

@@ -28,6 +28,7 @@ class ChannelsLast(nn.Module):
         return logits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attach", ["one", "pool"])
 def test_an_average_of_a_map_that_lies_channels_last_is_one_operator(attach: str) -> None:
     cascade = untrained("own:last", (attach,), network=ChannelsLast(), head="linear", side=16)

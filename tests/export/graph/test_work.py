@@ -49,6 +49,7 @@ class Mixed(nn.Module):
         return torch.mm(tokens.mean(1), self.four)
 
 
+@pytest.mark.slow
 def test_every_kind_of_product_by_hand() -> None:
     cascade = untrained("own:mixed", ("one",), network=Mixed(), head="linear", side=16)
 
@@ -58,6 +59,7 @@ def test_every_kind_of_product_by_hand() -> None:
     assert Macs((one, rest), (8 * 4,), (0,)) == assert_counts_agree(cascade)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attach", [("layer1", "layer2"), ("layer1.0.conv1", "layer2.0.conv2")])
 def test_a_cascade_counts_alike_wherever_it_is_cut(attach: tuple[str, ...]) -> None:
     assert_counts_agree(untrained("resnet8", attach, classes=10, side=32, head="strided"))
@@ -83,6 +85,7 @@ def test_two_counts_that_differ_are_told_and_the_graphs_stands() -> None:
     ) == found.doubt()
 
 
+@pytest.mark.slow
 def test_graphs_that_cannot_be_counted_leave_the_modules_count() -> None:
     modules = Macs((1000, 20), (3,), (0,))
     built = segments.build(untrained("resnet8", ("layer1",), head="linear"))

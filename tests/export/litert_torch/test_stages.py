@@ -37,6 +37,7 @@ def run(stages: tuple[Stage, ...], image: Tensor) -> list[Tensor]:
     return goals
 
 
+@pytest.mark.slow
 def test_the_stages_give_what_the_network_gives() -> None:
     torch.manual_seed(0)
     backbone = FrozenBackbone(Halves(), ("first", "second"))

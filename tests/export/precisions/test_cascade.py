@@ -181,6 +181,7 @@ def test_a_batch_of_any_size_gets_the_answers_of_its_own_segments(
     assert np.array_equal(labels[same], result.labels[same])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("translated")
 def test_a_run_gives_the_full_graphs_too(
     small_run: Path, small_npz: Path, small_narrow_bundle: Path, tmp_path: Path
@@ -198,6 +199,7 @@ def test_a_run_gives_the_full_graphs_too(
     assert build(small_narrow_bundle, "int8") == held.compiled[1]
 
 
+@pytest.mark.slow
 def test_exporting_again_renews_the_entry(
     small_narrow_bundle: Path, small_npz: Path, tmp_path: Path
 ) -> None:

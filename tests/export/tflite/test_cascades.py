@@ -111,6 +111,7 @@ def mixed(
     return dataclasses.replace(cascade, branches=tuple(branch.eval() for branch in branches))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("backbone", "side", "attach"), NETWORKS)
 def test_both_runtimes_decide_alike(
     backbone: str, side: int, attach: tuple[str, ...], tmp_path: Path

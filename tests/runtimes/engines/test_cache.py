@@ -289,6 +289,7 @@ def test_threads_that_load_together_leave_whole_graphs(hand_made: Path, home: Pa
     assert not list(home.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_processes_that_load_together_leave_whole_graphs(hand_made: Path, home: Path) -> None:
     code = "import sys, calexnet; print(*(e.origin for e in calexnet.load(sys.argv[1]).engines))"
     command = [sys.executable, "-c", code, str(hand_made)]

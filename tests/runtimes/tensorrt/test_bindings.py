@@ -248,6 +248,7 @@ def test_the_stand_in_for_cuda_takes_what_cudas_bindings_take() -> None:
     assert int(error.cudaErrorMemoryAllocation) == int(tensorrt_stand_in.Status.MEMORY_ALLOCATION)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "code", "word"), [("", 0, "skipped"), ("1", 1, "error")])
 def test_what_is_missing_fails_where_nothing_may_be(
     tmp_path: Path, setting: str, code: int, word: str

@@ -197,6 +197,7 @@ def test_memory_has_the_sizes_of_the_manifest_and_is_given_back(cuda: Cuda, bund
     assert {} == cuda.memory
 
 
+@pytest.mark.slow
 def test_a_larger_batch_takes_larger_buffers_and_the_same_contexts(
     cuda: Cuda, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def names(network: nn.Module) -> list[str]:
     return [place.name for place in propose(network.eval(), IMAGES)]
 
 
+@pytest.mark.slow
 def test_a_residual_network_gets_its_stages() -> None:
     assert ["layer1", "layer2"] == names(build(BackboneSpec("resnet20", 10)))[:2]
 

@@ -54,6 +54,7 @@ def checked(network: nn.Module, attach: tuple[str, ...] = ("one",)) -> None:
     check.check(FrozenBackbone(network, attach), images())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_backbone_passes(name: str) -> None:
     backbone = FrozenBackbone(build(BackboneSpec(name, CLASSES)), default_attach(name))

@@ -58,6 +58,7 @@ def train(*options: str) -> int:
     return main([*words, *options])
 
 
+@pytest.mark.slow
 def test_its_exits_become_a_cascade_as_they_are(folder: Path, small_data: Dataset) -> None:
     assert 0 == train(*EXITS, "--rule", "threshold", "--margins", "0.2,0.3", "--margin", "0.26")
 
@@ -119,6 +120,7 @@ def test_exits_that_do_not_fit_are_told(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_sweep_compares_its_exits_with_heads_that_are_trained(folder: Path) -> None:
     sys.path.insert(0, str(folder))
     import branchy

@@ -441,6 +441,7 @@ def test_the_band_of_break_even_in_joules_by_hand() -> None:
     assert pytest.approx((4 - 0.375) / 7.5, abs=1e-3) == noisy[1]
 
 
+@pytest.mark.slow
 @given(
     early_j=st.floats(1.0, 5.0),
     tail_j=st.floats(6.0, 20.0),

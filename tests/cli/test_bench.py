@@ -70,6 +70,7 @@ def failure(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
+@pytest.mark.slow
 def test_a_run_writes_every_file_and_says_where(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_run_writes_every_file_and_says_where(
     assert f"calexnet-bench {' '.join(words)}" == found.provenance.command
 
 
+@pytest.mark.slow
 def test_options_reach_the_measurement(words: list[str], tmp_path: Path) -> None:
     more = ["--batch", "4,2,4", "--threads", "2", "--operating-point", STRICT, "--seed", "5"]
     more += ["--device", "cpu", "--target", "onnxruntime", "--precision", "fp32", "--all-samples"]
@@ -99,6 +101,7 @@ def test_options_reach_the_measurement(words: list[str], tmp_path: Path) -> None
     )
 
 
+@pytest.mark.slow
 def test_one_thread_and_all_cores_are_measured_by_default(words: list[str], tmp_path: Path) -> None:
     at = words.index("--threads")
 
@@ -232,6 +235,7 @@ def test_a_file_that_may_not_grow_leaves_the_earlier_report_whole(
     assert earlier.items() <= texts(tmp_path).items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     words: list[str], earlier: dict[str, str], tmp_path: Path, number: signal.Signals
@@ -263,6 +267,7 @@ def test_a_run_that_is_stopped_leaves_the_earlier_report_whole(
     assert earlier.items() <= texts(tmp_path).items()
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_where_it_was(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,6 +301,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     assert not (tmp_path / ".out.journal").exists()
 
 
+@pytest.mark.slow
 def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     words: list[str],
     tmp_path: Path,
@@ -314,6 +320,7 @@ def test_numbers_that_do_not_count_end_with_their_own_exit_code(
     assert (False, True) == (found.stands("verdict"), found.allowed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gates", "expected"),
     [
