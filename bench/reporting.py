@@ -11,13 +11,13 @@ from typing import Any
 
 from calexnet.bench.page import html
 from calexnet.bench.report import csv
-from calexnet.bench.report.document import SCHEMA, Report
-from calexnet.bench.words import chosen, markdown, overview
+from calexnet.bench.report.document import Report
+from calexnet.bench.report.migration import migrated
+from calexnet.bench.words import chosen, markdown, notes, overview
 from calexnet.bench.words.remedies import broken, standing
 from calexnet.bench.words.verdict import reasons, sentence
 from calexnet.errors import InputError
 from calexnet.files import jsontext, schema
-from calexnet.files.schema import SchemaError
 from calexnet.files.storage import is_folder
 
 JSON, MARKDOWN, HTML, TABLES = "report.json", "report.md", "report.html", "tables"
@@ -32,28 +32,30 @@ def write(report: Report, folder: Path) -> None:
     (folder / MARKDOWN).write_text(markdown.render(report), "utf-8")
     (folder / HTML).write_text(html.render(report), "utf-8")
     (folder / TABLES).mkdir()
+    write_tables(report, folder / TABLES)
+
+
+def write_tables(report: Report, folder: Path) -> None:
+    """Write a CSV file for every table of the report into `folder`, which exists."""
     for name, kind in record_tables():
         text = csv.render(kind, getattr(report, name))
-        (folder / TABLES / f"{name}.csv").write_text(text, "utf-8", newline="")
+        (folder / f"{name}.csv").write_text(text, "utf-8", newline="")
 
 
 def read(path: Path) -> Report:
-    """Return the report in a ``report.json``."""
-    return schema.decode(Report, jsontext.read(path))
+    """Return the report in a ``report.json``, also of an older version."""
+    return schema.decode(Report, migrated(jsontext.read(path)))
 
 
 def open_report(path: Path) -> Report:
-    """Return the report in a file, or in a folder.
+    """Return the report in a file, or in a folder; one of an older version is migrated.
 
     Raises:
-        InputError: There is none, it is damaged, or of another version.
+        InputError: There is none, it is damaged, or of a version that cannot be read.
     """
     file = path / JSON if is_folder(path) else path
     try:
-        document = jsontext.read(file)
-        if isinstance(document, dict) and document.get("schema", SCHEMA) != SCHEMA:
-            raise SchemaError(f"schema {document['schema']}, and this version reads {SCHEMA}")
-        return schema.decode(Report, document)
+        return read(file)
     except (OSError, ValueError) as problem:
         raise InputError(
             f"cannot read {file} as a bench report",
@@ -82,6 +84,7 @@ def summary(report: Report) -> str:
             "the cascade is faster, ? = unclear",
             overview.text(report),
             "",
+            *(f"- {note}" for note in notes.notes(report)),
             *([standing(found), *rules, ""] if rules else []),
             *([] if found.counts("verdict") else ["Otherwise it would say:"]),
             *(f"- {reason}" for reason in reasons(report.decision, report.alternatives)),

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from calexnet.devices.energy import EnergySource
-from calexnet.devices.system import ROOT_VARIABLE, System
+from calexnet.devices.system import System
 from calexnet.errors import DeviceError
 
 
@@ -150,17 +150,6 @@ class Device(ABC):
     def drain(self) -> None:
         """Wait for work that was handed to the device."""
         return None  # on a processor nothing is left to wait for
-
-    def caveats(self) -> tuple[str, ...]:
-        """Return what a reader of any figure from here should know first."""
-        tree = self.system.tree
-        if tree is None:
-            return ()
-        return (
-            f"Clocks, temperatures and power were read from a tree of files ({tree.origin}: "
-            f"{tree.board}), as {ROOT_VARIABLE} says. That is for tests and bug reports: no figure "
-            "in watts or joules here is of a device.",
-        )
 
     def unused(self) -> str | None:
         """Return why nothing of this process can have run on the device, None if it may have."""

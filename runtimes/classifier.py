@@ -59,10 +59,6 @@ class Intake:
             array = self._stored(array if self.channels_first else array.transpose(0, 2, 3, 1))
         return np.ascontiguousarray(array)
 
-    def words(self) -> str:
-        """Return ``uint8 (n, 32, 32, 3), raw``."""
-        return f"{_described(self.tensor)}, {'raw' if self.raw else 'normalised'}"
-
     def _stored(self, numbers: Array) -> Array:
         """Return normalised numbers in the dtype of the input, quantised if that is."""
         dtype, scale = np.dtype(self.tensor.dtype), self.tensor.scale
@@ -97,10 +93,6 @@ class Reading:
             if self.tensor.scale is not None:
                 scores = (scores - (self.tensor.zero_point or 0)) * np.float32(self.tensor.scale)
         return Result(labels, scores, np.ones(len(labels), np.int32))
-
-    def words(self) -> str:
-        """Return ``float32 (n, 10), one number a class``."""
-        return f"{_described(self.tensor)}, {'labels' if self.labels else 'one number a class'}"
 
 
 class Classifier:

@@ -97,6 +97,7 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
         "calexnet.cli sweep",
         "calexnet.cli analyse",
         "calexnet.cli analyse summary",
+        "calexnet.cli report",
         "calexnet.cli compare",
         "calexnet.cli doctor",
         "calexnet.cli seal",

@@ -14,6 +14,8 @@ from calexnet.bench.model.settings import subjects_of
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison, EnergyCost
 from calexnet.bench.report.interval import Interval
+from calexnet.bench.words.tables.energy import unmeasured
+from calexnet.bench.words.tables.memory import why
 
 Row = TypeVar("Row")
 
@@ -79,10 +81,15 @@ def _point(figure: Callable[[Any], Figure]) -> Callable[[Report, Where], Figure]
 def _energy(figure: Callable[[EnergyComparison], Figure]) -> Callable[[Report, Where], Figure]:
     """Return a metric of all the energy that the device used."""
 
-    def of_row(row: Any) -> Figure:
-        return Figure(None, reason=row.reason) if row.gross is None else figure(row.gross)
+    def of(report: Report, where: Where) -> Figure:
+        def of_row(row: Any) -> Figure:
+            if row.gross is None:
+                return Figure(None, reason=unmeasured(row, report.energy_method))
+            return figure(row.gross)
 
-    return _of(lambda report: report.energy, of_row)
+        return _of(lambda found: found.energy, of_row)(report, where)
+
+    return of
 
 
 def _millijoules(cost: EnergyCost) -> Figure:
@@ -105,7 +112,7 @@ def _memory(report: Report, where: Where) -> Figure:
     if isinstance(row, str):
         return Figure(None, reason=row)
     if row.peak_bytes is None:
-        return Figure(None, reason=row.reason)
+        return Figure(None, reason=why(row.failure))
     return Figure(row.peak_bytes / 2**20)
 
 

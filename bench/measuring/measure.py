@@ -342,6 +342,7 @@ class _Benchmark:
             memory=self._memory(),
             layouts=layouts,
             settled=self.settled,
+            left_out=tuple(self.left_out),
         )
 
     def _memory(self) -> tuple[MemoryRow, ...]:
@@ -464,11 +465,13 @@ class _Benchmark:
             part=part,
             samples=len(self.samples),
             sha256=None if self.plan.all_samples else digest,
+            group=self.bundle.manifest.split.group,
         )
 
     def _provenance(
         self, kinds: Mapping[str, str], blocks: int, resumed: int
     ) -> results.Provenance:
+        tree = self.device.system.tree
         return results.Provenance(
             versions=_versions("calexnet", "numpy", *self._packages()),
             command=self.plan.command,
@@ -487,23 +490,16 @@ class _Benchmark:
                 **kinds,
                 "everything else": "measured",
             },
-            notes=self._notes(resumed),
+            resumed=resumed,
+            tree=None if tree is None else results.StandIn(tree.origin, tree.board),
         )
 
     def _packages(self) -> list[str]:
         return [name for s in self.subjects for name in runtime_packages(s.runner.compiled.target)]
 
-    def _notes(self, resumed: int) -> tuple[str, ...]:
-        notes = [*self.left_out, *self.device.caveats()]
-        if self.plan.all_samples:
-            notes.append("Measured on all samples given, not on the recorded test part.")
-        if resumed:
-            notes.append(f"{resumed} blocks were measured in an earlier run that was cut short.")
-        return tuple(notes)
 
-
-def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], list[str]]:
-    """Return what the plan asks for and works here, and a sentence on each that does not.
+def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], list[results.LeftOut]]:
+    """Return what the plan asks for and works here, and what was said of each that does not.
 
     Raises:
         BundleError: The bundle holds nothing of the kind.
@@ -523,7 +519,7 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
             usable.append(build)
         except (InputError, RuntimeUnavailableError) as problem:
             problems.append(problem)
-            left_out.append(f"{build.target} {build.precision} was not measured: {problem}")
+            left_out.append(results.LeftOut(build.target, build.precision, str(problem)))
     if problems and not usable:
         raise problems[0]
     if not asked:  # said as loading says it

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from calexnet.bench.report.memory import NETWORKS, MemoryRow, Network
+from calexnet.bench.report.memory import NETWORKS, Failure, MemoryRow, Network
 from calexnet.bundle import open_bundle
 from calexnet.errors import CalexnetError
 from calexnet.gating import NEVER
@@ -51,12 +51,12 @@ def measure_memory(
         return MemoryRow(target, precision, network, batch, threads, peak, before, None)
     except subprocess.CalledProcessError as failed:
         said = failed.stderr.strip().splitlines()
-        reason = said[-1] if said else f"the process ended with {failed.returncode}"
+        why = Failure("said", said[-1]) if said else Failure("ended", value=failed.returncode)
     except subprocess.TimeoutExpired:
-        reason = f"the process did not end within {_PATIENCE_S} s"
+        why = Failure("too long", value=_PATIENCE_S)
     except OSError as refused:
-        reason = f"the process could not be started: {refused.strerror}"
-    return MemoryRow(target, precision, network, batch, threads, None, None, reason)
+        why = Failure("not started", refused.strerror)
+    return MemoryRow(target, precision, network, batch, threads, None, None, why)
 
 
 def in_own_process(

@@ -24,11 +24,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench.report.rivals import Kind, RivalRecord
+from calexnet.bench.report.rivals import Holds, Kind, RivalRecord, TensorForm
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import ExportError, InputError, RuntimeUnavailableError
 from calexnet.export.graph.counts import count
 from calexnet.images.preprocessing import Preprocessing
+from calexnet.manifest import TensorRecord
 from calexnet.runtimes.classifier import Classifier, open_classifier
 from calexnet.runtimes.engines.base import Array
 from calexnet.runtimes.loading import load_runner
@@ -183,7 +184,8 @@ def _of_file(
     name: str,
 ) -> Rival:
     classifier = open_classifier(path, preprocessing, len(classes), threads)
-    macs, reason = _macs(classifier, path)
+    macs, uncounted, message = _macs(classifier, path)
+    reading = classifier.reading
     record = RivalRecord(
         name=name,
         kind="smaller model",
@@ -192,16 +194,21 @@ def _of_file(
         target=classifier.engine.target,
         precision=None,
         batch=classifier.batch,
-        takes=classifier.intake.words(),
-        gives=classifier.reading.words(),
+        takes=_form(classifier.intake.tensor, "raw" if classifier.intake.raw else "normalised"),
+        gives=_form(reading.tensor, "labels" if reading.labels else "one number a class"),
         macs=macs,
-        macs_reason=reason,
+        uncounted=uncounted,
+        macs_message=message,
     )
     return Rival(record, threads, classifier)
 
 
-def _macs(classifier: Classifier, path: Path) -> tuple[int | None, str | None]:
-    """Return the MACs of a file for one image, or why they are not known."""
+def _form(tensor: TensorRecord, holds: Holds) -> TensorForm:
+    return TensorForm(tensor.dtype, tensor.shape, holds)
+
+
+def _macs(classifier: Classifier, path: Path) -> tuple[int | None, tuple[str, ...], str | None]:
+    """Return the MACs of a file for one image, what of it is not counted, and what went wrong."""
     data = path.read_bytes()
     try:
         if classifier.engine.target == "tflite":
@@ -210,10 +217,10 @@ def _macs(classifier: Classifier, path: Path) -> tuple[int | None, str | None]:
             counts = count(data)
             macs, uncounted = counts.macs, counts.uncounted
     except (ExportError, RuntimeUnavailableError) as problem:
-        return None, str(problem)
+        return None, (), str(problem)
     if uncounted:
-        return None, f"it holds {', '.join(uncounted)}, whose work is not counted"
-    return macs // (classifier.batch or 1), None
+        return None, tuple(uncounted), None
+    return macs // (classifier.batch or 1), (), None
 
 
 def _of_bundle(
@@ -238,12 +245,17 @@ def _of_bundle(
         target=build.target,
         precision=build.precision,
         batch=None,
-        takes=f"as its manifest says: {content.preprocessing.input}",
-        gives="labels",
+        takes=_taken(content.preprocessing),
+        gives=TensorForm("int32", ("n",), "labels"),
         macs=round(content.macs.expected(rates)) if cascade else content.macs.plain,
-        macs_reason=None,
     )
     return Rival(record, threads, _answering(runner, preprocessing, cascade=cascade))
+
+
+def _taken(preprocessing: Preprocessing) -> TensorForm:
+    raw = preprocessing.input == "uint8"
+    shape = ("n", *preprocessing.batch_shape())
+    return TensorForm(str(preprocessing.dtype), shape, "raw" if raw else "normalised")
 
 
 def _refuse_other_task(

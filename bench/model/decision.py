@@ -105,7 +105,8 @@ def _others(
         if one.kind != best.kind and (
             one.keeps(max_drop)
             or (
-                ms[one.name] > ms[best.name]
+                found is not None
+                and ms[one.name] > ms[best.name]
                 and certify.p_value(found.test, max_drop) <= found.alpha
             )
         ):
@@ -118,7 +119,10 @@ def _doubt(
     """Return the fastest that more images may certify, and how many; else the fastest."""
     rising = sorted(unsure, key=lambda one: ms[one.name])
     for one in rising:
-        needed = certify.images_needed(one.certificate.test, max_drop, one.certificate.alpha)
+        tested = one.certificate
+        if tested is None:
+            continue
+        needed = certify.images_needed(tested.test, max_drop, tested.alpha)
         if needed is not None:
             return one, needed
     return (rising[0] if rising else None), None

@@ -20,6 +20,7 @@ from calexnet.bench.words import chosen, overview
 from calexnet.bench.words.conclusions import setting_name
 from calexnet.bench.words.figures import counted, significant
 from calexnet.bench.words.glossary import LEAD
+from calexnet.bench.words.notes import notes
 from calexnet.bench.words.remedies import broken, standing
 from calexnet.bench.words.tables import choice as choice_tables
 from calexnet.bench.words.tables import order as tables
@@ -56,7 +57,7 @@ def render(report: Report) -> str:
         f'<p class="lead">{markup.text(LEAD)}</p>\n</header>',
         _verdict(report),
         _validity(report),
-        _notes(report.provenance.notes),
+        _notes(notes(report)),
         _contents(parts),
         *map(_part, parts),
         "</main>",
@@ -157,9 +158,9 @@ def _validity(report: Report) -> str:
     )
 
 
-def _notes(notes: tuple[str, ...]) -> str:
-    items = markup.bullets(notes)
-    return f'<div class="warning"><b>Before you read on</b>{items}</div>' if notes else ""
+def _notes(said: tuple[str, ...]) -> str:
+    items = markup.bullets(said)
+    return f'<div class="warning"><b>Before you read on</b>{items}</div>' if said else ""
 
 
 # The parts, in the page's order.
@@ -233,9 +234,9 @@ def _energy(report: Report) -> tuple[str, ...]:
     """Return the ratio in joules by batch, or why there is none."""
     if not report.energy:
         return ()
-    notes = energy(report).notes
+    said_there = energy(report).notes
     if not any(row.gross is not None for row in report.energy):
-        return (markup.paragraph(notes[0]),)
+        return (markup.paragraph(said_there[0]),)
     grouped = by_setting(report.energy)
     sizes = tuple(sorted({row.batch for row in report.energy}))
     rows = []
@@ -251,7 +252,7 @@ def _energy(report: Report) -> tuple[str, ...]:
     return (
         markup.paragraph(caption),
         markup.heat("Energy ratio by batch", ["Images a call", *map(str, sizes)], rows),
-        *(markup.paragraph(note) for note in notes[:-1] if note not in said),
+        *(markup.paragraph(note) for note in said_there[:-1] if note not in said),
     )
 
 
@@ -288,9 +289,9 @@ def _section(table: Table[Any]) -> str:
 
 def _anchored(table: Table[Any]) -> str:
     """Return a table with its notes, to be found by its name."""
-    notes = markup.paragraphs(table.notes)
+    above = markup.paragraphs(table.notes)
     body = markup.grid(table) if table.records else "<p>Nothing was measured here.</p>"
-    return f'<section id="{table.anchor}">\n{notes}\n{body}\n</section>'
+    return f'<section id="{table.anchor}">\n{above}\n{body}\n</section>'
 
 
 def _capital(words: str) -> str:

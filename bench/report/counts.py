@@ -20,15 +20,16 @@ class CountRow:
         target: Of the bundle.
         precision: Of the bundle.
         segment: From 1; 0 is the plain backbone.
-        source: The target and precision whose graph was counted: its own, or what that was
-            compiled from.
+        source_target: Of the graph that was counted: its own, or what that was compiled from.
+        source_precision: Likewise.
         counts: For one image; ``None`` if the bundle does not say.
     """
 
     target: str
     precision: str
     segment: int
-    source: str
+    source_target: str
+    source_precision: str
     counts: GraphCounts | None
 
 
@@ -53,6 +54,6 @@ def _counted(content: Manifest, build: Compiled) -> Compiled:
 
 
 def _rows_of(build: Compiled, counted: Compiled) -> Iterator[CountRow]:
-    source = f"{counted.target} {counted.precision}"
+    source = counted.target, counted.precision
     for number, graph in enumerate((counted.plain, *counted.segments)):
-        yield CountRow(build.target, build.precision, number, source, graph.counts)
+        yield CountRow(build.target, build.precision, number, *source, graph.counts)

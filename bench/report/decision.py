@@ -75,7 +75,8 @@ class Alternative:
         worst_class: The class that loses most.
         ms: An image.
         ratio: `ms` over that of the fastest plain network of all targets and precisions.
-        certificate: Whether it keeps the accuracy.
+        certificate: Whether it keeps the accuracy; `balanced`, `worst_class` and this are ``None``
+            where an older version did not record them.
         cut: Of a cut network: the stage that it ends with, from 1.
     """
 
@@ -85,17 +86,21 @@ class Alternative:
     precision: str
     operating_point: str | None
     accuracy: Interval
-    balanced: float
+    balanced: float | None
     drop: Interval
-    worst_class: ClassDrop
+    worst_class: ClassDrop | None
     ms: float
     ratio: Interval
-    certificate: Certificate
+    certificate: Certificate | None
     cut: int | None = None
 
     def keeps(self, max_drop: float) -> bool | None:
         """Tell whether it loses at most `max_drop`: ``None`` where that is not sure."""
-        if self.certificate.standing in ("reference", "passed"):
+        if self.certificate is None:
+            sure = self.drop.high <= max_drop  # as it was told before there were certificates
+        else:
+            sure = self.certificate.standing in ("reference", "passed")
+        if sure:
             return True
         return False if self.drop.low > max_drop else None
 
@@ -111,7 +116,8 @@ class Decision:
         against: Name of the best network of another kind.
         ratio: Time of `name` over that of `against`, from blocks that had no part in picking it;
             ``None`` if nothing else keeps the accuracy.
-        blocks: How many picked, and how many the ratio is from.
+        blocks: How many picked, and how many the ratio is from; ``None`` where an older version
+            took the same for both.
         doubt: Name of the fastest that is faster still, and may keep the accuracy.
         needed: How many test images would tell of it, if they are like these; ``None`` if none.
         lossy: Name of the most accurate that is faster still, and surely loses more.
@@ -124,7 +130,7 @@ class Decision:
     max_drop: float
     against: str | None
     ratio: Interval | None
-    blocks: tuple[int, int]
+    blocks: tuple[int, int] | None
     doubt: str | None = None
     needed: int | None = None
     lossy: str | None = None

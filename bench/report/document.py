@@ -31,7 +31,7 @@ from calexnet.bench.report.validity import Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 
-SCHEMA = 5
+SCHEMA = 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Accuracy:
     """Plain and cascade on the same test images, at the default operating point.
 
     `change` is cascade minus plain, with its paired interval; `plain_right_only` and
-    `cascade_right_only` are the images on which only one of them is right.
+    `cascade_right_only` are the images on which only one of them is right. What stands for classes
+    is ``None`` where an older version did not record it.
     """
 
     target: str
@@ -52,9 +53,9 @@ class Accuracy:
     change_high: float
     plain_right_only: int
     cascade_right_only: int
-    plain_balanced: float
-    cascade_balanced: float
-    worst_class: ClassDrop
+    plain_balanced: float | None
+    cascade_balanced: float | None
+    worst_class: ClassDrop | None
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,43 @@ class DataRecord:
         part: ``test``, or ``all`` if the user vouched that none was trained on.
         samples: How many images.
         sha256: Of the test part's keys and labels; ``None`` for ``all``.
+        group: By what images belong together, ``None`` = each by itself, or it was not recorded.
+            The certificates of a report take each by itself all the same.
     """
 
     source: str
     part: str
     samples: int
     sha256: str | None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A build that was asked for and does not work here.
+
+    Attributes:
+        target: Of the bundle.
+        precision: Of the bundle.
+        message: What was said when it was tried.
+    """
+
+    target: str
+    precision: str
+    message: str
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A tree of files that stood in for those of the machine.
+
+    Attributes:
+        origin: ``recorded`` on a board, or ``reconstructed`` from documents.
+        board: What it is a tree of.
+    """
+
+    origin: str
+    board: str
 
 
 @dataclass(frozen=True)
@@ -132,8 +164,11 @@ class Provenance:
         load: How calls arrived: ``closed``, or ``rate:R`` calls a second.
         seed: Of the order of images and blocks.
         kinds: For each figure that is not plainly measured, what it is.
-        notes: What a reader should know about this run.
         providers: By target and precision, the runtime's back end that was in use.
+        resumed: How many of the blocks an earlier run left, which was cut short.
+        tree: What stood in for the machine's own files, if anything did.
+        schema: Of the report as it was written; ``None`` = as it stands.
+        old_notes: What an older version told its readers of the run, as it was written.
     """
 
     versions: dict[str, str]
@@ -145,8 +180,11 @@ class Provenance:
     load: str
     seed: int
     kinds: dict[str, str]
-    notes: tuple[str, ...]
     providers: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0
+    tree: StandIn | None = None
+    schema: int | None = None
+    old_notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,3 +225,4 @@ class Report:
     layouts: tuple[LayoutRow, ...] = ()
     gathers: tuple[GatherRow, ...] = ()
     settled: Settled | None = None
+    left_out: tuple[LeftOut, ...] = ()

@@ -49,7 +49,7 @@ class EnergyRow:
         threads: Within an operator.
         gross: All that the device used; ``None`` if nothing measured it.
         net: What it used above idle; ``None`` if nothing measured it.
-        reason: Why nothing did.
+        message: What the sensor said where it gave nothing; ``None`` without one.
         plain_cpu_s: Processor-seconds of this process, all threads, in the amortisation's blocks.
         cascade_cpu_s: Likewise.
         plain_estimated_j: From the processor-seconds and ``--cpu-tdp-w``, if that was given.
@@ -62,7 +62,7 @@ class EnergyRow:
     threads: int
     gross: EnergyComparison | None
     net: EnergyComparison | None
-    reason: str | None
+    message: str | None
     plain_cpu_s: float
     cascade_cpu_s: float
     plain_estimated_j: float | None = None
@@ -80,7 +80,7 @@ class ExitEnergyRow:
         rate: Share of test images that leave here.
         gross: All that the device used; ``None`` if nothing measured it.
         net: What it used above idle; ``None`` if nothing measured it.
-        reason: Why nothing did.
+        message: What the sensor said where it gave nothing; ``None`` without one.
     """
 
     target: str
@@ -89,7 +89,7 @@ class ExitEnergyRow:
     rate: float
     gross: EnergyCost | None
     net: EnergyCost | None
-    reason: str | None
+    message: str | None
 
 
 @dataclass(frozen=True)
@@ -153,26 +153,24 @@ class EnergyMethod:
 
     Attributes:
         source: The sensor; ``None`` if there is none.
-        reason: Why there is none.
-        refused: Sensors that could not be used, and why.
-        remedies: What would let each of these be used, or measure in its stead.
-        windows: For each figure.
+        refused: Sensors that could not be used, and what the device says of each.
+        remedies: What the device says would let each of these be used, or measure in its stead.
+        windows: For each figure; 0 = none were asked for.
         window_s: Of each, at least.
         idle_before_w: Power of the idle device before the first window.
         idle_after_w: And after the last.
-        idle_reason: Why an idle power is missing.
+        idle_message: What the sensor said where an idle power is missing.
         probe: What reading cost; ``None`` if another machine reads.
         cpu_tdp_w: As given for the estimate.
     """
 
     source: SourceRecord | None
-    reason: str | None
     refused: dict[str, str]
     windows: int = 0
     window_s: float = 0.0
     idle_before_w: float | None = None
     idle_after_w: float | None = None
-    idle_reason: str | None = None
+    idle_message: str | None = None
     probe: ProbeCost | None = None
     cpu_tdp_w: float | None = None
     remedies: dict[str, str] = field(default_factory=dict)

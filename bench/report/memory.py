@@ -11,6 +11,21 @@ NETWORKS: tuple[Network, ...] = ("plain", "cascade")
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a process gave no figure.
+
+    Attributes:
+        kind: It said so itself, it ended without a word, it took too long, or it did not start.
+        message: What the process or the system said.
+        value: The exit code, or the seconds that it was given.
+    """
+
+    kind: Literal["said", "ended", "too long", "not started"]
+    message: str | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True)
 class MemoryRow:
     """Peak memory of one process: load a network, answer one batch twice, nobody leaving early.
 
@@ -26,7 +41,7 @@ class MemoryRow:
         threads: Within an operator.
         peak_bytes: At most; ``None`` if it is not known.
         before_bytes: The peak so far before the bundle was opened, its runtime imported already.
-        reason: Why it is not known.
+        failure: Why it is not known.
     """
 
     target: str
@@ -36,4 +51,4 @@ class MemoryRow:
     threads: int
     peak_bytes: int | None
     before_bytes: int | None
-    reason: str | None
+    failure: Failure | None

@@ -7,6 +7,23 @@ from typing import Literal
 
 #: What a rival is to the bundle's own networks.
 Kind = Literal["smaller model", "other cascade"]
+#: What the numbers of a rival's input or output are.
+Holds = Literal["raw", "normalised", "labels", "one number a class"]
+
+
+@dataclass(frozen=True)
+class TensorForm:
+    """What goes into a rival, or comes out.
+
+    Attributes:
+        dtype: As numpy calls it.
+        shape: ``n`` stands for any number of images.
+        holds: What the numbers are.
+    """
+
+    dtype: str
+    shape: tuple[int | str, ...]
+    holds: Holds
 
 
 @dataclass(frozen=True)
@@ -21,11 +38,12 @@ class RivalRecord:
         target: The runtime that runs it.
         precision: Of a bundle's build; ``None`` for a file, whose numbers may be of any kind.
         batch: The one batch size that it takes, ``None`` = any.
-        takes: Its input, and what images go through before.
-        gives: Its output, and how that is read.
+        takes: Its input; ``None`` if an older version wrote it otherwise.
+        gives: Its output; ``None`` likewise.
         macs: Multiply-accumulates of one image, of a cascade on its calibration samples;
             ``None`` if not known.
-        macs_reason: Why not.
+        uncounted: Its operators whose work is not counted, so that `macs` is not known.
+        macs_message: What else stood in the way, as it was said.
     """
 
     name: str
@@ -35,7 +53,8 @@ class RivalRecord:
     target: str
     precision: str | None
     batch: int | None
-    takes: str
-    gives: str
+    takes: TensorForm | None
+    gives: TensorForm | None
     macs: int | None
-    macs_reason: str | None
+    uncounted: tuple[str, ...] = ()
+    macs_message: str | None = None

@@ -28,7 +28,8 @@ class AmortisationRow:
         batch: Samples a call.
         threads: Within an operator.
         plain_ms: The backbone alone, at the usual pace of the machine.
-        plain_low: Lower end of its interval, the machine's swings included.
+        plain_low: Lower end of its interval, the machine's swings included; ``None``, as the three
+            after it, where an older version did not record it.
         plain_high: Upper end.
         cascade_ms: The cascade on images in their mixed order, likewise.
         cascade_low: Lower end of its interval, the machine's swings included.
@@ -47,11 +48,11 @@ class AmortisationRow:
     batch: int
     threads: int
     plain_ms: float
-    plain_low: float
-    plain_high: float
+    plain_low: float | None
+    plain_high: float | None
     cascade_ms: float
-    cascade_low: float
-    cascade_high: float
+    cascade_low: float | None
+    cascade_high: float | None
     ratio: float
     ratio_low: float
     ratio_high: float
@@ -126,8 +127,9 @@ class OperatingPointRow:
         change: Accuracy minus the backbone's on the same images.
         change_low: Lower end of its paired interval.
         change_high: Upper end.
-        balanced: Mean over the classes of the cascade's accuracy on each.
-        worst_class: The class that loses most against the backbone.
+        balanced: Mean over the classes of the cascade's accuracy on each; ``None`` where an older
+            version did not record it.
+        worst_class: The class that loses most against the backbone; ``None`` likewise.
         keeps: Whether it is certified to lose no more than may be lost against the reference:
             ``False`` if it surely loses more, ``None`` if that is not sure.
         exit_rates: Share of images at each exit.
@@ -155,8 +157,8 @@ class OperatingPointRow:
     change: float
     change_low: float
     change_high: float
-    balanced: float
-    worst_class: ClassDrop
+    balanced: float | None
+    worst_class: ClassDrop | None
     keeps: bool | None
     exit_rates: tuple[float, ...]
     macs: float

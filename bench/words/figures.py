@@ -12,6 +12,8 @@ from calexnet.bench.report.decision import ClassDrop
 from calexnet.bench.report.interval import Interval
 
 MISSING = "n/a"
+#: What a report of an older version does not hold.
+NOT_RECORDED = "not recorded"
 
 _PREFIXES = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
@@ -108,8 +110,10 @@ def estimate(show: Callable[[float], str], found: Interval) -> str:
     return interval(show, found.value, found.low, found.high)
 
 
-def worst_points(found: ClassDrop) -> str:
+def worst_points(found: ClassDrop | None) -> str:
     """Return which class loses most, and what it gains (+) or loses (-), in points."""
+    if found is None:
+        return NOT_RECORDED
     change = interval(points, -found.drop.value, -found.drop.high, -found.drop.low)
     return f"{found.name}: {change}"
 

@@ -8,6 +8,7 @@ from typing import Any
 from calexnet.bench.report.document import Report
 from calexnet.bench.words import chosen
 from calexnet.bench.words.glossary import LEAD
+from calexnet.bench.words.notes import notes
 from calexnet.bench.words.tables import order as tables
 from calexnet.bench.words.tables.table import Column, Table
 from calexnet.bench.words.verdict import headline, reasons, sentence
@@ -23,7 +24,7 @@ def render(report: Report) -> str:
         escape(LEAD),
         *([] if report.validity.counts("verdict") else ["What it would have said:"]),
         _list((*reasons(report.decision, report.alternatives), *chosen.words(report))),
-        *_notes(report.provenance.notes),
+        *_notes(notes(report)),
         *(section(table) for table in tables.tables(report)),
         *_in_sentences(headline(report)),
     ]
@@ -35,8 +36,8 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|~#&$])", r"\\\1", " ".join(text.split()))
 
 
-def _notes(notes: tuple[str, ...]) -> tuple[str, ...]:
-    return ("## Before you read on", _list(notes)) if notes else ()
+def _notes(said: tuple[str, ...]) -> tuple[str, ...]:
+    return ("## Before you read on", _list(said)) if said else ()
 
 
 def _in_sentences(sentences: tuple[str, ...]) -> tuple[str, ...]:

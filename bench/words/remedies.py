@@ -63,6 +63,8 @@ def found(breach: Breach) -> str:
     if breach.rule == "drift":
         took = time_against(value, "the first")
         return f"{where}, the last quarter of the run took {took} for the same work"
+    if breach.rule == "not settled" and breach.value is None:
+        return "a network had not settled; which one was not recorded"
     if breach.rule == "not settled":
         took = time_against(value, "in the first")
         return f"{in_words(breach.what)}, {where}: in the second half of the run {took}"

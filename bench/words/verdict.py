@@ -80,7 +80,7 @@ def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[st
         " ".join(
             (
                 _won(best, alternatives[0], rival, decision.ratio),
-                *([] if best is alternatives[0] else [_worst(best.worst_class)]),
+                *([] if best is alternatives[0] else _worst(best.worst_class)),
             )
         ),
         *([] if doubt is None else [_doubt(doubt, best, decision)]),
@@ -105,7 +105,8 @@ def _unclear(decision: Decision, best: Alternative) -> str:
 
 def _kept(best: Alternative) -> str:
     """Return what becomes of the accuracy, as a noun."""
-    if best.certificate.standing == "reference":
+    found = best.certificate
+    if found is not None and found.standing == "reference":
         return "no accuracy lost"
     verb, _, size = changed(-best.drop.value).partition(" ")
     here = (
@@ -113,13 +114,15 @@ def _kept(best: Alternative) -> str:
         if size == "nothing"
         else (f"{size} of accuracy {'gained' if verb == 'gains' else 'lost'}")
     )
-    return (
-        f"{here} on {counted(best.certificate.test.images, 'image')} ({_bound(best.certificate)})"
-    )
+    if found is None:
+        return here
+    return f"{here} on {counted(found.test.images, 'image')} ({_bound(found)})"
 
 
-def _bound(found: Certificate) -> str:
+def _bound(found: Certificate | None) -> str:
     """Return what is certified."""
+    if found is None:
+        return "a certificate was not recorded"
     upper = found.upper or 0.0
     sure = f"with {percent(1 - found.alpha)} confidence"
     if upper < 0:
@@ -150,19 +153,23 @@ def _won(
     )
 
 
-def _worst(found: ClassDrop) -> str:
+def _worst(found: ClassDrop | None) -> tuple[str, ...]:
     """Return what the class loses that loses most: a mean may hold while one is ruined."""
+    if found is None:
+        return ()
     drop = found.drop
     change = changed_between(-drop.value, -drop.high, -drop.low)
     images = counted(found.images, "image")
-    return f"Of its classes, '{found.name}' fares worst: it {change} on {images}."
+    return (f"Of its classes, '{found.name}' fares worst: it {change} on {images}.",)
 
 
 def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
     """Return what is faster and not certified, and how many images would tell."""
-    images = one.certificate.test.images
+    images = one.certificate.test.images if one.certificate else 0
     tell = (
-        "More images like these would not tell."
+        "What would tell was not recorded."
+        if one.certificate is None
+        else "More images like these would not tell."
         if decision.needed is None
         else f"About {_about(decision.needed)} test images like these would tell; there "
         f"are {images:,}."
@@ -195,7 +202,7 @@ def _lossy(one: Alternative, max_drop: float) -> str:
 
 
 def _change(one: Alternative) -> str:
-    if one.certificate.test.apart == 0:
+    if one.certificate is not None and one.certificate.test.apart == 0:
         return "is right and wrong on the very images that the reference is"
     return changed_between(-one.drop.value, -one.drop.high, -one.drop.low)
 

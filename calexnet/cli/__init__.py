@@ -18,6 +18,7 @@ COMMANDS = {
     "data": "calexnet.cli.data",
     "sweep": "calexnet.cli.sweep",
     "analyse": "calexnet.cli.analyse",
+    "report": "calexnet.cli.report",
     "compare": "calexnet.cli.compare",
     "doctor": "calexnet.cli.doctor",
     "seal": "calexnet.cli.seal",

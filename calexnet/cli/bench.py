@@ -22,7 +22,7 @@ from calexnet.bench.measuring.measure import measure
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Load
 from calexnet.bench.report.document import Report
-from calexnet.bench.words import remedies
+from calexnet.bench.words import notes, remedies
 from calexnet.bundle import open_bundle
 from calexnet.cli import outcome
 from calexnet.data.split import SplitRecord
@@ -212,13 +212,9 @@ def _refuse_threads(plan: BenchPlan) -> None:
 
 
 def _tell_groups(split: SplitRecord) -> None:
-    """Say that certificates here take each image by itself, where images belong together."""
+    """Say early that certificates take each image by itself, where images belong together."""
     if split.group is not None:
-        print(
-            f"warning: the test images belong together by {split.group}, and certificates here "
-            "take each by itself: they are too sure; calexnet evaluate tests by group",
-            file=sys.stderr,
-        )
+        print(f"warning: {notes.grouped(split.group)}", file=sys.stderr)
 
 
 def _counts(report: Report, asked: Sequence[Gate]) -> bool:

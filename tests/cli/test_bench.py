@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from calexnet.bench import reporting
+from calexnet.bench.words.notes import notes
 from calexnet.cli import bench as cli
 from calexnet.data import npz
 from calexnet.data.split import SplitRecord
@@ -295,7 +296,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(
     calls = planned["calls"][f"1 thread: {name}"]
     expected = [1e3 * sum(block[name][0]) / calls for block in blocks]
     assert pytest.approx(expected) == list(plain.ms)
-    assert "2 blocks were measured in an earlier run that was cut short." in found.provenance.notes
+    assert 2 == found.provenance.resumed
+    assert "2 blocks were measured in an earlier run that was cut short." in notes(found)
     assert 300.0 == found.validity.conditions.hottest_c
     assert "throttling" in [breach.rule for breach in found.validity.breaches]
     assert not (tmp_path / ".out.journal").exists()

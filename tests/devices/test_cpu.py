@@ -120,11 +120,3 @@ def test_without_psutil_nothing_is_filled_in(
     now = CpuDevice(System(tmp_path)).state()
 
     assert ((), {}) == (now.clocks, now.temperatures_c)
-
-
-def test_a_recorded_tree_is_a_caveat_and_this_machine_is_none(tree: Tree) -> None:
-    (caveat,) = CpuDevice(tree("amd")).caveats()
-
-    assert "(reconstructed: AMD server with two sockets" in caveat
-    assert "no figure in watts or joules here is of a device" in caveat
-    assert () == CpuDevice(System()).caveats()

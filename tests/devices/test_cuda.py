@@ -21,7 +21,7 @@ record = device.describe()
 (probe,) = device.probes()
 source = None if probe.source is None else schema.encode(probe.source.record)
 show(record=schema.encode(record), source=source, reason=probe.reason, fix=probe.fix,
-     unused=device.unused(), caveats=device.caveats())
+     unused=device.unused())
 """
 _REFUSED = """
 from calexnet.devices import open_device
@@ -72,7 +72,6 @@ def test_a_gpu_says_what_it_is_and_how_it_does(library: Path) -> None:
     assert ["process 12345"] == state["foreign"], "this process is none"
     assert {} == record["unreadable"]
     assert "nothing ran on cuda:0" in found["unused"]
-    assert [] == found["caveats"]
 
 
 def test_the_energy_counter_comes_first_and_its_tick_is_watched(library: Path) -> None:

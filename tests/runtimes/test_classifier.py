@@ -50,8 +50,9 @@ def test_an_onnx_file_of_bytes_gets_raw_images(tmp_path: Path, channels_first: b
     classifier = opened(path)
 
     assert np.allclose(expected.max(1), classifier(IMAGES).scores, atol=1e-5)
-    shape = "3, 8, 8" if channels_first else "8, 8, 3"
-    assert f"uint8 (n, {shape}), raw" == classifier.intake.words()
+    shape = (3, 8, 8) if channels_first else (8, 8, 3)
+    tensor = classifier.intake.tensor
+    assert ("uint8", ("n", *shape), True) == (tensor.dtype, tensor.shape, classifier.intake.raw)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])

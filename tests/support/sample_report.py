@@ -17,7 +17,7 @@ from calexnet.bench.report.document import (
 )
 from calexnet.bench.report.energy import EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.report.interval import Interval
-from calexnet.bench.report.rivals import RivalRecord
+from calexnet.bench.report.rivals import RivalRecord, TensorForm
 from calexnet.bench.report.times import (
     AmortisationRow,
     CrossoverRow,
@@ -127,7 +127,8 @@ ALTERNATIVES = (
 RIVALS = (
     RivalRecord(
         f"net {HOSTILE}.onnx", "smaller model", "/models/net.onnx", "ef" * 32, "onnxruntime",
-        None, None, "float32 (n, 3, 32, 32), normalised", "logits (n, 10)", None, "not counted",
+        None, None, TensorForm("float32", ("n", 3, 32, 32), "normalised"),
+        TensorForm("float32", ("n", 10), "one number a class"), None, ("Flatten",),
     ),
 )  # fmt: skip
 DECISION = Decision(
@@ -249,8 +250,8 @@ def sample_report(**changes: Any) -> Report:
             1e9, 600e6, 580e6, 0.4, 0.38,
         ),
         energy=(
-            EnergyRow(*SUBJECT, 1, 1, None, None, NO_SENSOR, 0.0201, 0.0124),
-            EnergyRow(*SUBJECT, 8, 1, None, None, NO_SENSOR, 0.0152, 0.0181),
+            EnergyRow(*SUBJECT, 1, 1, None, None, None, 0.0201, 0.0124),
+            EnergyRow(*SUBJECT, 8, 1, None, None, None, 0.0152, 0.0181),
         ),
         alternatives=ALTERNATIVES,
         rivals=RIVALS,
@@ -268,12 +269,12 @@ def sample_report(**changes: Any) -> Report:
             "closed",
             7,
             {"amortisation.predicted_cascade_ms": "predicted", "flops": HOSTILE},
-            ("Another process used the processor during 2 of 9 blocks & more.",),
+            old_notes=("Another process used the processor during 2 of 9 blocks & more.",),
         ),
         exit_energy=tuple(
-            ExitEnergyRow(*SUBJECT, row.exit, row.rate, None, None, NO_SENSOR) for row in EXITS
+            ExitEnergyRow(*SUBJECT, row.exit, row.rate, None, None, None) for row in EXITS
         ),
-        energy_method=EnergyMethod(None, NO_SENSOR, {"rapl": NO_SENSOR}),
+        energy_method=EnergyMethod(None, {"rapl": NO_SENSOR}),
         layouts=LAYOUTS,
     )  # fmt: skip
     return replace(report, **changes)

@@ -128,7 +128,7 @@ def measure_energy(
         probes, unused = (Probe("power CSV", PowerCsv(power_csv, power_volts)),), None
     source, refused = choose_source(probes, unused, plan.windows)
     if source is None:
-        return section.empty(unmeasured(refused, remedies_of(probes)))
+        return section.empty(unmeasured(refused, remedies_of(probes), plan.windows))
     run = EnergyRun(device, source, plan, rng, time or RealTime())
     if power_csv is None:
         run.weigh_probe(cells[0].plain)
@@ -168,35 +168,32 @@ class _Section:
     cpu_tdp_w: float | None
 
     def empty(self, method: EnergyMethod) -> EnergySection:
-        """Return rows that say why they hold no joules."""
+        """Return rows without joules."""
         exits = tuple(
-            ExitEnergyRow(
-                **self.subject, exit=n, rate=rate, gross=None, net=None, reason=method.reason
-            )
+            ExitEnergyRow(**self.subject, exit=n, rate=rate, gross=None, net=None, message=None)
             for n, rate in enumerate(self.parts.rates, start=1)
         )
-        rows = tuple(self._row(cell, None, method.reason) for cell in self.cells)
+        rows = tuple(self._row(cell, None) for cell in self.cells)
         return EnergySection(rows, exits, (), replace(method, cpu_tdp_w=self.cpu_tdp_w))
 
     def full(self, run: EnergyRun, method: EnergyMethod) -> EnergySection:
         """Return rows with what was measured."""
         compared = [run.comparison(cell.group, "plain", "cascade") for cell in self.cells]
         rows = tuple(
-            self._row(cell, found, found.reason)
-            for cell, found in zip(self.cells, compared, strict=True)
+            self._row(cell, found) for cell, found in zip(self.cells, compared, strict=True)
         )
         exits = tuple(self._exit(run, n) for n in range(1, len(self.parts.rates) + 1))
         method = replace(method, cpu_tdp_w=self.cpu_tdp_w)
         return EnergySection(rows, exits, self._crossover(rows, exits), method)
 
-    def _row(self, cell: EnergyCell, found: Comparison | None, reason: str | None) -> EnergyRow:
+    def _row(self, cell: EnergyCell, found: Comparison | None) -> EnergyRow:
         return EnergyRow(
             **self.subject,
             batch=cell.batch,
             threads=cell.threads,
             gross=None if found is None else found.gross,
             net=None if found is None else found.net,
-            reason=reason,
+            message=None if found is None else found.reason,
             plain_cpu_s=cell.plain_cpu_s,
             cascade_cpu_s=cell.cascade_cpu_s,
             plain_estimated_j=self._estimated_j(cell.plain_cpu_s),
@@ -216,7 +213,7 @@ class _Section:
             rate=self.parts.rates[number - 1],
             gross=cost.gross,
             net=cost.net,
-            reason=cost.reason,
+            message=cost.reason,
         )
 
     def _crossover(

@@ -141,13 +141,12 @@ class EnergyRun:
         idle = [self._power_w(window) for window in self._idle]
         return EnergyMethod(
             source=self._done.source,
-            reason=None,
             refused=dict(refused),
             windows=self.plan.windows,
             window_s=self.window_s,
             idle_before_w=idle[0][0],
             idle_after_w=idle[-1][0],
-            idle_reason=idle[0][1] or idle[-1][1],
+            idle_message=idle[0][1] or idle[-1][1],
             probe=self._probe_cost(),
         )
 
@@ -290,7 +289,7 @@ def choose_source(
         windows: That were asked for.
     """
     if windows == 0:
-        return None, {"energy": "no windows were asked for"}
+        return None, {}
     if unused is not None:
         return None, {"energy": unused}
     refused: dict[str, str] = {}
@@ -315,10 +314,11 @@ def remedies_of(probes: Sequence[Probe]) -> dict[str, str]:
     return {p.name: p.fix for p in probes if p.source is None and p.fix is not None}
 
 
-def unmeasured(refused: Mapping[str, str], remedies: Mapping[str, str]) -> EnergyMethod:
+def unmeasured(
+    refused: Mapping[str, str], remedies: Mapping[str, str], windows: int
+) -> EnergyMethod:
     """Return that nothing was measured, why, and what would change that."""
-    reason = "; ".join(f"{name}: {why}" for name, why in refused.items())
-    return EnergyMethod(None, reason, dict(refused), remedies=dict(remedies))
+    return EnergyMethod(None, dict(refused), windows=windows, remedies=dict(remedies))
 
 
 def break_even(

@@ -56,11 +56,13 @@ def rule(report: Report) -> tuple[str, ...]:
         f"{one.name}, the reference, is tested on the test images, those first that were surest on "
         "the calibration images, until one fails; of those that passed, the one that is fastest on "
         "single images and one thread ships. All who passed keep the accuracy with "
-        f"{percent(1 - one.certificate.alpha)} confidence, on images like these. That holds for "
+        f"{percent(1 - tested.alpha)} confidence, on images like these. That holds for "
         "the first look at these test images: once anything was chosen by what this report says, "
         "it takes others to certify it. Brackets hold the 95 % interval, which says how sure a "
         "figure is."
         for one in report.alternatives[:1]
+        for tested in [one.certificate]
+        if tested is not None
     )
 
 
@@ -134,6 +136,8 @@ def _alternative_columns(report: Report) -> tuple[Column[Alternative], ...]:
 
 def _keeps(row: Alternative, report: Report) -> str:
     sure = row.keeps(report.decision.max_drop)
+    if row.certificate is None:  # an older version went by the interval of what is lost
+        return {True: "yes", False: "no", None: "not sure"}[sure]
     return "no" if sure is False else _STANDINGS[row.certificate.standing]
 
 

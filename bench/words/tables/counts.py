@@ -22,7 +22,7 @@ def count_tables(report: Report) -> tuple[Table[CountRow], ...]:
         Column("Weights, bytes", lambda row: _amount(row, "weight_bytes")),
         Column("Other bytes, an image", lambda row: _amount(row, "activation_bytes")),
         Column("Other operators: how often, elements", _others, "prose"),
-        Column("Counted on", lambda row: row.source, "word"),
+        Column("Counted on", lambda row: f"{row.source_target} {row.source_precision}", "word"),
     )
     notes = (
         "Counted from the exported graphs, for one image. MACs are those of convolutions and "

@@ -19,6 +19,7 @@ from calexnet.bench.report.times import Verdict
 from calexnet.bench.words.conclusions import UNTOLD, setting_name
 from calexnet.bench.words.figures import (
     MISSING,
+    NOT_RECORDED,
     counted,
     interval,
     listed,
@@ -76,9 +77,8 @@ def energy(report: Report) -> Table[EnergyRow]:
         Column("Plain, CPU-seconds / 1000", lambda row: significant(1e3 * row.plain_cpu_s)),
         Column("Cascade, CPU-seconds / 1000", lambda row: significant(1e3 * row.cascade_cpu_s)),
     )
-    reasons = dict.fromkeys(row.reason for row in report.energy if row.reason is not None)
     notes = (
-        *(f"Not measured: {reason.rstrip('.')}." for reason in reasons),
+        *_unmeasured(report.energy, report.energy_method),
         *_remedies(report.energy_method),
         *energy_sentences(report.energy),
         *_crossover_sentences(report),
@@ -92,6 +92,27 @@ def energy(report: Report) -> Table[EnergyRow]:
 def _measured(rows: Sequence[EnergyRow] | Sequence[ExitEnergyRow]) -> bool:
     """Return whether there is a figure in joules, so that columns for them are not empty."""
     return any(row.gross is not None for row in rows)
+
+
+def _unmeasured(
+    rows: Sequence[EnergyRow] | Sequence[ExitEnergyRow], method: EnergyMethod | None
+) -> Iterable[str]:
+    """Yield why rows hold no joules, each reason once."""
+    reasons = dict.fromkeys(unmeasured(row, method) for row in rows if row.gross is None)
+    return (f"Not measured: {reason.rstrip('.')}." for reason in reasons)
+
+
+def unmeasured(row: EnergyRow | ExitEnergyRow, method: EnergyMethod | None) -> str:
+    """Return why a row holds no joules: what its sensor said, or why there is none."""
+    return row.message or _no_sensor(method)
+
+
+def _no_sensor(method: EnergyMethod | None) -> str:
+    if method is None:
+        return NOT_RECORDED
+    if not method.refused:
+        return "no windows were asked for"
+    return "; ".join(f"{name}: {why}" for name, why in method.refused.items())
 
 
 def _remedies(found: EnergyMethod | None) -> Iterable[str]:
@@ -109,9 +130,8 @@ def exit_energy(report: Report) -> Table[ExitEnergyRow]:
         Column("Energy, mJ", lambda row: _cost_mj(row.gross)),
         Column("Above idle, mJ", lambda row: _cost_mj(row.net)),
     )
-    reasons = dict.fromkeys(row.reason for row in report.exit_energy if row.reason is not None)
     notes = (
-        *(f"Not measured: {reason.rstrip('.')}." for reason in reasons),
+        *_unmeasured(report.exit_energy, report.energy_method),
         "Of an image that leaves at this exit: batch 1, one thread.",
     )
     return Table("exit-energy", "Energy exit by exit", notes, columns, report.exit_energy)
@@ -136,7 +156,7 @@ def estimate(report: Report) -> Table[EnergyRow]:
 
 def method(report: Report) -> Table[tuple[str, str]]:
     """Return how energy was measured, or what stood in the way."""
-    found = report.energy_method or EnergyMethod(None, "not measured", {})
+    found = report.energy_method or EnergyMethod(None, {})
     pairs = [*_source(found), *_windows(found), *_probe(found)]
     pairs += [(f"Not usable: {name}", why) for name, why in found.refused.items()]
     return facts("energy-method", "How energy was measured", (), tuple(pairs))
@@ -207,7 +227,7 @@ def _break_even(row: EnergyCrossoverRow) -> str:
 def _source(found: EnergyMethod) -> list[tuple[str, str]]:
     source = found.source
     if source is None:
-        return [("Sensor", f"{MISSING}: {found.reason}")]
+        return [("Sensor", f"{MISSING}: {_no_sensor(found)}")]
     what = {
         "counter": f"counter of joules, ticks every {significant(1e3 * source.tick_s)} ms",
         "power": f"watts, read every {significant(1e3 * source.period_s)} ms",
@@ -225,7 +245,7 @@ def _windows(found: EnergyMethod) -> list[tuple[str, str]]:
     if found.source is None:
         return []
     idle = (with_unit(found.idle_before_w, "W"), with_unit(found.idle_after_w, "W"))
-    why = f" ({found.idle_reason})" if found.idle_reason else ""
+    why = f" ({found.idle_message})" if found.idle_message else ""
     return [
         ("Windows", f"{found.windows} a figure, {significant(found.window_s)} s each at least"),
         ("Idle power", f"{idle[0]} before, {idle[1]} after{why}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from calexnet.bench.report.document import Report
-from calexnet.bench.report.memory import MemoryRow
+from calexnet.bench.report.memory import Failure, MemoryRow
 from calexnet.bench.words.figures import MISSING, significant
 from calexnet.bench.words.tables.table import SETTING, Column, Table, subject_columns
 
@@ -18,7 +18,7 @@ def memory_tables(report: Report) -> tuple[Table[MemoryRow], ...]:
         *SETTING,
         Column("Peak, MiB", lambda row: _mebibytes(row.peak_bytes)),
         Column("Before the bundle, MiB", lambda row: _mebibytes(row.before_bytes)),
-        Column("Note", lambda row: row.reason or "", "prose"),
+        Column("Note", lambda row: why(row.failure), "prose"),
     )
     notes = (
         "Most resident memory of a process that loads the network and answers one batch twice, "
@@ -27,6 +27,19 @@ def memory_tables(report: Report) -> tuple[Table[MemoryRow], ...]:
         "app gets.",
     )
     return (Table("memory", "Memory", notes, columns, report.memory),)
+
+
+def why(failure: Failure | None) -> str:
+    """Return why a process gave no figure; nothing if it gave one."""
+    if failure is None:
+        return ""
+    said, value = failure.message or "", failure.value or 0
+    return {
+        "said": said,
+        "ended": f"the process ended with {value:.0f}",
+        "too long": f"the process did not end within {value:.0f} s",
+        "not started": f"the process could not be started: {said}",
+    }[failure.kind]
 
 
 def _mebibytes(count: int | None) -> str:

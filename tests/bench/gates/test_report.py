@@ -14,7 +14,7 @@ from calexnet.bench.gates.report import METRICS
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison, EnergyCost
 from calexnet.bench.report.interval import Interval
-from calexnet.bench.report.memory import MemoryRow
+from calexnet.bench.report.memory import Failure, MemoryRow
 from calexnet.bench.report.times import LatencyRow
 from tests.support.sample_report import AMORTISATION, LATENCY, POINTS, SUBJECT, sample_report
 
@@ -37,14 +37,14 @@ def by_hand() -> Report:
         operating_points=(*POINTS, replace(POINTS[1], target="tflite", change=-0.02)),
         latency=(*LATENCY, RIVAL),
         energy=(
-            replace(one, gross=gross, reason=None),
+            replace(one, gross=gross, message=None),
             eight,
-            replace(one, target="tflite", gross=noisy, reason=None),
+            replace(one, target="tflite", gross=noisy, message=None),
         ),
         memory=(
             MemoryRow(*SUBJECT, "plain", 8, 1, 64 * 2**20, 2**20, None),
             MemoryRow(*SUBJECT, "cascade", 8, 1, 80 * 2**20, 2**20, None),
-            MemoryRow(*OTHER, "cascade", 8, 1, None, None, "it was killed"),
+            MemoryRow(*OTHER, "cascade", 8, 1, None, None, Failure("said", "it was killed")),
         ),
     )
 
@@ -82,7 +82,7 @@ def words(text: str, found: Report | None = None) -> str:
         ("energy_ratio[target=tflite]>0", "n/a, plain's energy lies in the noise"),
         (
             "cascade_mj[batch=8]>0",
-            "n/a, no energy counter is readable: /sys/class/powercap is missing",
+            "n/a, rapl: no energy counter is readable: /sys/class/powercap is missing",
         ),
         ("peak_mib>0", "peak_mib is 80"),
         ("peak_mib[network=plain]>0", "peak_mib is 64"),

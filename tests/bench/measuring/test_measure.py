@@ -21,6 +21,7 @@ from calexnet.bench.model import statistics
 from calexnet.bench.model.settings import flips
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
+from calexnet.bench.words.notes import notes
 from calexnet.bench.words.verdict import headline
 from calexnet.bundle import open_bundle
 from calexnet.calibration import CutNetwork
@@ -118,6 +119,8 @@ def test_amortisation_has_a_row_for_every_setting_with_its_ratio(report: Report)
     assert [*product((1, 2), (1, 3))] == [(row.threads, row.batch) for row in rows]
     for row in rows:
         assert pytest.approx(row.cascade_ms / row.plain_ms) == row.ratio
+        assert row.cascade_low is not None
+        assert row.cascade_high is not None
         assert row.cascade_low <= row.cascade_ms <= row.cascade_high
         assert 0 < row.ratio_low <= row.ratio <= row.ratio_high
         assert 0 < row.predicted_cascade_ms
@@ -320,9 +323,9 @@ def test_all_samples_may_be_vouched_for_and_the_report_says_so(bench_bundle: Pat
 
     found = quick(bench_bundle, other, plan=dataclasses.replace(QUICK, all_samples=True))
 
-    assert ("fresh", "all", 20, None) == dataclasses.astuple(found.data)
+    assert ("fresh", "all", 20, None, None) == dataclasses.astuple(found.data)
     assert 20 == found.accuracy.samples
-    assert "Measured on all samples given, not on the recorded test part." in found.provenance.notes
+    assert "Measured on all samples given, not on the recorded test part." in notes(found)
 
 
 @pytest.mark.parametrize(
@@ -364,12 +367,13 @@ def test_energy_is_none_with_the_reason_without_a_sensor(bench_bundle: Path) -> 
 
     for cost, row in zip(report.amortisation, report.energy, strict=True):
         assert (cost.batch, cost.threads) == (row.batch, row.threads)
-        assert (None, None, "rapl: not here") == (row.gross, row.net, row.reason)
+        assert (None, None, None) == (row.gross, row.net, row.message)
         assert row.plain_cpu_s >= 0
         assert row.cascade_cpu_s >= 0
     assert [(1, None), (2, None), (3, None)] == [(e.exit, e.gross) for e in report.exit_energy]
     assert report.energy_method is not None
     assert report.energy_method.source is None
+    assert {"rapl": "not here"} == report.energy_method.refused
 
 
 @pytest.mark.slow
@@ -380,7 +384,7 @@ def test_energy_is_the_sensors_power_over_the_time_of_an_image(bench_bundle: Pat
     report = quick(bench_bundle, device=Board(), plan=plan)
 
     (row,) = report.energy
-    assert row.reason is None
+    assert row.message is None
     assert row.gross is not None
     assert row.net is not None
     for cost in (row.gross.plain, row.gross.cascade):
@@ -455,7 +459,7 @@ def test_a_run_is_gone_on_with_only_on_the_very_same_images(
 
     def resumed(data: Dataset) -> bool:
         found = measure(bench_bundle, data, CpuDevice(), QUICK, journal=tmp_path / "journal")
-        return any("were measured in an earlier run" in note for note in found.provenance.notes)
+        return found.provenance.resumed > 0
 
     assert [False, True, False] == [resumed(data) for data in (DATA, DATA, others)]
 
@@ -647,11 +651,12 @@ def test_cut_networks_are_tested_in_the_bundles_own_chain(tmp_path: Path) -> Non
     known = tuple(CutNetwork(0.9, Counts(500, harmed, 10)) for harmed in (0, 300))
     (folder / MANIFEST).write_bytes(manifest.dump(dataclasses.replace(content, cuts=known)))
 
-    found = {row.cut: row for row in quick(folder).alternatives if row.cut is not None}
+    networks = quick(folder).alternatives
+    found = {row.cut: row.certificate for row in networks if row.cut and row.certificate}
 
-    assert [one.counts for one in known] == [found[k].certificate.calibration for k in (1, 2)]
-    assert found[1].certificate.rank == 1
-    assert found[1].certificate.standing in ("passed", "failed")
+    assert [one.counts for one in known] == [found[k].calibration for k in (1, 2)]
+    assert found[1].rank == 1
+    assert found[1].standing in ("passed", "failed")
 
 
 @pytest.mark.parametrize(("options", "expected"), [({"target": "tflite"}, SUBJECTS[1:])])
@@ -680,10 +685,10 @@ def test_a_target_that_cannot_run_here_is_left_out_and_said(
     found = quick(both[0])
 
     assert [SUBJECTS[1]] == [(row.target, row.precision) for row in found.amortisation]
-    assert any(
-        note.startswith("onnxruntime fp32 was not measured: ONNX Runtime cannot be used here")
-        for note in found.provenance.notes
-    )
+    (one,) = found.left_out
+    assert SUBJECTS[0] == (one.target, one.precision)
+    assert one.message.startswith("ONNX Runtime cannot be used here")
+    assert f"onnxruntime fp32 was not measured: {one.message}" in notes(found)
 
 
 @pytest.mark.parametrize(

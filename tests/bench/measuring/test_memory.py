@@ -11,8 +11,8 @@ import pytest
 from calexnet.bench.measuring import memory
 from calexnet.bench.measuring.memory import measure_memory, memory_rows
 from calexnet.bench.report.document import Report
-from calexnet.bench.report.memory import NETWORKS, MemoryRow, Network
-from calexnet.bench.words.tables.memory import memory_tables
+from calexnet.bench.report.memory import NETWORKS, Failure, MemoryRow, Network
+from calexnet.bench.words.tables.memory import memory_tables, why
 from calexnet.files import schema
 from tests.support.onnx_bundle import write_bundle
 from tests.support.sample_report import SUBJECT, sample_report
@@ -22,7 +22,7 @@ MIB = 2**20
 
 def peak_of(folder: Path, network: Network = "plain", batch: int = 1) -> int:
     row = measure_memory(folder, *SUBJECT, network, batch, 1)
-    assert row.reason is None
+    assert row.failure is None
     assert row.peak_bytes is not None
     assert row.before_bytes is not None
     assert 0 < row.before_bytes < row.peak_bytes
@@ -80,15 +80,17 @@ def test_every_build_has_a_row_for_each_network(tmp_path: Path) -> None:
     assert all(row.peak_bytes for row in rows[:2])
     for row in rows[2:]:
         assert (None, None) == (row.peak_bytes, row.before_bytes)
-        assert row.reason
-        assert "holds no tflite fp32: got onnxruntime fp32" in row.reason
+        assert row.failure
+        assert "holds no tflite fp32: got onnxruntime fp32" in why(row.failure)
 
 
 def test_what_a_child_cannot_do_is_the_reason(tmp_path: Path) -> None:
     row = measure_memory(tmp_path / "nothing", *SUBJECT, "plain", 1, 1)
 
-    assert row.reason
-    assert row.reason.startswith(f"{tmp_path / 'nothing'} is not a bundle: got no such folder")
+    assert row.failure
+    assert why(row.failure).startswith(
+        f"{tmp_path / 'nothing'} is not a bundle: got no such folder"
+    )
 
 
 def test_a_child_that_does_not_end_is_given_up(
@@ -99,7 +101,7 @@ def test_a_child_that_does_not_end_is_given_up(
 
     row = measure_memory(tmp_path / "bundle", *SUBJECT, "plain", 1, 1)
 
-    assert "the process did not end within 0.01 s" == row.reason
+    assert "the process did not end within 0.01 s" == why(row.failure)
 
 
 def test_a_system_that_does_not_say_is_the_reason(
@@ -114,7 +116,7 @@ def test_a_system_that_does_not_say_is_the_reason(
 def test_the_table_says_what_was_found_and_why_not() -> None:
     rows = (
         MemoryRow(*SUBJECT, "plain", 8, 1, 70 * MIB, 52 * MIB, None),
-        MemoryRow(*SUBJECT, "cascade", 8, 1, None, None, "killed"),
+        MemoryRow(*SUBJECT, "cascade", 8, 1, None, None, Failure("said", "killed")),
     )
     report = sample_report(memory=rows)
 
@@ -138,5 +140,5 @@ def test_a_process_that_cannot_be_started_is_a_reason_and_no_end(
 
     assert (None, "the process could not be started: No such file or directory") == (
         row.peak_bytes,
-        row.reason,
+        why(row.failure),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from calexnet import counts
 from calexnet.bench.measuring.rivals import Rival, open_rival, open_rivals, short_names
-from calexnet.bench.report.rivals import RivalRecord
+from calexnet.bench.report.rivals import RivalRecord, TensorForm
 from calexnet.errors import BundleError, InputError
 from calexnet.files import schema
 from calexnet.files.storage import sha256
@@ -67,9 +67,9 @@ def test_the_record_says_what_was_measured(tmp_path: Path) -> None:
         record.batch,
         record.path,
     )
-    assert "float32 (n, 3, 8, 8), normalised" == record.takes
-    assert "float32 (1, 4), one number a class" == record.gives
-    assert (3 * len(CLASSES), None) == (record.macs, record.macs_reason)
+    assert TensorForm("float32", ("n", 3, 8, 8), "normalised") == record.takes
+    assert TensorForm("float32", (1, 4), "one number a class") == record.gives
+    assert (3 * len(CLASSES), None) == (record.macs, record.macs_message)
     assert record == schema.decode(RivalRecord, schema.encode(record))
 
 
@@ -89,11 +89,11 @@ def test_macs_that_are_not_known_have_a_reason(
     monkeypatch.setattr(counts, "UNCOUNTED", frozenset(["Flatten"]))
     other = rival_at(write_onnx(tmp_path / "small.onnx")).record
 
-    assert (None, "it holds Flatten, whose work is not counted") == (other.macs, other.macs_reason)
-    assert foreign.macs_reason
-    assert "which com.microsoft:Gelu makes" in foreign.macs_reason
-    assert open_side.macs_reason
-    assert open_side.macs_reason.startswith("a graph cannot be counted: got no shape for ")
+    assert (None, ("Flatten",)) == (other.macs, other.uncounted)
+    assert foreign.macs_message
+    assert "which com.microsoft:Gelu makes" in foreign.macs_message
+    assert open_side.macs_message
+    assert open_side.macs_message.startswith("a graph cannot be counted: got no shape for ")
 
 
 @pytest.mark.parametrize("network", ["plain", "cascade"])

@@ -342,7 +342,7 @@ def test_what_differs_is_refused_unless_told(kind: str, change: Callable[[Report
 def test_other_rails_are_refused_and_a_missing_sensor_is_not() -> None:
     def measured_by(name: str | None) -> Report:
         source = name and SourceRecord(name, "power", 0.05, 0.01, "the board", ("VDD_IN",))
-        method = EnergyMethod(source or None, None if name else "no sensor", {})
+        method = EnergyMethod(source or None, {} if name else {"rapl": "no sensor"})
         return replace(run(1), energy_method=method)
 
     with pytest.raises(InputError, match=r"got rails: ina3221, measured of VDD_IN against rapl, "):

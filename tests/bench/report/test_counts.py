@@ -30,8 +30,8 @@ def test_plain_comes_first_then_the_segments(small_bundle: Path) -> None:
 
     assert [0, 1, 2, 3] == [row.segment for row in rows]
     assert [g.counts for g in (build.plain, *build.segments)] == [row.counts for row in rows]
-    assert {("onnxruntime", "fp32", "onnxruntime fp32")} == {
-        (row.target, row.precision, row.source) for row in rows
+    assert {("onnxruntime", "fp32", "onnxruntime", "fp32")} == {
+        (row.target, row.precision, row.source_target, row.source_precision) for row in rows
     }
 
 
@@ -46,7 +46,9 @@ def test_what_is_no_onnx_graph_is_counted_on_the_graph_it_was_compiled_from(
     rows = count_rows(replace(content, compiled=(build, flat)), [flat])
 
     assert [g.counts for g in (build.plain, *build.segments)] == [row.counts for row in rows]
-    assert {("tflite", "onnxruntime fp32")} == {(row.target, row.source) for row in rows}
+    assert {("tflite", "onnxruntime", "fp32")} == {
+        (row.target, row.source_target, row.source_precision) for row in rows
+    }
 
 
 @pytest.mark.slow
@@ -58,7 +60,11 @@ def test_engines_are_counted_on_the_graphs_of_their_precision(small_narrow_bundl
 
     (plain, *_) = count_rows(content, [engine])
 
-    assert ("onnxruntime int8", narrow.plain.counts) == (plain.source, plain.counts)
+    assert ("onnxruntime", "int8", narrow.plain.counts) == (
+        plain.source_target,
+        plain.source_precision,
+        plain.counts,
+    )
 
 
 def test_an_older_bundle_says_nothing(tmp_path: Path) -> None:
@@ -71,9 +77,9 @@ def test_an_older_bundle_says_nothing(tmp_path: Path) -> None:
 
 def test_the_table_names_what_is_not_counted_the_largest_first() -> None:
     rows = (
-        CountRow(*SUBJECT, 0, "onnxruntime fp32", COUNTED),
-        CountRow(*SUBJECT, 2, "onnxruntime fp32", COUNTED),
-        CountRow(*SUBJECT, 3, "onnxruntime fp32", None),
+        CountRow(*SUBJECT, 0, *SUBJECT, COUNTED),
+        CountRow(*SUBJECT, 2, *SUBJECT, COUNTED),
+        CountRow(*SUBJECT, 3, *SUBJECT, None),
     )
     report = sample_report(counts=rows)
 

@@ -68,7 +68,7 @@ def test_the_verdict_comes_before_every_table_and_the_sentences_last() -> None:
 def test_the_notes_of_the_run_come_first_and_only_if_there_are_any() -> None:
     text = markdown.render(sample_report())
     assert text.index("## Before you read on") < text.index("## At a glance")
-    quiet = sample_report(provenance=replace(sample_report().provenance, notes=()))
+    quiet = sample_report(provenance=replace(sample_report().provenance, old_notes=()))
     assert "Before you read on" not in markdown.render(quiet)
 
 

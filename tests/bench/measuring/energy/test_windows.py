@@ -279,8 +279,8 @@ def test_a_sensor_that_fails_in_mid_run_takes_only_its_own_figures_with_it(
     assert reason in late.reason
     method = run.method({})
     assert method.idle_after_w is None
-    assert method.idle_reason is not None
-    assert reason in method.idle_reason
+    assert method.idle_message is not None
+    assert reason in method.idle_message
 
 
 def test_windows_start_at_different_images() -> None:
@@ -342,7 +342,7 @@ def test_a_section_has_a_row_for_every_cell_and_exit_and_a_crossover() -> None:
     assert (1, 1, None, 0.02, 0.01) == (
         row.batch,
         row.threads,
-        row.reason,
+        row.message,
         row.plain_cpu_s,
         row.cascade_cpu_s,
     )
@@ -367,14 +367,12 @@ def test_without_a_sensor_every_row_is_there_and_says_why() -> None:
 
     found = section(time, board, cpu_tdp_w=30.0)
 
-    assert [(None, None, "rapl: no permission")] == [(r.gross, r.net, r.reason) for r in found.rows]
-    assert [(None, None, "rapl: no permission")] * 3 == [
-        (e.gross, e.net, e.reason) for e in found.exits
-    ]
+    assert [(None, None, None)] == [(r.gross, r.net, r.message) for r in found.rows]
+    assert [(None, None, None)] * 3 == [(e.gross, e.net, e.message) for e in found.exits]
     assert () == found.crossover
-    assert (None, "rapl: no permission", 30.0) == (
+    assert (None, {"rapl": "no permission"}, 30.0) == (
         found.method.source,
-        found.method.reason,
+        found.method.refused,
         found.method.cpu_tdp_w,
     )
     (row,) = found.rows
@@ -387,9 +385,10 @@ def test_no_windows_and_no_work_on_the_device_are_reasons_too() -> None:
     time = SyntheticTime(IDLE_W)
     board = Board(time, [PowerMeter(time)])
 
-    assert "energy: no windows were asked for" == section(time, board, EnergyPlan(0)).method.reason
+    unasked = section(time, board, EnergyPlan(0)).method
+    assert ({}, 0) == (unasked.refused, unasked.windows)
     board.unused = lambda: "nothing ran on board"  # type: ignore[method-assign]
-    assert "energy: nothing ran on board" == section(time, board).method.reason
+    assert {"energy": "nothing ran on board"} == section(time, board).method.refused
 
 
 def test_the_first_sensor_that_can_be_read_is_used() -> None:
@@ -399,14 +398,14 @@ def test_the_first_sensor_that_can_be_read_is_used() -> None:
 
     assert (meter, {"a": "absent"}) == choose_source(probes, None, 5)
     assert (None, {"a": "absent"}) == choose_source(probes[:1], None, 5)
-    assert "a: absent; b: dead" == unmeasured({"a": "absent", "b": "dead"}, {}).reason
+    assert {"a": "absent"} == unmeasured({"a": "absent"}, {}, 5).refused
 
 
 def test_sensors_that_cannot_be_used_say_what_would_measure() -> None:
     probes = (Probe("a", None, "absent", "Plug it in"), Probe("b", None, "dead"))
 
     assert {"a": "Plug it in"} == remedies_of(probes)
-    assert {"a": "Plug it in"} == unmeasured({"a": "absent"}, remedies_of(probes)).remedies
+    assert {"a": "Plug it in"} == unmeasured({"a": "absent"}, remedies_of(probes), 5).remedies
 
 
 def sure(value: float, wide: float = 0.0) -> Interval:

@@ -33,13 +33,12 @@ NET = EnergyComparison(
 )
 METHOD = EnergyMethod(
     SourceRecord("ina3221", "power", 0.05, 0.007, "the module", ("VDD_IN",), averaging_s=0.007),
-    None,
     {"rapl": "not here"},
     windows=5,
     window_s=1.0,
     idle_before_w=4.75,
     idle_after_w=None,
-    idle_reason="gone",
+    idle_message="gone",
     probe=ProbeCost(809, 0.345, 0.004, 1.002, 0.99, 1.01),
 )
 
@@ -69,7 +68,7 @@ def facts(table: Table[Any]) -> dict[str, str]:
 
 
 def test_without_a_sensor_the_table_says_why_once_and_never_zero() -> None:
-    method = EnergyMethod(None, NO_SENSOR, {"rapl": NO_SENSOR}, remedies={"rapl": "A meter."})
+    method = EnergyMethod(None, {"rapl": NO_SENSOR}, remedies={"rapl": "A meter."})
     report = replace(sample_report(), energy_method=method)
 
     table = energy_tables.energy(report)
@@ -79,7 +78,8 @@ def test_without_a_sensor_the_table_says_why_once_and_never_zero() -> None:
     assert "Energy an image" not in [row[0] for row in tables.glance(report).rows]
     assert 1 == table.notes.count("What would measure it: rapl: A meter.")
     assert ["20.1", "15.2"] == column(table, "Plain, CPU-seconds / 1000")
-    assert [f"Not measured: {NO_SENSOR}."] == [note for note in table.notes if NO_SENSOR in note]
+    said = [note for note in table.notes if NO_SENSOR in note]
+    assert [f"Not measured: rapl: {NO_SENSOR}."] == said
 
 
 def test_with_a_sensor_both_ways_of_counting_idle_stand_side_by_side() -> None:
@@ -158,7 +158,7 @@ def test_the_method_names_sensor_rails_windows_idle_power_and_cost() -> None:
         "809 readings of 0.345 ms; 0.4 % of a core; plain takes 1.002 (0.990 to 1.010) times as "
         "long beside it"
     )
-    nothing = EnergyMethod(None, "rapl: not here", {"rapl": "not here"})
+    nothing = EnergyMethod(None, {"rapl": "not here"})
     shown = facts(energy_tables.method(replace(measured(), energy_method=nothing)))
     assert {"Sensor": "n/a: rapl: not here", "Not usable: rapl": "not here"} == shown
     counter = SourceRecord("rapl", "counter", 0.01, 0.001, "packages", ("a", "b"), "sum")

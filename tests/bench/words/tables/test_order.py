@@ -187,8 +187,10 @@ def test_what_decides_is_the_chosen_one_its_rival_the_reference_and_who_is_in_do
 
 def test_every_network_says_what_became_of_its_test_and_which_class_loses_most() -> None:
     found = ALTERNATIVES[1]
+    tested = found.certificate
+    assert tested is not None
     slow, ended = (
-        replace(found, name=standing, certificate=replace(found.certificate, standing=standing))
+        replace(found, name=standing, certificate=replace(tested, standing=standing))
         for standing in ("no use", "not reached")
     )
     table = choice_tables.alternatives(
