@@ -331,7 +331,7 @@ def test_the_panels_data_cannot_end_its_element() -> None:
 
 
 def test_energy_is_a_ratio_by_batch_or_why_there_is_none() -> None:
-    assert f"<p>Not measured: {NO_SENSOR}.</p>" in html.render(sample_report())
+    assert f"<p>Not measured: rapl: {NO_SENSOR}.</p>" in html.render(sample_report())
     gross = EnergyComparison(
         EnergyCost(0.1, 0.09, 0.11), EnergyCost(0.07, 0.06, 0.08), 0.7, 0.6, 0.8, "cascade"
     )
