@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import curves, sources
+from calexnet.analysis import curves, sources, statics
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
+from calexnet.analysis.statics import Static
 from calexnet.analysis.strokes import panels, strokes
 from calexnet.bench.words.figures import percent
 from calexnet.bench.words.tables.table import Column, Table
@@ -65,6 +66,8 @@ class Row:
         lowest: That of the worst seed.
         highest: That of the best one.
         accuracy_own_head: At the same saving if only the head that an image leaves by is counted.
+        mixture: Of the best random mixture of two static networks that saves as much; see
+            `calexnet.analysis.statics`.
     """
 
     recipe: str
@@ -74,16 +77,21 @@ class Row:
     lowest: float | None
     highest: float | None
     accuracy_own_head: float | None
+    mixture: float | None
 
 
 @dataclass(frozen=True)
 class Frontier:
-    """A recipe's accuracy at each of `_PLACES`, a row a seed; NaN where a curve does not reach."""
+    """A recipe's accuracy at each of `_PLACES`, a row a seed; NaN where a curve does not reach.
+
+    `mixtures` is that of the best random mixture of two static networks.
+    """
 
     recipe: Recipe
     curves: tuple[Curve, ...]
     all_heads: Floats
     own_head: Floats
+    mixtures: Floats
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -94,12 +102,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def analyse(arguments: argparse.Namespace) -> Artefact:
     """Return the frontiers as tables and a figure."""
-    found = [frontier(recipe) for recipe in recipes(sources.read(arguments))]
+    known = recipes(sources.read(arguments))
+    found, networks = [frontier(recipe) for recipe in known], statics.statics(known)
     rows = [row for one in found for row in _rows(one)]
     return Artefact(
         "pareto",
-        (_table(rows), _settings(found)),
-        {_caption(found): lambda figure: _draw(figure, found)},
+        (_table(rows), statics.table(networks), _settings(found)),
+        {_caption(found): lambda figure: _draw(figure, found, networks)},
     )
 
 
@@ -121,6 +130,7 @@ def frontier(recipe: Recipe) -> Frontier:
         found,
         np.stack([_at_places(one, own_head_only=False) for one in found]),
         np.stack([_at_places(one, own_head_only=True) for one in found]),
+        np.stack([statics.mixtures(cell, _PLACES) for cell in recipe.cells]),
     )
 
 
@@ -134,6 +144,7 @@ def _rows(one: Frontier) -> list[Row]:
     for place in _SHOWN:
         column = int(np.searchsorted(_PLACES, place))
         visited, own = one.all_heads[:, column], one.own_head[:, column]
+        mixed = one.mixtures[:, column]
         rows.append(
             Row(
                 one.recipe.label,
@@ -143,6 +154,7 @@ def _rows(one: Frontier) -> list[Row]:
                 _reached(visited, visited.min()),
                 _reached(visited, visited.max()),
                 _reached(own, own.mean()),
+                _reached(mixed, mixed.mean()),
             )
         )
     return rows
@@ -187,6 +199,7 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
         Column("Lowest seed", lambda row: percent(row.lowest)),
         Column("Highest seed", lambda row: percent(row.highest)),
         Column("Accuracy, own head counted", lambda row: percent(row.accuracy_own_head)),
+        Column("Static networks mixed", lambda row: percent(row.mixture)),
         Column("Seeds", lambda row: str(row.seeds)),
     )
     notes = (
@@ -194,7 +207,8 @@ def _table(rows: Sequence[Row]) -> Table[Row]:
         "FLOPs, linear between neighbouring settings; n/a where a seed's curve does not reach. "
         "Thresholds come from the calibration part alone.",
         "FLOPs count every head that an image visited; in the column beside, only the head that it "
-        "leaves by.",
+        "leaves by. Static networks mixed: the best that a random mixture of two of plain and the "
+        "networks cut after a stage comes to at that saving.",
     )
     return Table("pareto", "Accuracy against FLOPs saved", notes, columns, tuple(rows))
 
@@ -205,12 +219,13 @@ def _caption(found: Sequence[Frontier]) -> str:
     lines = f"{many}lowest to highest seed" if counts != [1] else "one seed of the branches each"
     return (
         "Accuracy on the test part against the share of the backbone's FLOPs that is left, all "
-        f"visited heads counted. Lines: {lines}. Cross: the plain backbone. What lies far below is "
-        "cut off."
+        f"visited heads counted. Lines: {lines}. Cross: the plain backbone. Open circles: the "
+        "network cut after each stage; dotted: the best random mixture of two static networks. "
+        "What lies far below is cut off."
     )
 
 
-def _draw(figure: Figure, found: Sequence[Frontier]) -> None:
+def _draw(figure: Figure, found: Sequence[Frontier], networks: Sequence[Static]) -> None:
     """Draw a panel for each head: what is to be compared has the same one."""
     for axes, mine in panels(figure, found, lambda one: one.recipe.axes.head):
         left = 100 * (1 - _PLACES)
@@ -219,6 +234,10 @@ def _draw(figure: Figure, found: Sequence[Frontier]) -> None:
             axes.plot(left, 100 * mean, label=one.recipe.short, markevery=10, **stroke)
             low, high = one.all_heads.min(0), one.all_heads.max(0)
             axes.fill_between(left, 100 * low, 100 * high, color=stroke["color"], alpha=0.15, lw=0)
+            cuts = [cut for cut in networks if cut.recipe == one.recipe.label]
+            places = [100 * (1 - cut.saved) for cut in cuts], [100 * cut.accuracy for cut in cuts]
+            axes.plot(*places, "o", color=stroke["color"], markerfacecolor="none", markersize=8)
+            axes.plot(left, 100 * one.mixtures.mean(0), ":", color=stroke["color"], lw=1)
         plain = 100 * float(mine[0].curves[0].backbone_right.mean())
         axes.plot([100], [plain], "x", color="black", markersize=9, label="plain backbone")
         axes.set_xlabel("FLOPs left, % of the plain backbone's")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.analysis import curves, resampling, sources
+from calexnet.analysis import curves, resampling, sources, statics
 from calexnet.analysis.artefact import Artefact
 from calexnet.analysis.curves import Curve
 from calexnet.analysis.recipes import Recipe, recipes
@@ -122,6 +122,7 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
     cells = sources.read(arguments)
     found = recipes(cells)
     losses = lost(found, arguments.savings, arguments.seed)
+    networks = statics.statics(found, arguments.seed)
     rows = [
         row
         for one in losses
@@ -129,7 +130,7 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
     ]
     return Artefact(
         "summary",
-        (_table(rows), _plain_table(plain(cells[0].answers))),
+        (_table(rows), statics.table(networks), _plain_table(plain(cells[0].answers))),
         {_CAPTION: lambda figure: _draw(figure, rows, losses)},
     )
 
