@@ -92,7 +92,7 @@ def _session(bundle: Bundle, record: GraphRecord, threads: int | None, folder: P
     options.enable_profiling = True
     options.profile_file_prefix = str(folder / record.name)
     return onnxruntime.InferenceSession(
-        bundle.read(record.file), options, providers=["CPUExecutionProvider"]
+        bundle.read_graph(record), options, providers=["CPUExecutionProvider"]
     )
 
 

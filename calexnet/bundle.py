@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from calexnet import manifest
 from calexnet.errors import BundleError
+from calexnet.files import onnxgraph, tflitegraph
 from calexnet.files.jsontext import MOST_BYTES
-from calexnet.files.onnxgraph import refuse_misfit
 from calexnet.files.storage import (
     is_file,
     is_folder,
@@ -72,7 +72,7 @@ class Bundle:
         return data
 
     def read_graph(self, record: GraphRecord) -> bytes:
-        """Return a graph's bytes, checked against the manifest; of an ONNX file, what it holds too.
+        """Return a graph's bytes, checked against the manifest, and what they hold, if not engines.
 
         Raises:
             BundleError: The file is missing, cut or changed, or is not the graph that the manifest
@@ -80,7 +80,9 @@ class Bundle:
         """
         data = self.read(record.file)
         if record.file.path.endswith(".onnx"):
-            refuse_misfit(record, data)
+            onnxgraph.refuse_misfit(record, data)
+        elif record.file.path.endswith(".tflite"):
+            tflitegraph.refuse_misfit(record, data)
         return data
 
     def check(self, record: FileRecord) -> None:

@@ -101,7 +101,7 @@ def answer_once(
                 runner(images)
         else:
             record = bundle.compiled(target, precision).plain
-            data = bundle.read(record.file)
+            data = bundle.read_graph(record)
             plain = runtime(target).load(record, data, provider=None, threads=int(threads))
             for _ in range(2):
                 plain.run({"image": images}, ("label", "score"))

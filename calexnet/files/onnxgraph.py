@@ -11,8 +11,8 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from math import prod
 
-from calexnet.errors import BundleError
-from calexnet.manifest import GraphRecord, TensorRecord
+from calexnet.files.declared import Described, GraphError, misfit, refuse_other
+from calexnet.manifest import GraphRecord
 
 #: Beyond these a graph is none of ours: they have hundreds of nodes, and one ``If`` in the other
 #: for each branch.
@@ -36,10 +36,6 @@ _INNER = {
 _FOREIGN = {20: "training steps", 25: "functions of its own"}
 
 
-class GraphError(ValueError):
-    """A file that is no ONNX graph, or none that may be run."""
-
-
 @dataclass
 class Seen:
     """What a walk through a graph comes to.
@@ -59,10 +55,6 @@ class Seen:
     initializers: set[str] = field(default_factory=set)
     inputs: dict[str, Described] = field(default_factory=dict)
     outputs: dict[str, Described] = field(default_factory=dict)
-
-
-#: A dtype's name, and dimensions: numbers, or text where they are open.
-Described = tuple[str, "tuple[int | str, ...] | None"]
 
 
 def seen(data: bytes, domains: Container[str] | None = DOMAINS) -> Seen:
@@ -101,40 +93,11 @@ def refuse_misfit(record: GraphRecord, data: bytes) -> None:
     Raises:
         BundleError: It is not, or see `seen`.
     """
-    try:
+    with misfit(record):
         found = seen(data)
         inputs = {name: d for name, d in found.inputs.items() if name not in found.initializers}
-        _refuse_other("inputs", record.inputs, inputs)
-        _refuse_other("outputs", record.outputs, found.outputs)
-    except GraphError as problem:
-        raise BundleError(
-            f"{record.file.path} is not the graph that the manifest declares",
-            got=problem,
-            fix="Do not use this bundle; get it again from where it was made",
-        ) from problem
-
-
-def _refuse_other(
-    side: str, declared: tuple[TensorRecord, ...], found: dict[str, Described]
-) -> None:
-    if {tensor.name for tensor in declared} != set(found):
-        raise GraphError(f"{side} {', '.join(found)}, not {', '.join(t.name for t in declared)}")
-    for tensor in declared:
-        dtype, shape = found[tensor.name]
-        if dtype != tensor.dtype or not _fits(tensor.shape, shape):
-            shown = "" if shape is None else f" ({', '.join(map(str, shape))})"
-            wanted = f"{tensor.dtype} ({', '.join(map(str, tensor.shape))})"
-            raise GraphError(f"{tensor.name} as {dtype}{shown}, not {wanted}")
-
-
-def _fits(declared: tuple[int | str, ...], shape: tuple[int | str, ...] | None) -> bool:
-    """Return whether a graph's own shape says nothing else; where the batch is open it is, too."""
-    if shape is None:
-        return True
-    return len(shape) == len(declared) and all(
-        (isinstance(there, str) or there == wanted)
-        for there, wanted in zip(shape, declared, strict=True)
-    )
+        refuse_other("inputs", record.inputs, inputs)
+        refuse_other("outputs", record.outputs, found.outputs)
 
 
 def _walk(message: memoryview, kind: str, found: Seen, depth: int) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from calexnet.errors import BundleError, CalexnetError, InputError
+from calexnet.files.tflitegraph import require_whole
 from calexnet.manifest import GraphRecord, TensorRecord
 from calexnet.runtimes.contract import Runtime
 from calexnet.runtimes.engines.base import Signature
 from calexnet.runtimes.tflite.engine import TfliteEngine
-from calexnet.runtimes.tflite.flatbuffer import require_whole
 from calexnet.runtimes.tflite.interpreter import named_inputs, named_outputs
 from calexnet.runtimes.tflite.lane import TfliteLane
 from calexnet.runtimes.tflite.library import interpreter_module, version_of

@@ -16,7 +16,8 @@ from calexnet import manifest
 from calexnet.bundle import open_bundle
 from calexnet.errors import BundleError
 from calexnet.files import onnxgraph
-from calexnet.files.onnxgraph import GraphError, refuse_misfit, seen
+from calexnet.files.declared import GraphError
+from calexnet.files.onnxgraph import refuse_misfit, seen
 from calexnet.files.storage import sha256
 from calexnet.manifest import MANIFEST, FileRecord, GraphRecord
 from tests.support.onnx_bundle import write_bundle
