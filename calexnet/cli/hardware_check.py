@@ -36,7 +36,7 @@ from calexnet.devices import DeviceRecord, open_device
 from calexnet.errors import CalexnetError, MeasurementError
 from calexnet.export import export_bundle
 from calexnet.export.tensorrt import TensorRt
-from calexnet.files import schema
+from calexnet.files import jsontext, schema
 from calexnet.files.storage import staged_file
 from calexnet.manifest import FULL, Compiled, Fingerprint
 from calexnet.parity import Parity, Side
@@ -266,7 +266,7 @@ def _measured(words: Sequence[str], out: Path) -> tuple[dict[str, Any] | None, s
     if problem is not None:
         return None, problem
     if code in (0, MeasurementError.exit_code) and (out / reporting.JSON).is_file():
-        return json.loads((out / reporting.JSON).read_bytes()), None
+        return jsontext.read(out / reporting.JSON), None
     said = heard.getvalue().splitlines() or ["without a word"]
     return None, f"calexnet-bench ended with {code}: {said[-1]}"
 

@@ -12,10 +12,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import numbers
 from calexnet.errors import InputError
 from calexnet.images.resizing import Resize
 
 InputForm = Literal["uint8", "float"]
+
+#: Most pixels of a side: more than any camera has.
+MOST_PIXELS = 2**16
 
 _CHUNK = 1024
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -47,6 +51,8 @@ class Preprocessing:
     resize: Resize | None = None
 
     def __post_init__(self) -> None:
+        numbers.whole("the images' height", self.height, 1, MOST_PIXELS)
+        numbers.whole("the images' width", self.width, 1, MOST_PIXELS)
         if len(self.mean) != len(self.std) or not self.mean:
             raise InputError(
                 "mean and std do not fit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,16 @@ def test_shapes_are_those_of_the_chosen_input() -> None:
     assert (2, 2, 3) == FLOAT.batch_shape()
 
 
+@pytest.mark.parametrize("side", [0, -1, 2**16 + 1, 10**18, 2.0, True])
+def test_sides_that_no_image_has_are_refused(side: Any) -> None:
+    end = "cannot be used: got .*; expected a whole number from 1 to 65536$"
+    with pytest.raises(InputError, match=f"^the images' height {end}"):
+        replace(RAW, height=side)
+    with pytest.raises(InputError, match=f"^the images' width {end}"):
+        replace(RAW, width=side)
+    assert replace(RAW, height=2**16, width=1).image_shape == (2**16, 1, 2)
+
+
 def test_black_and_white_normalised_by_hand() -> None:
     images = np.array([[[[0, 0], [255, 255]]]], dtype=np.uint8)
     tiny = Preprocessing(height=1, width=2, mean=(0.5, 0.25), std=(0.5, 0.125))
@@ -35,7 +46,7 @@ def test_black_and_white_normalised_by_hand() -> None:
 
 
 @given(
-    hnp.arrays(np.uint8, st.tuples(*[st.integers(0, 3)] * 3, st.integers(1, 3))),
+    hnp.arrays(np.uint8, st.tuples(st.integers(0, 3), *[st.integers(1, 3)] * 3)),
     st.lists(st.floats(0, 1), min_size=3, max_size=3),
     st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
 )

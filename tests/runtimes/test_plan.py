@@ -152,6 +152,17 @@ def test_a_plan_that_contradicts_itself_is_refused(
         Plan(times, gather_ms)
 
 
+@pytest.mark.parametrize("sizes", [(), (0,), (2, 2), (4, 1), (-1,), (1, 2**20 + 1), (10**18,)])
+def test_batch_sizes_that_cannot_be_are_refused(sizes: tuple[int, ...]) -> None:
+    times = SegmentTimes(sizes, ((1.0,) * len(sizes),) * 2)
+
+    with pytest.raises(
+        InputError,
+        match=r"^the plan cannot be used: got (batch sizes .*sizes that rise from 1|times at .*1048576)",
+    ):
+        Plan(times, (0.0, 0.1))
+
+
 def test_a_plan_of_another_cascade_is_refused(chain: Runner) -> None:
     other = Plan(SegmentTimes((1,), ((1.0,),)), (0.0,))
     with pytest.raises(InputError, match="another cascade: got 1 segments; expected 3"):
