@@ -5,6 +5,7 @@
 # make certify-study  how often certificates are wrong, and how often they are given
 # make cases  inputs that people had and that once failed, where their folder CASES is
 # make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
+# make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -19,7 +20,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo quick test bench certify-study cases fuzz lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo quick test bench certify-study cases fuzz mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -51,6 +52,9 @@ cases: $(READY)
 N ?= 10000
 fuzz: $(READY)
 	$(BIN)/python -m campaigns.fuzz -n $(N)
+
+mutants: $(READY)
+	OMP_NUM_THREADS=1 nice $(BIN)/python -m campaigns.mutants $(if $(ALL),--all)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

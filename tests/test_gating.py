@@ -15,6 +15,7 @@ from calexnet.gating import (
     choose_exits,
     chosen_labels,
     exit_rates,
+    forcing,
     passes,
 )
 
@@ -135,3 +136,16 @@ def test_selecting_samples_keeps_their_answers_together() -> None:
     assert 1 == some.branches == table.branches
     assert [[2, 0], [0, 2]] == some.labels.tolist()
     assert np.array_equal(np.array([[0.3, 0.1], [0.6, 0.4]], dtype=np.float32), some.scores)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_sample_can_be_forced_out_at_one_exit(number: int) -> None:
+    """Whatever its score, but for one that is no number; the last exit has no thresholds."""
+    labels = np.array([[0, 1, 2, 3]] * 3, dtype=np.int32)
+    scores = np.array([[-np.inf, -5.0, 0.0, 5.0]] * 3, dtype=np.float32)
+
+    thresholds = forcing((2, 4), number)
+
+    assert (2, 4) == thresholds.shape
+    assert np.float32 == thresholds.dtype
+    assert [number] * 4 == choose_exits(ExitTable(labels, scores), thresholds).tolist()

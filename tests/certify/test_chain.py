@@ -40,6 +40,11 @@ def test_counts_that_cannot_be_are_refused(bad: tuple[int, int, int]) -> None:
         Counts(*bad)
 
 
+def test_one_image_that_one_alone_answers_rightly_is_counted() -> None:
+    assert Counts(1, 1, 0).drop == 1.0
+    assert Counts(1, 0, 1).drop == -1.0
+
+
 def test_bounds_hold_the_drop_between_them() -> None:
     found = Counts(538, 6, 4)
     assert lower_bound(found) < found.drop < upper_bound(found)
@@ -50,6 +55,16 @@ def test_bounds_hold_the_drop_between_them() -> None:
 def test_how_many_images_without_a_difference_certify_a_point() -> None:
     """0.99^299 is the first power under 5 %."""
     assert images_needed(Counts(60, 0, 0), 0.01) in range(299, 303)
+
+
+def test_few_images_are_counted_to_the_image() -> None:
+    """0.5^5 is the first power under 5 %."""
+    assert images_needed(Counts(4, 0, 0), 0.5) == 5
+
+
+def test_a_million_images_are_the_most() -> None:
+    """Score at a million: -150 / sqrt(9850) = -1.51; at two it would be -2.14, and sure."""
+    assert images_needed(Counts(10**6, 9850, 0), 0.01) is None
 
 
 def test_so_many_images_would_certify_and_fewer_would_not() -> None:

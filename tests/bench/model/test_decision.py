@@ -122,6 +122,53 @@ def test_a_rival_that_was_of_no_use_is_still_what_the_winner_is_held_against() -
     assert "the plain at 20" == found(PLAIN, network("cascade", 12.0), lossy).against
 
 
+def test_a_rival_is_slower_and_certain_at_the_alpha_itself() -> None:
+    winner, untested = network("cascade", 12.0), network("plain", 13.0, 2, standing="no use")
+    p = certify.p_value(untested.certificate.test, MAX_DROP)
+
+    def at(alpha: float, ms: float) -> str | None:
+        certificate = replace(untested.certificate, alpha=alpha)
+        other = replace(untested, name="other", ms=ms, certificate=certificate)
+        return found(PLAIN, winner, other).against
+
+    assert "other" == at(p, 13.0)
+    assert "the plain at 20" == at(p * 0.999, 13.0)
+    assert "the plain at 20" == at(p, 12.0)
+
+
+def test_who_is_as_fast_as_the_winner_is_no_doubt() -> None:
+    winner, equal = network("cascade", 12.0), network("smaller model", 12.0, 8, standing="failed")
+
+    assert found(PLAIN, winner, equal).doubt is None
+    faster = network("smaller model", 11.9, 8, standing="failed")
+    assert "the smaller model at 11.9" == found(PLAIN, winner, faster).doubt
+
+
+def test_of_those_that_surely_lose_more_the_most_accurate_is_told() -> None:
+    lossy = [
+        network("cascade", 9.0, 60, standing="failed"),
+        network("smaller model", 10.0, 40, standing="failed"),
+        network("cascade", 8.0, 50, standing="failed"),
+    ]
+
+    assert "the smaller model at 10" == found(PLAIN, *lossy).lossy
+
+
+def test_blocks_are_none_unless_they_are_told() -> None:
+    assert (0, 0) == found(PLAIN).blocks
+
+
+def test_a_candidate_as_fast_as_a_surer_one_needs_no_test() -> None:
+    surer, other = (
+        Candidate("surer", Counts(IMAGES, 0, 5), Counts(IMAGES, 0, 0)),
+        Candidate("other", Counts(IMAGES, 5, 5), Counts(IMAGES, 0, 0)),
+    )
+
+    assert [surer] == useful([other, surer], {"surer": 3.0, "other": 3.0}, 4.0, MAX_DROP)
+    assert [] == useful([surer], {"surer": 4.0}, 4.0, MAX_DROP)
+    assert [surer, other] == useful([other, surer], {"surer": 3.0, "other": 2.9}, 4.0, MAX_DROP)
+
+
 def test_the_network_is_picked_by_some_blocks_and_its_ratio_is_from_others() -> None:
     networks = PLAIN, network("cascade", 12.0), network("cascade", 12.2)
     picking = {"the plain at 20": 20.0, "the cascade at 12": 12.3, "the cascade at 12.2": 11.0}
