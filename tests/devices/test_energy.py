@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,3 +233,68 @@ def test_silence_without_any_reading_is_named() -> None:
     gap = power([0.0, 1.0, 40.0, 41.0], [5.0, 5.0, 5.0, 5.0])
     assert EnergyReading(None, "meter: no reading for 39 s") == gap.energy(0.5, 40.5)
     assert EnergyReading(None, "meter: no reading for 39 s") == gap.energy(20.0, 21.0)
+
+
+def test_a_power_meter_is_asked_ten_times_a_window() -> None:
+    assert 5.0 == replace(METER, period_s=0.5).window_s(1.0)
+
+
+def test_what_a_source_does_not_say_of_itself() -> None:
+    assert (0.0, 10_000.0) == (METER.averaging_s, METER.limit_w)
+
+
+@pytest.mark.parametrize(("at_s", "spoils"), [(1.999, False), (2, True), (4, True), (4.001, False)])
+def test_a_fault_at_a_window_s_edge_is_in_it(at_s: float, spoils: bool) -> None:
+    trace = Trace(METER, np.arange(10.0), np.full(10, 3.0), ((at_s, "hiccup"),))
+
+    assert spoils == (trace.energy(2.0, 4.0).joules is None)
+
+
+def test_a_reading_at_the_window_s_end_is_in_it() -> None:
+    """10 W for a second, then up to 30 W: 10 + 20."""
+    assert EnergyReading(30.0) == power([0.0, 1.0, 2.0], [10.0, 10.0, 30.0]).energy(0.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("period_s", "gap_s", "told"), [(1.0, 10.0, True), (1.0, 10.5, False), (0.01, 0.25, True)]
+)
+def test_ten_periods_or_a_quarter_second_of_silence_are_no_hang(
+    period_s: float, gap_s: float, told: bool
+) -> None:
+    source = replace(METER, period_s=period_s)
+    trace = Trace(source, np.array([0.0, gap_s]), np.array([4.0, 4.0]))
+
+    silent = EnergyReading(None, f"meter: no reading for {gap_s:.3g} s")
+    assert (EnergyReading(4.0 * gap_s) if told else silent) == trace.energy(0.0, gap_s)
+
+
+def test_a_quick_sensor_hangs_after_a_quarter_second() -> None:
+    trace = Trace(replace(METER, period_s=0.01), np.array([0.0, 0.5]), np.array([4.0, 4.0]))
+
+    assert EnergyReading(None, "meter: no reading for 0.5 s") == trace.energy(0.0, 0.5)
+
+
+@pytest.mark.parametrize("start_s", [0.25, 40.25])
+def test_between_two_readings_only_these_two_tell_of_silence(start_s: float) -> None:
+    trace = power([0.0, 1.0, 40.0, 41.0], [5.0, 5.0, 5.0, 5.0])
+
+    assert EnergyReading(2.5) == trace.energy(start_s, start_s + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("first_s", "last_s", "window"),
+    [
+        (61.0, 119.0, (60.5, 120.0)),  # two moves are enough for a mean
+        (61.0, 111.0, (61.0, 111.0)),  # a hundred ticks, no more
+        (15.0, 105.0, (10.0, 110.0)),  # nine tenths of the window
+    ],
+)
+def test_a_counter_is_used_as_soon_as_two_ticks_say_enough(
+    first_s: float, last_s: float, window: tuple[float, float]
+) -> None:
+    """5 J from one to the other, at that power all the window."""
+    times = np.arange(0.0, 200.0, 0.5)
+    trace = Trace(COUNTER, times, 5.0 * (times >= first_s) + 5.0 * (times >= last_s))
+
+    expected = 5.0 / (last_s - first_s) * (window[1] - window[0])
+    assert pytest.approx(expected) == trace.energy(*window).joules

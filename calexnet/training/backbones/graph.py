@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from calexnet.errors import InputError, RuntimeUnavailableError, first_line
 from calexnet.files import onnxgraph
+from calexnet.files.declared import GraphError
 from calexnet.files.storage import sha256
 from calexnet.training.backbones.frozen import FrozenBackbone
 from calexnet.training.backbones.graph_file import GraphFile
@@ -58,7 +59,7 @@ class _Graph(nn.Module):
 def _session(data: bytes) -> Any:
     try:
         onnxgraph.seen(data)  # a run is data: it reads no other file, and brings no operators
-    except onnxgraph.GraphError as problem:
+    except GraphError as problem:
         raise InputError(
             "the backbone's graph cannot be used",
             got=problem,

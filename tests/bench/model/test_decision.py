@@ -124,10 +124,12 @@ def test_a_rival_that_was_of_no_use_is_still_what_the_winner_is_held_against() -
 
 def test_a_rival_is_slower_and_certain_at_the_alpha_itself() -> None:
     winner, untested = network("cascade", 12.0), network("plain", 13.0, 2, standing="no use")
-    p = certify.p_value(untested.certificate.test, MAX_DROP)
+    assert untested.certificate is not None
+    known = untested.certificate
+    p = certify.p_value(known.test, MAX_DROP)
 
     def at(alpha: float, ms: float) -> str | None:
-        certificate = replace(untested.certificate, alpha=alpha)
+        certificate = replace(known, alpha=alpha)
         other = replace(untested, name="other", ms=ms, certificate=certificate)
         return found(PLAIN, winner, other).against
 
