@@ -6,6 +6,9 @@
 # make cases  inputs that people had and that once failed, where their folder CASES is
 # make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
 # make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
+# make kill   KILLS at random moments: the earlier result or the new one is there, whole
+# make soak   INFERENCES, threads, forks, interrupts, loads: memory and descriptors stay as they are
+# make nightly  all three (docs/reliability.md)
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -20,7 +23,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo quick test bench certify-study cases fuzz mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo quick test bench certify-study cases fuzz kill soak nightly mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -55,6 +58,16 @@ fuzz: $(READY)
 
 mutants: $(READY)
 	OMP_NUM_THREADS=1 nice $(BIN)/python -m campaigns.mutants $(if $(ALL),--all)
+
+KILLS ?= 200
+kill: $(READY)
+	$(BIN)/python -m campaigns.kill -n $(KILLS)
+
+INFERENCES ?= 1000000
+soak: $(READY)
+	$(BIN)/python -m campaigns.soak -n $(INFERENCES)
+
+nightly: fuzz kill soak
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -207,6 +207,7 @@ def test_the_source_archive_holds_what_its_tests_need() -> None:
     assert {
         "tests",
         "benchmarks",
+        "campaigns",
         "docs",
         "examples",
         ".ci",
