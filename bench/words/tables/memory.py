@@ -37,7 +37,7 @@ def why(failure: Failure | None) -> str:
     return {
         "said": said,
         "ended": f"the process ended with {value:.0f}",
-        "too long": f"the process did not end within {value:.0f} s",
+        "too long": f"the process did not end within {value:g} s",
         "not started": f"the process could not be started: {said}",
     }[failure.kind]
 
