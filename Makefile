@@ -8,7 +8,7 @@
 # make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
 # make kill   KILLS at random moments: the earlier result or the new one is there, whole
 # make soak   INFERENCES, threads, forks, interrupts, loads: memory and descriptors stay as they are
-# make nightly  all three (docs/reliability.md)
+# make nightly  all three, and mutants (docs/reliability.md)
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -67,7 +67,7 @@ INFERENCES ?= 1000000
 soak: $(READY)
 	$(BIN)/python -m campaigns.soak -n $(INFERENCES)
 
-nightly: fuzz kill soak
+nightly: fuzz kill soak mutants
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
