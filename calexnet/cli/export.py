@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -292,7 +293,10 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
             f"Where its runtime is: calexnet verify {out} --data {name}",
         ]
     else:
-        lines += ["", *parity_lines(build.parity, full=precision == FULL)]
+        # Nobody can leave early where there is no gate.
+        early = None if content.cut is not None else build.parity.early
+        parity = replace(build.parity, early=early)
+        lines += ["", *parity_lines(parity, full=precision == FULL)]
     return "\n".join(lines)
 
 

@@ -152,6 +152,7 @@ def test_a_bundle_holds_one_network_alone(
 def test_the_command_says_what_was_cut(exported: tuple[Path, str]) -> None:
     assert "Cut after layer2, with the head prototype: " in exported[1]
     assert "the whole network alone is right on" in exported[1]
+    assert "No image leaves early" not in exported[1]
 
 
 def test_a_network_is_cut_out_of_a_run_and_has_no_gate(
