@@ -34,7 +34,7 @@ def migrated(document: Json) -> Json:
     found = document.get("schema", SCHEMA) if isinstance(document, dict) else SCHEMA
     if found == SCHEMA:
         return document
-    if found not in _STEPS:
+    if not isinstance(found, int) or found not in _STEPS:
         raise SchemaError(f"schema {found}, and this version reads {min(_STEPS)} to {SCHEMA}")
     new: Document = copy.deepcopy(document)
     try:

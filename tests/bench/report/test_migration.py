@@ -142,3 +142,9 @@ def test_todays_reports_are_left_as_they_are() -> None:
     assert today is migrated(today)
     with pytest.raises(SchemaError, match=rf"^schema 2, and this version reads 3 to {SCHEMA}$"):
         migrated({"schema": 2})
+
+
+@pytest.mark.parametrize("schema", [[], {}, "4", None, 4.5])
+def test_a_version_that_is_no_number_is_refused(schema: object) -> None:
+    with pytest.raises(SchemaError, match=r"^schema .*, and this version reads "):
+        migrated({"schema": schema})
