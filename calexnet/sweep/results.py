@@ -21,7 +21,7 @@ from calexnet import rules
 from calexnet.costs import Macs
 from calexnet.errors import InputError
 from calexnet.files import arrays, jsontext, schema
-from calexnet.files.storage import sha256, staged_file
+from calexnet.files.storage import regular_bytes, sha256, staged_file
 from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
@@ -32,6 +32,9 @@ SCHEMA = 1
 FAILED = ".failed.json"
 
 _PARTS = ("calibration", "test")
+
+#: Answers are never larger: 2 GiB hold a hundred exits for millions of samples.
+_MOST_BYTES = 2**31
 
 #: What each part has, and how it is stored.
 _ARRAYS = {"labels": "int16", "scores": "float32", "truth": "int16", "positions": "int32"}
@@ -150,11 +153,16 @@ class Cell:
         Raises:
             InputError: The file is missing, damaged or another one.
         """
-        path = self.folder / self.result.answers.path
+        record = self.result.answers
+        if record.path != f"{self.result.spec.axes.name}.npz":
+            raise InputError(
+                f"the answers of {self.folder} lie elsewhere", got=record.path, fix=_AGAIN
+            )
+        path = self.folder / record.path
         try:
-            data = path.read_bytes()
-        except OSError as problem:
-            raise InputError(f"cannot read {path}", got=problem.strerror, fix=_AGAIN) from problem
+            data = regular_bytes(path, _MOST_BYTES)
+        except (OSError, ValueError) as problem:
+            raise InputError(f"cannot read {path}", got=problem, fix=_AGAIN) from problem
         if sha256(data) != self.result.answers.sha256:
             raise InputError(f"{path} was changed after its cell was finished", fix=_AGAIN)
         return unpack(data, path)

@@ -156,6 +156,19 @@ def test_a_plan_that_is_no_object_is_refused(tmp_path: Path) -> None:
         results.read(tmp_path)
 
 
+@pytest.mark.parametrize("elsewhere", ["/dev/zero", "../a.npz", "b.npz"])
+def test_answers_that_lie_elsewhere_are_not_read(tmp_path: Path, elsewhere: str) -> None:
+    save(axes(), answers(), tmp_path)
+    path = tmp_path / f"{NAME}.json"
+    document = json.loads(path.read_text())
+    document["answers"]["path"] = elsewhere
+    path.write_text(json.dumps(document))
+
+    (cell,) = results.read(tmp_path)
+    with pytest.raises(InputError, match=f"lie elsewhere: got {elsewhere}"):
+        _ = cell.answers
+
+
 def test_damaged_answers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.npz is damaged: got "):
         results.unpack(b"PK nothing", tmp_path / "a.npz")
