@@ -135,5 +135,5 @@ def test_a_bundle_and_its_copy_are_not_told_apart(bench_bundle: Path, tmp_path: 
         if changed:
             told_apart.append((pair, changed))
 
-    assert PAIRS * 7 == rows
+    assert PAIRS * 9 == rows
     assert len(told_apart) <= 1, told_apart

@@ -401,4 +401,4 @@ def test_certificates_of_images_that_belong_together_are_said_to_be_too_sure(
     assert "" == capsys.readouterr().err
     cli._tell_groups(replace(alone, group="folder"))
 
-    assert "warning: the test images belong together by folder" in capsys.readouterr().err
+    assert "warning: The test images belong together by folder" in capsys.readouterr().err
