@@ -90,9 +90,13 @@ def test_a_run_is_exported_with_these_options() -> None:
     empty = inspect.Parameter.empty
     expected = [("run", empty), ("out", empty), ("target", "onnxruntime"), ("input", "uint8")]
 
-    assert [*expected, *CHOICES, ("converter", "calexnet"), ("allow", ())] == parameters(
-        export.export_run
-    )
+    assert [
+        *expected,
+        *CHOICES,
+        ("converter", "calexnet"),
+        ("cut", None),
+        ("allow", ()),
+    ] == parameters(export.export_run)
     assert {"onnxruntime", "tflite", "tensorrt"} == set(export.TARGETS) == set(RUNTIMES)
 
 

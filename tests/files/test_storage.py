@@ -357,7 +357,7 @@ def test_looking_for_what_is_nowhere_changes_nothing(tmp_path: Path) -> None:
 WRITES = """
 import sys
 from pathlib import Path
-from calexnet import storage
+from calexnet.files import storage
 if sys.argv[2] == "no exchange":
     storage._exchange = lambda one, other: False
 with storage.staged_folder(Path(sys.argv[1]) / "deep" / "out", marker="marker") as stage:
