@@ -63,5 +63,5 @@ def test_a_single_image_is_answered(folder: Path, capsys: pytest.CaptureFixture[
     bundle = str(folder / "bundle")
     assert calexnet(["predict", bundle, "--data", "digits", "--index", "42"]) == 0
     line = capsys.readouterr().out.splitlines()[1]
-    assert line.startswith("digits[42], a 1")
+    assert line.startswith("digits[42], in truth 1")
     assert line.endswith("ms")

@@ -90,7 +90,8 @@ def test_arguments_are_passed_on(
     code = cli.main(["run", "--out", "bundle", *arguments])
 
     assert 0 == code
-    assert [(Path("run"), Path("bundle"), *asked, (), "calexnet")] == exported
+    target, form, *rest = asked
+    assert [(Path("run"), Path("bundle"), target, form, None, *rest, (), "calexnet")] == exported
 
 
 @pytest.mark.parametrize(("name", "shown"), [("digits", "digits"), ("tints", "DATA")])

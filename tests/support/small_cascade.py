@@ -22,7 +22,7 @@ from calexnet.data.dataset import Dataset
 from calexnet.data.split import PartRecord, SplitRecord, divide
 from calexnet.files.storage import sha256
 from calexnet.images.preprocessing import Preprocessing
-from calexnet.registry import Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
 from calexnet.training import cascade
@@ -64,9 +64,14 @@ def small_data(count: int = 320, seed: int = 0) -> Dataset:
     )
 
 
-def train(data: Dataset, plan: CascadePlan = PLAN, network: nn.Module | None = None) -> Cascade:
+def train(
+    data: Dataset,
+    plan: CascadePlan = PLAN,
+    network: nn.Module | None = None,
+    allow: Allowed = BUILT_IN_ONLY,
+) -> Cascade:
     """Return a cascade trained on `data`, divided with seed 0."""
-    return cascade.train_cascade(data, divide(data, 0), plan, network=network)
+    return cascade.train_cascade(data, divide(data, 0), plan, network=network, allow=allow)
 
 
 def untrained(

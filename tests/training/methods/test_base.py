@@ -56,7 +56,7 @@ def test_options_set_the_switches() -> None:
         (
             Part("calexnet.rules.cpm:CpmRule"),
             r"^calexnet\.rules\.cpm:CpmRule is no method: got <class .*>; expected a subclass of "
-            r"calexnet\.methods\.base\.Method$",
+            r"calexnet\.training\.methods\.base\.Method$",
         ),
     ],
 )
