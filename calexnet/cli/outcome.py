@@ -10,9 +10,11 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from calexnet.errors import CalexnetError, InputError, StorageError
 
@@ -37,7 +39,7 @@ def run(program: str, command: Callable[[], int]) -> int:
     """
     _prepare_output()
     try:
-        with _termination_as_interrupt():
+        with _termination_as_interrupt(), _warnings_as_lines(program):
             code = command()
             _deliver()
             return code
@@ -117,6 +119,31 @@ def _termination_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, earlier)
+
+
+@contextlib.contextmanager
+def _warnings_as_lines(program: str) -> Iterator[None]:
+    """Let a warning be one line of the command's, without the source line that it came from."""
+    earlier = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if category is UserWarning:
+            print(f"{program}: warning: {' '.join(str(message).split())}", file=sys.stderr)
+        else:
+            earlier(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = earlier
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -154,7 +154,7 @@ class Cell:
             InputError: The file is missing, damaged or another one.
         """
         record = self.result.answers
-        if record.path != f"{self.result.spec.axes.name}.npz":
+        if Path(record.path).name != record.path or not record.path.endswith(".npz"):
             raise InputError(
                 f"the answers of {self.folder} lie elsewhere", got=record.path, fix=_AGAIN
             )

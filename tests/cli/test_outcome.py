@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,6 +37,15 @@ def raising(problem: BaseException) -> Callable[[], int]:
 def test_a_commands_own_code_is_passed_on(code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == outcome.run("tool", lambda: code)
     assert ("", "") == capsys.readouterr()
+
+
+def test_a_warning_is_one_line_without_its_source(capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> int:
+        warnings.warn("nobody\nleaves early", stacklevel=1)
+        return 0
+
+    assert 0 == outcome.run("tool", command)
+    assert ("", "tool: warning: nobody leaves early\n") == capsys.readouterr()
 
 
 @pytest.mark.parametrize(

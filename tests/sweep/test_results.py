@@ -156,7 +156,7 @@ def test_a_plan_that_is_no_object_is_refused(tmp_path: Path) -> None:
         results.read(tmp_path)
 
 
-@pytest.mark.parametrize("elsewhere", ["/dev/zero", "../a.npz", "b.npz"])
+@pytest.mark.parametrize("elsewhere", ["/dev/zero", "../a.npz"])
 def test_answers_that_lie_elsewhere_are_not_read(tmp_path: Path, elsewhere: str) -> None:
     save(axes(), answers(), tmp_path)
     path = tmp_path / f"{NAME}.json"
