@@ -16,8 +16,7 @@ from calexnet.bench.measuring.subject import ONE_FILE, Subject, Timing, one_file
 from calexnet.bench.model import classes, latency, prediction, statistics
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.prediction import Grid, cascade_at, half_at, halved, path_at, plain_at
-from calexnet.bench.report import document as results
-from calexnet.bench.report import times as time_records
+from calexnet.bench.report import document, times
 from calexnet.bench.report.energy import EnergyComparison, EnergyCrossoverRow
 from calexnet.calibration import OperatingPoint
 from calexnet.certify.class_drops import balanced_accuracy
@@ -27,17 +26,17 @@ from calexnet.certify.class_drops import balanced_accuracy
 class Found:
     """All rows about one subject."""
 
-    accuracy: results.Accuracy
-    amortisation: list[time_records.AmortisationRow]
-    crossover: list[time_records.CrossoverRow]
-    latency: list[time_records.LatencyRow]
-    operating_points: list[time_records.OperatingPointRow]
-    exits: list[time_records.ExitRow]
-    worst: list[time_records.WorstRow]
-    segments: list[time_records.SegmentRow]
-    layouts: list[time_records.LayoutRow]
-    gathers: list[time_records.GatherRow]
-    flops: results.Flops
+    accuracy: document.Accuracy
+    amortisation: list[times.AmortisationRow]
+    crossover: list[times.CrossoverRow]
+    latency: list[times.LatencyRow]
+    operating_points: list[times.OperatingPointRow]
+    exits: list[times.ExitRow]
+    worst: list[times.WorstRow]
+    segments: list[times.SegmentRow]
+    layouts: list[times.LayoutRow]
+    gathers: list[times.GatherRow]
+    flops: document.Flops
 
 
 @dataclass(frozen=True)
@@ -76,14 +75,14 @@ class Findings:
         batches = self.of.plan.grid if threads in self.of.plan.threads else (1,)
         return Grid(timing.blocks, self.of.prefix, batches, self.of.exits.rates)
 
-    def _accuracy(self) -> results.Accuracy:
+    def _accuracy(self) -> document.Accuracy:
         truth = self.of.test.truth
         plain_right, ours_right = (
             self.of.plain_labels == truth,
             self.of.exits.labels == truth,
         )
         change = statistics.paired_change(plain_right, ours_right)
-        return results.Accuracy(
+        return document.Accuracy(
             **self.of.names,
             samples=len(truth),
             plain=float(plain_right.mean()),
@@ -98,13 +97,13 @@ class Findings:
             worst_class=classes.worst_class(truth, plain_right, ours_right, self.of.classes),
         )
 
-    def _amortisation(self, grid: Grid, threads: int, batch: int) -> time_records.AmortisationRow:
+    def _amortisation(self, grid: Grid, threads: int, batch: int) -> times.AmortisationRow:
         blocks = grid.blocks
         cost = self._compared(blocks, batch)
         plain = blocks.interval(self.of.prefix + plain_at(batch))
         cascade = blocks.interval(self.of.prefix + cascade_at(batch))
         error = grid.over(cascade_at(batch), batch)
-        return time_records.AmortisationRow(
+        return times.AmortisationRow(
             **self.of.names,
             batch=batch,
             threads=threads,
@@ -123,10 +122,10 @@ class Findings:
             prediction_high=cost.ours * (1 + (error.high - error.value)),
         )
 
-    def _crossover(self, grid: Grid, threads: int, batch: int) -> time_records.CrossoverRow:
+    def _crossover(self, grid: Grid, threads: int, batch: int) -> times.CrossoverRow:
         told = prediction.mix_seen(self.of.exits.rates)
         rate, low, high = grid.break_even(batch) if told else (None, None, None)
-        return time_records.CrossoverRow(
+        return times.CrossoverRow(
             **self.of.names,
             batch=batch,
             threads=threads,
@@ -141,7 +140,7 @@ class Findings:
     def _compared(self, blocks: Blocks, batch: int) -> statistics.Comparison:
         return blocks.compare(self.of.prefix + plain_at(batch), self.of.prefix + cascade_at(batch))
 
-    def _latency(self, timing: Timing, threads: int, batch: int) -> list[time_records.LatencyRow]:
+    def _latency(self, timing: Timing, threads: int, batch: int) -> list[times.LatencyRow]:
         """Return plain's and the cascade's; single images recombined from the exits they take."""
         names = {"plain": plain_at(batch), "cascade": cascade_at(batch)}
         strata = {name: [self._stratum(timing, at, 1.0)] for name, at in names.items()}
@@ -169,9 +168,9 @@ class Findings:
     def _stratum(self, timing: Timing, name: str, share: float) -> latency.Stratum:
         return latency.Stratum(share, [s * 1e3 for s in timing.spent[self.of.prefix + name].call_s])
 
-    def _worst(self, grid: Grid, threads: int, batch: int) -> time_records.WorstRow:
+    def _worst(self, grid: Grid, threads: int, batch: int) -> times.WorstRow:
         ratio = grid.worst(batch)
-        return time_records.WorstRow(
+        return times.WorstRow(
             **self.of.names,
             batch=batch,
             threads=threads,
@@ -181,14 +180,14 @@ class Findings:
             ratio_high=ratio.high,
         )
 
-    def _segments(self, grid: Grid, threads: int) -> list[time_records.SegmentRow]:
+    def _segments(self, grid: Grid, threads: int) -> list[times.SegmentRow]:
         own = np.array(grid.segments())
         rows = []
         for place, batch in enumerate(grid.batches):
             plain = grid.blocks.interval(self.of.prefix + plain_at(batch))
             ends = [(plain.value, plain.low, plain.high), *own[:, :, place].T]
             rows += [
-                time_records.SegmentRow(
+                times.SegmentRow(
                     **self.of.names,
                     segment=segment,
                     batch=batch,
@@ -201,11 +200,11 @@ class Findings:
             ]
         return rows
 
-    def _gathers(self, grid: Grid, threads: int) -> list[time_records.GatherRow]:
+    def _gathers(self, grid: Grid, threads: int) -> list[times.GatherRow]:
         """Return what gathering costs; nothing where only single images were timed."""
         batch = halved(grid.batches)
         return [
-            time_records.GatherRow(
+            times.GatherRow(
                 **self.of.names,
                 segment=segment,
                 batch=batch,
@@ -219,7 +218,7 @@ class Findings:
             if self.of.prefix + half_at(segment - 1, batch) in grid.blocks.names
         ]
 
-    def _layouts(self, timing: Timing, threads: int) -> list[time_records.LayoutRow]:
+    def _layouts(self, timing: Timing, threads: int) -> list[times.LayoutRow]:
         """Return one graph against segments, all images and exit by exit."""
         if threads not in self.of.one_file:
             return []
@@ -230,7 +229,7 @@ class Findings:
         for number, segments, one_file in pairs:
             cost = timing.blocks.compare(self.of.prefix + segments, self.of.prefix + one_file)
             found.append(
-                time_records.LayoutRow(
+                times.LayoutRow(
                     **self.of.names,
                     threads=threads,
                     exit=number,
@@ -247,7 +246,7 @@ class Findings:
         self,
         timings: Mapping[int, Timing],
         energy: Mapping[tuple[int, int], EnergyComparison],
-    ) -> list[time_records.ForetoldRow]:
+    ) -> list[times.ForetoldRow]:
         """Return what images would cost at other exit rates.
 
         Args:
@@ -274,12 +273,12 @@ class Findings:
         batch: int,
         early: float,
         energy: EnergyComparison | None,
-    ) -> time_records.ForetoldRow:
+    ) -> times.ForetoldRow:
         rates = prediction.profile(early, self.of.exits.rates)
         found = grid.foretold(batch, rates)
         running_on = grid.foretold(batch, rates, compacted=False)
         ratio = grid.over(plain_at(batch), batch, rates)
-        return time_records.ForetoldRow(
+        return times.ForetoldRow(
             **self.of.names,
             batch=batch,
             threads=threads,
@@ -332,7 +331,7 @@ class Findings:
                 )
         return found
 
-    def _point_row(self, point: OperatingPoint, blocks: Blocks) -> time_records.OperatingPointRow:
+    def _point_row(self, point: OperatingPoint, blocks: Blocks) -> times.OperatingPointRow:
         exits = self.of.at(point)
         right = exits.labels == self.of.test.truth
         accuracy = statistics.share(int(right.sum()), len(right))
@@ -341,7 +340,7 @@ class Findings:
         cost = blocks.compare(
             self.of.prefix + plain_at(1), self.of.prefix + self.of.timed_as(point)
         )
-        return time_records.OperatingPointRow(
+        return times.OperatingPointRow(
             **self.of.names,
             name=point.name,
             setting=point.setting,
@@ -369,12 +368,12 @@ class Findings:
             verdict=cost.verdict,
         )
 
-    def _exit_row(self, number: int, timing: Timing) -> time_records.ExitRow:
+    def _exit_row(self, number: int, timing: Timing) -> times.ExitRow:
         leaving = self.of.exits.taken == number
         right = self.of.exits.labels[leaving] == self.of.test.truth[leaving]
         name = self.of.prefix + path_at(number, 1)
         usual = timing.blocks.interval(name)
-        return time_records.ExitRow(
+        return times.ExitRow(
             **self.of.names,
             exit=number,
             rate=self.of.exits.rates[number - 1],
@@ -386,10 +385,10 @@ class Findings:
             forced=len(right) == 0,
         )
 
-    def _flops(self, points: Sequence[time_records.OperatingPointRow]) -> results.Flops:
+    def _flops(self, points: Sequence[times.OperatingPointRow]) -> document.Flops:
         default = next(point for point in points if point.default)
         cascade = self.of.macs.expected(self.of.exits.rates)
-        return results.Flops(
+        return document.Flops(
             macs=self.of.macs,
             plain=2.0 * self.of.macs.plain,
             cascade=2.0 * cascade,
@@ -398,10 +397,10 @@ class Findings:
             time_saved=1.0 - default.ratio,
         )
 
-    def samples(self, timings: Mapping[int, Timing]) -> list[time_records.SampleRow]:
+    def samples(self, timings: Mapping[int, Timing]) -> list[times.SampleRow]:
         """Return everything that was timed, as the clock showed it."""
         return [
-            time_records.SampleRow(
+            times.SampleRow(
                 **self.of.names,
                 network=network,
                 batch=int(batch),
@@ -417,10 +416,10 @@ class Findings:
 
 def latency_row(
     found: latency.Latency, target: str, precision: str, network: str, batch: int, threads: int
-) -> time_records.LatencyRow:
+) -> times.LatencyRow:
     """Return a report's row of a latency."""
     percentiles = {f"p{percent}_ms": interval for percent, interval in found.percentiles.items()}
-    return time_records.LatencyRow(
+    return times.LatencyRow(
         target=target,
         precision=precision,
         network=network,

@@ -29,8 +29,7 @@ from calexnet.bench.measuring.timing import Block, Method, Stopwatch, WallClock,
 from calexnet.bench.model import latency, validity
 from calexnet.bench.model.blocks import told_apart
 from calexnet.bench.model.settings import flips
-from calexnet.bench.report import document as results
-from calexnet.bench.report import times as time_records
+from calexnet.bench.report import document, times
 from calexnet.bench.report.counts import count_rows
 from calexnet.bench.report.decision import Alternative
 from calexnet.bench.report.document import Report
@@ -304,7 +303,7 @@ class _Benchmark:
             for row in Findings(subject).foretold(timings, _gross(one))
         ]
         return Report(
-            schema=results.SCHEMA,
+            schema=document.SCHEMA,
             validity=judged,
             decision=decision,
             bundle=self._bundle_record(),
@@ -360,7 +359,7 @@ class _Benchmark:
             if rival.takes(1):
                 yield of_rival(rival, self.test, _rival_at(rival, 1))
 
-    def _rival_latency(self, timings: Mapping[int, Timing]) -> Iterator[time_records.LatencyRow]:
+    def _rival_latency(self, timings: Mapping[int, Timing]) -> Iterator[times.LatencyRow]:
         for rival, batch, threads, timing, name in self._rival_cells(timings):
             calls = [seconds * 1e3 for seconds in timing.spent[name].call_s]
             found = latency.mixture(
@@ -374,10 +373,10 @@ class _Benchmark:
                 found, record.target, record.precision or "", rival.name, batch, threads
             )
 
-    def _sample_rows(self, timings: Mapping[int, Timing]) -> tuple[time_records.SampleRow, ...]:
+    def _sample_rows(self, timings: Mapping[int, Timing]) -> tuple[times.SampleRow, ...]:
         mine = [row for subject in self.subjects for row in Findings(subject).samples(timings)]
         theirs = [
-            time_records.SampleRow(
+            times.SampleRow(
                 target=rival.record.target,
                 precision=rival.record.precision or "",
                 network=rival.name,
@@ -421,7 +420,7 @@ class _Benchmark:
         """Return what must be the same for a run that was cut short to be gone on with."""
         plan = self.plan
         return {
-            "schema": results.SCHEMA,
+            "schema": document.SCHEMA,
             "bundle": self.bundle.sha256,
             "data": [self.data.name, len(self.samples), plan.all_samples, self.test.sha256()],
             "device": [self.record.name, self.record.model, self.record.cores],
@@ -441,9 +440,9 @@ class _Benchmark:
             "versions": _versions("calexnet", "numpy", *self._packages()),
         }
 
-    def _bundle_record(self) -> results.BundleRecord:
+    def _bundle_record(self) -> document.BundleRecord:
         content = self.bundle.manifest
-        return results.BundleRecord(
+        return document.BundleRecord(
             path=str(self.bundle.folder),
             sha256=self.bundle.sha256,
             backbone=content.backbone,
@@ -452,15 +451,15 @@ class _Benchmark:
             operating_point=self.subjects[0].point.name,
             method=content.method.name,
             builds=tuple(
-                results.BuildRecord(one.target, one.precision, one.layout)
+                document.BuildRecord(one.target, one.precision, one.layout)
                 for one in content.compiled
             ),
         )
 
-    def _data_record(self) -> results.DataRecord:
+    def _data_record(self) -> document.DataRecord:
         part = "all" if self.plan.all_samples else "test"
         digest = self.bundle.manifest.split.parts["test"].sha256
-        return results.DataRecord(
+        return document.DataRecord(
             source=self.data.name,
             part=part,
             samples=len(self.samples),
@@ -470,9 +469,9 @@ class _Benchmark:
 
     def _provenance(
         self, kinds: Mapping[str, str], blocks: int, resumed: int
-    ) -> results.Provenance:
+    ) -> document.Provenance:
         tree = self.device.system.tree
-        return results.Provenance(
+        return document.Provenance(
             versions=_versions("calexnet", "numpy", *self._packages()),
             command=self.plan.command,
             started=self.started.isoformat(timespec="seconds"),
@@ -491,14 +490,16 @@ class _Benchmark:
                 "everything else": "measured",
             },
             resumed=resumed,
-            tree=None if tree is None else results.StandIn(tree.origin, tree.board),
+            tree=None if tree is None else document.StandIn(tree.origin, tree.board),
         )
 
     def _packages(self) -> list[str]:
         return [name for s in self.subjects for name in runtime_packages(s.runner.compiled.target)]
 
 
-def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], list[results.LeftOut]]:
+def _usable_builds(
+    bundle: Bundle, plan: BenchPlan
+) -> tuple[list[Compiled], list[document.LeftOut]]:
     """Return what the plan asks for and works here, and what was said of each that does not.
 
     Raises:
@@ -519,7 +520,7 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
             usable.append(build)
         except (InputError, RuntimeUnavailableError) as problem:
             problems.append(problem)
-            left_out.append(results.LeftOut(build.target, build.precision, str(problem)))
+            left_out.append(document.LeftOut(build.target, build.precision, str(problem)))
     if problems and not usable:
         raise problems[0]
     if not asked:  # said as loading says it
@@ -528,7 +529,7 @@ def _usable_builds(bundle: Bundle, plan: BenchPlan) -> tuple[list[Compiled], lis
 
 
 def _keeps(
-    point: time_records.OperatingPointRow, networks: Sequence[Alternative], max_drop: float
+    point: times.OperatingPointRow, networks: Sequence[Alternative], max_drop: float
 ) -> bool | None:
     """Return whether the cascade keeps the accuracy at an operating point, in segments."""
     key = point.target, point.precision, point.name
