@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from collections.abc import Sequence
 from importlib import import_module, metadata
 
 from calexnet.cli import outcome
+from calexnet.cli.parser import Parser
 
 #: command -> its module, with ``HELP``, ``configure(parser)`` and ``run(arguments)``.
 COMMANDS = {
     "train": "calexnet.cli.train",
+    "export": "calexnet.cli.export",
+    "bench": "calexnet.cli.bench",
     "evaluate": "calexnet.cli.evaluate",
     "predict": "calexnet.cli.predict",
     "verify": "calexnet.cli.verify",
@@ -27,18 +30,28 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="calexnet",
-        description="Early-exit CNN cascades: train, run, and (calexnet-export, calexnet-bench) "
-        "compile and measure them.",
+        description="CNN cascades: easy images stop early, hard ones go on. Train, choose, compile "
+        "and measure them.",
     )
     parser.add_argument("--version", action="version", version=metadata.version("calexnet"))
     commands = parser.add_subparsers(title="commands", dest="command", required=True)
-    for name, module in COMMANDS.items():
-        command = import_module(module)
+    words = list(sys.argv[1:] if argv is None else argv)
+    for name in words[:1] if words and words[0] in COMMANDS else COMMANDS:  # import no other
+        command = import_module(COMMANDS[name])
         command.configure(commands.add_parser(name, help=command.HELP, description=command.HELP))
-    arguments = outcome.parsed(parser, argv)
+    arguments = outcome.parsed(parser, words)
     return outcome.run(
         f"calexnet {arguments.command}",
         lambda: int(import_module(COMMANDS[arguments.command]).run(arguments)),
     )
+
+
+def alone(program: str, module: str, argv: Sequence[str] | None = None) -> int:
+    """Run one command as a program of its own, and return its exit code."""
+    command = import_module(module)
+    parser = Parser(prog=program, description=command.HELP)
+    command.configure(parser)
+    arguments = outcome.parsed(parser, argv)
+    return outcome.run(program, lambda: int(command.run(arguments)))

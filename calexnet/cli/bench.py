@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,20 +23,25 @@ from calexnet.bench.measuring.timing import Load
 from calexnet.bench.report.document import Report
 from calexnet.bench.words import notes, remedies
 from calexnet.bundle import open_bundle
-from calexnet.cli import outcome
+from calexnet.cli import alone
 from calexnet.data.split import SplitRecord
 from calexnet.devices import choices, limits, open_device
 from calexnet.errors import InputError, MeasurementError
 from calexnet.files.storage import staged_folder
 
+HELP = (
+    "Time a cascade against its plain backbone on this machine, and say at which batch size and "
+    "exit rate it pays."
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="calexnet-bench",
-        description="Time a cascade against its plain backbone on this machine, and say at which "
-        "batch size and exit rate it pays.",
-    )
+    return alone("calexnet-bench", __name__, argv)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser)
@@ -125,13 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--no-memory", action="store_true", help="leave out peak memory, two processes a target"
     )
     parser.add_argument("--seed", type=int, default=0)
-    words = list(sys.argv[1:] if argv is None else argv)
-    arguments = outcome.parsed(parser, words)
-    command = shlex.join(["calexnet-bench", *words])
-    return outcome.run("calexnet-bench", lambda: _run(arguments, command))
 
 
-def _run(arguments: argparse.Namespace, command: str) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, write the report, and print what it comes to."""
     asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
     device = open_device(arguments.device)
     cores = limits.usable_cores(device.system)
@@ -152,7 +153,7 @@ def _run(arguments: argparse.Namespace, command: str) -> int:
         memory=not arguments.no_memory,
         allow_unstable=arguments.allow_unstable,
         seed=arguments.seed,
-        command=command,
+        command=arguments.command_line,
         energy=EnergyPlan(arguments.energy_windows, arguments.energy_seconds),
         power_csv=arguments.power_csv,
         power_volts=arguments.power_volts,

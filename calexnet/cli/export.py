@@ -12,7 +12,7 @@ from typing import Any
 from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.bundle import open_bundle
-from calexnet.cli import outcome
+from calexnet.cli import alone
 from calexnet.cli.parity import parity_lines
 from calexnet.errors import InputError
 from calexnet.export import TARGETS, export_bundle, export_if, export_run
@@ -31,16 +31,19 @@ from calexnet.manifest import (
 
 #: Fewer images to find ranges on are remarked upon.
 _FEW = 32
+HELP = (
+    "Compile a trained cascade for a target, verify it, and write a bundle; or a bundle's graphs "
+    "for one more target, without torch."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="calexnet-export",
-        description="Split a trained cascade into segments with the gate inside, compile them for "
-        "a target, verify them, and write a bundle. From a bundle: compile its graphs for one more "
-        "target, without torch.",
-    )
+    return alone("calexnet-export", __name__, argv)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
     parser.add_argument("source", type=Path, help="what calexnet train wrote, or a bundle")
     parser.add_argument("--target", help=f"one of: {', '.join(TARGETS)}; onnxruntime by default")
     parser.add_argument(
@@ -111,20 +114,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help="what earlier builds measured: read if it is there, then written",
     )
-    arguments = outcome.parsed(parser, argv)
-    needs_out = arguments.out is None and arguments.emit is None
-    if needs_out and arguments.source.exists() and not _is_bundle(arguments.source):
-        parser.error("the following arguments are required: --out")
-    return outcome.run("calexnet-export", lambda: _run(arguments))
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Write the bundle, and print what it holds and how it was verified."""
     if arguments.out is None and arguments.emit is None and not arguments.source.exists():
         raise InputError(
             "no such run or bundle",
             got=arguments.source,
             expected="the folder that calexnet train or calexnet-export wrote",
         )
+    if arguments.out is None and arguments.emit is None and not _is_bundle(arguments.source):
+        raise InputError("a run needs a folder for its bundle", expected="--out FOLDER")
     if arguments.emit is not None:
         return _emit(arguments)
     arguments.target = arguments.target or "onnxruntime"

@@ -174,7 +174,6 @@ def test_a_cascade_that_is_not_computed_faithfully_ends_with_code_one(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "the following arguments are required: --out"),
         (["--out", "bundle"], "the following arguments are required: source"),
         (["run", "--out", "bundle", "--input", "int8"], "invalid choice: 'int8'"),
     ],
@@ -193,6 +192,15 @@ def test_wrong_usage_ends_with_code_two(
         cli.main(arguments)
 
     assert message in capsys.readouterr().err
+
+
+def test_a_run_without_a_folder_for_its_bundle_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == cli.main([str(tmp_path)])
+    assert (
+        "calexnet-export: error: a run needs a folder for its bundle: expected --out FOLDER"
+    ) == capsys.readouterr().err.strip()
 
 
 def test_a_bundle_that_is_not_there_is_told_as_that(
