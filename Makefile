@@ -1,4 +1,5 @@
 # make demo   the main job on real data, from nothing installed to a report
+# make trial  makes the small cascade anew that `calexnet try` runs
 # make quick  the tests but the slow ones, for the loop of a developer
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
@@ -23,7 +24,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo quick test bench certify-study cases fuzz kill soak nightly mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -35,6 +36,14 @@ demo: $(READY)
 	$(BIN)/calexnet-export bundles/digits --layout if
 	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 \
 		--out reports/digits
+
+TRIAL := calexnet/trial
+trial: $(READY)
+	rm -rf $(TRIAL) runs/trial
+	$(BIN)/calexnet train --data digits --backbone resnet8 --attach layer1 --head strided --rule price \
+		--option temperature=1 --option label_share=0.5 --option soft_weights=false --out runs/trial
+	$(BIN)/calexnet-export runs/trial --target onnxruntime --out $(TRIAL)/bundle
+	$(BIN)/calexnet data digits --part test --out $(TRIAL)/digits.npz
 
 quick: $(READY)
 	$(BIN)/pytest -n auto -m "not slow"

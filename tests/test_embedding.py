@@ -101,6 +101,16 @@ def test_the_predict_command_answers_from_a_file(board: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_cascade_that_comes_with_it_can_be_tried(board: Path) -> None:
+    shown = run(board, "from calexnet.cli import main; sys.exit(main())", "try")
+
+    assert "A resnet8 with an early exit after layer1, trained on scikit-learn's digits." in shown
+    assert "538 test images, and where they leave:\n  after layer1" in shown
+    assert "With 95 % confidence it loses at most 0.7 points" in shown
+    assert "One image at a time, one thread:" in shown
+
+
+@pytest.mark.slow
 def test_the_bench_command_writes_a_report(board: Path) -> None:
     code = "from calexnet.cli.bench import main; sys.exit(main())"
     words = ["bundle", "--data", "squares.npz", "--out", "report", "--batch", "1,2"]

@@ -11,6 +11,7 @@ from calexnet.cli.parser import Parser
 
 #: command -> its module, with ``HELP``, ``configure(parser)`` and ``run(arguments)``.
 COMMANDS = {
+    "try": "calexnet.cli.trial",
     "train": "calexnet.cli.train",
     "export": "calexnet.cli.export",
     "bench": "calexnet.cli.bench",
