@@ -10,6 +10,7 @@
 # make kill   KILLS at random moments: the earlier result or the new one is there, whole
 # make soak   INFERENCES, threads, forks, interrupts, loads: memory and descriptors stay as they are
 # make nightly  all three, and mutants (docs/reliability.md)
+# make docs   the pages, the commands and Python's API as a site, build/site/docs/index.html; every link holds
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
 #                that from then on `make test` runs its tests too
@@ -24,7 +25,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -77,6 +78,11 @@ soak: $(READY)
 	$(BIN)/python -m campaigns.soak -n $(INFERENCES)
 
 nightly: fuzz kill soak mutants
+
+docs: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -q -E -c docs -b html . build/site
+	@echo "The site: build/site/docs/index.html"
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

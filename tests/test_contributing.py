@@ -73,3 +73,14 @@ def test_what_does_not_stand_is_seen() -> None:
     assert stands("calexnet.training.heads.base.Head", known)
     assert not stands("calexnet.training.heads.base.Hat", known)
     assert not stands("calexnet.bench.speed.main", known)
+
+
+def test_the_readme_can_be_read_in_one_go() -> None:
+    assert 120 >= len((ROOT / "README.md").read_text("utf-8").splitlines())
+
+
+def test_every_page_stands_in_the_sites_contents() -> None:
+    contents = (ROOT / "docs/index.md").read_text("utf-8").split()
+    made = {"commands"}  # from the parsers
+
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} - made <= set(contents)

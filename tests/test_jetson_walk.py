@@ -1,4 +1,4 @@
-"""README's walk from a host to a Jetson and back, every command of calexnet's in it.
+"""The boards page's walk from a host to a Jetson and back, every command of calexnet's in it.
 
 The Jetson is a recorded tree, and its TensorRT a stand-in that computes with ONNX Runtime.
 """
@@ -31,8 +31,8 @@ QUICK += " --energy-windows 0"
 
 
 def commands() -> tuple[list[list[str]], list[list[str]]]:
-    """Return the words of what README runs on the host and on the Jetson."""
-    section = (ROOT / "README.md").read_text("utf-8").split("### A Jetson")[1]
+    """Return the words of what docs/boards.md runs on the host and on the Jetson."""
+    section = (ROOT / "docs/boards.md").read_text("utf-8").split("## A Jetson")[1]
     host, jetson = section.split("```sh")[1].split("```")[0].split("# on the Jetson")
     return tuple(  # type: ignore[return-value]
         [words for line in part.splitlines() if (words := shlex.split(line, comments=True))]
