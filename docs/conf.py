@@ -1,6 +1,7 @@
-"""The site of ``make docs``: the pages as they stand, the commands from their parsers, Python's API.
+"""The site of ``make docs``: the pages as they stand, the commands from their parsers, the API.
 
-Sphinx reads the whole repository, so that the README and the pages link to each other as on a forge.
+Sphinx reads the whole repository, so that the README and the pages link to each other as they do
+where they are read unbuilt.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ include_patterns = ["README.md", "CONTRIBUTING.md", "docs/*.md", "examples/READM
 myst_heading_anchors = 4
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
-# A name in single back ticks is our own code, which the docstrings link to only where it is told.
+# In docstrings a name in single back ticks is code.
 default_role = "code"
 
 html_theme = "furo"
