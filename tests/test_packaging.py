@@ -148,7 +148,7 @@ def test_all_is_every_extra_of_a_user_but_what_is_large_and_for_one_case() -> No
     (requirement,) = EXTRAS["all"]
 
     assert (
-        set(EXTRAS) - {"all", "dev", "litert-torch", "tensorrt-rtx"}
+        set(EXTRAS) - {"all", "dev", "docs", "litert-torch", "tensorrt-rtx"}
         == Requirement(requirement).extras
     )
 
