@@ -22,8 +22,9 @@ from calexnet.gating import NEVER
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.registry import Allowed
 from calexnet.training.backbones import BackboneSpec
-from calexnet.training.cascade import Cascade, CascadeSpec, Samples, build_parts
+from calexnet.training.cascade import Cascade, build_parts
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import CascadeSpec, Samples
 
 _CLASSES = 20
 _INT8 = "int8"

@@ -21,7 +21,8 @@ from calexnet.training import heads, methods
 from calexnet.training.branches import Branch
 from calexnet.training.features import Features
 from calexnet.training.methods.base import Task, exit_table
-from calexnet.training.recipe import Recipe, plan_recipe, train_branches
+from calexnet.training.recipe import plan_recipe, train_branches
+from calexnet.training.spec import Recipe
 
 _SHAPES = ((64, 16, 16), (128, 8, 8), (256, 4, 4))
 _CLASSES = 20

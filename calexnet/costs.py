@@ -51,6 +51,22 @@ class Macs:
         """Return the mean MACs an image for the given share of samples at each exit."""
         return float(np.dot(exit_rates, self.to_exit(own_head_only=own_head_only)))
 
+    def cut(self, number: int, reads: Sequence[Sequence[int]]) -> int:
+        """Return the MACs of one image in the network cut after stage `number`, from 1.
+
+        Its own head counts, and those whose state that one reads.
+
+        Args:
+            number: Of the stage.
+            reads: For each branch, indices (from 0) of those whose state it reads.
+        """
+        heads, asked = {number - 1}, [number - 1]
+        while asked:
+            read = set(reads[asked.pop()]) - heads
+            heads |= read
+            asked += read
+        return sum(self.stages[:number]) + sum(self.branches[k] for k in heads)
+
 
 @dataclass(frozen=True)
 class Parameters:

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from calexnet import manifest
 from calexnet.bundle import Bundle, open_bundle
@@ -21,7 +22,7 @@ from calexnet.export.from_bundle import (
     with_packages,
     with_versions,
 )
-from calexnet.export.graph import portable, segments
+from calexnet.export.graph import given, portable, segments
 from calexnet.export.graph.serialise import serialise
 from calexnet.export.graph.work import counted
 from calexnet.export.parity import NOT_YET
@@ -45,12 +46,14 @@ from calexnet.manifest import (
 from calexnet.progress import Progress
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
-from calexnet.training import checkpoint
-from calexnet.training.cascade import Cascade
-from calexnet.training.cut import cut_after
+from calexnet.training import runs
+from calexnet.training.graph_run import GraphCascade
+
+if TYPE_CHECKING:
+    from calexnet.training.runs import AnyCascade
 
 #: What makes the portable graphs.
-_PACKAGES = ("calexnet", "torch", "onnx", "onnxruntime", "numpy")
+_PACKAGES = ("calexnet", "onnx", "onnxruntime", "numpy")
 
 
 def export_run(
@@ -79,10 +82,10 @@ def export_run(
             expected="a narrow --precision, or a bundle as the source",
             fix="Leave it out: the run brings the samples that it is verified on",
         )
-    cascade, source = checkpoint.load(run, allow)
+    cascade, source = runs.load(run, allow)
     record = None if cut is None else cut_record(cascade, cut)
     if record is not None:
-        cascade = cut_after(cascade, record.number)
+        cascade = _cut_after(cascade, record.number)
     samples = None
     if precision != FULL:
         spec = cascade.spec
@@ -104,7 +107,7 @@ def export_run(
     )
 
 
-def cut_record(cascade: Cascade, number: int) -> CutRecord:
+def cut_record(cascade: AnyCascade, number: int) -> CutRecord:
     """Return what is known of the network cut after stage `number`.
 
     Raises:
@@ -117,14 +120,21 @@ def cut_record(cascade: Cascade, number: int) -> CutRecord:
             got=f"--cut {number}",
             expected=", ".join(f"{k} (after {name})" for k, name in enumerate(spec.attach, 1)),
         )
-    if spec.graph is not None:
-        raise InputError(
-            "--cut is for networks of PyTorch",
-            got=f"the ONNX graph {spec.backbone.name}",
-            fix="Export the cascade, without --cut",
-        )
     head, known = _branches(cascade)[number - 1], spec.known_cuts()[number - 1]
     return CutRecord(number, head, cascade.macs().plain, known)
+
+
+def _cut_after(cascade: AnyCascade, number: int) -> AnyCascade:
+    """Return `cascade` cut after stage `number`: a network without branches."""
+    if isinstance(cascade, GraphCascade):
+        return given.cut_after(cascade, number)
+    from calexnet.training import cut
+
+    if cascade.spec.graph is not None:  # an ONNX backbone, its branches of torch
+        from calexnet.export.graph.capture import as_graphs
+
+        return given.cut_after(as_graphs(cascade), number)
+    return cut.cut_after(cascade, number)
 
 
 def _refuse_converter(converter: str, target: str, precision: str) -> None:
@@ -153,7 +163,7 @@ def _refuse_narrow_engines(run: Path, out: Path, target: str, precision: str) ->
 
 
 def export_cascade(
-    cascade: Cascade,
+    cascade: AnyCascade,
     source: str,
     out: Path,
     *,
@@ -226,13 +236,13 @@ def export_cascade(
     return content
 
 
-def _converted(cascade: Cascade, stage: Path, *, raw_input: bool) -> Compiled:
+def _converted(cascade: AnyCascade, stage: Path, *, raw_input: bool) -> Compiled:
     """Write the files of tflite by Google's converter; return the manifest's entry.
 
     Raises:
         ExportError: The backbone is an ONNX graph.
     """
-    if cascade.spec.graph is not None:
+    if isinstance(cascade, GraphCascade) or cascade.spec.graph is not None:
         raise ExportError(
             "litert-torch converts torch's modules",
             got=f"the ONNX graph {cascade.spec.backbone.name}",
@@ -281,7 +291,7 @@ def _cut_words(cut: CutRecord | None) -> str:
 
 
 def _content(
-    cascade: Cascade,
+    cascade: AnyCascade,
     source: str,
     input: InputForm,
     earlier: Bundle | None,
@@ -303,25 +313,28 @@ def _content(
         rule=spec.recipe.rule,
         macs=macs,
         split=spec.split,
-        provenance=_provenance(source),
+        provenance=_provenance(cascade, source),
         cuts=spec.cuts,
         cut=cut,
     )
 
 
-def _preprocessing(cascade: Cascade, input: InputForm) -> Preprocessing:
+def _preprocessing(cascade: AnyCascade, input: InputForm) -> Preprocessing:
     return replace(cascade.spec.preprocessing, input=input)
 
 
-def _branches(cascade: Cascade) -> tuple[BranchRecord, ...]:
+def _branches(cascade: AnyCascade) -> tuple[BranchRecord, ...]:
+    numbers = cascade.parameters().branches
     return tuple(
-        BranchRecord(name, cascade.spec.recipe.head, sum(p.numel() for p in branch.parameters()))
-        for name, branch in zip(cascade.spec.attach, cascade.branches, strict=True)
+        BranchRecord(name, cascade.spec.recipe.head, parameters)
+        for name, parameters in zip(cascade.spec.attach, numbers, strict=True)
     )
 
 
-def _with_verified(cascade: Cascade, stage: Path, content: Manifest, build: Compiled) -> Manifest:
-    """Return `content` with `build`, whose runtime is compared with PyTorch if nothing was yet."""
+def _with_verified(
+    cascade: AnyCascade, stage: Path, content: Manifest, build: Compiled
+) -> Manifest:
+    """Return `content` with `build`, compared with the run by its runtime if nothing was yet."""
     found = with_versions(with_build(content, build), build.target)
     if build.parity_reason != NOT_YET:
         return found
@@ -330,10 +343,11 @@ def _with_verified(cascade: Cascade, stage: Path, content: Manifest, build: Comp
     return with_build(found, replace(build, parity=parity, parity_reason=None))
 
 
-def _provenance(source: str) -> Provenance:
+def _provenance(cascade: AnyCascade, source: str) -> Provenance:
+    torch = () if isinstance(cascade, GraphCascade) else ("torch",)
     return Provenance(
         source=source,
-        versions=versions(_PACKAGES),
+        versions=versions([*_PACKAGES, *torch]),
         machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )

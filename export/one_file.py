@@ -101,8 +101,8 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None, allow: Allowed)
 
 
 def _samples(bundle: Bundle, run: Path, allow: Allowed) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    from calexnet.training import checkpoint
+    from calexnet.training import runs
 
-    samples = checkpoint.load(run, allow)[0].samples
+    samples = runs.load(run, allow)[0].samples
     images = bundle.manifest.preprocessing.as_input(samples.images[:_PARITY])
     return images, samples.labels[:_PARITY]

@@ -22,12 +22,15 @@ from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
 from calexnet.progress import Progress
+from calexnet.training import runs
+from calexnet.training.spec import Plain
 
 if TYPE_CHECKING:
     from calexnet.data.dataset import Dataset
-    from calexnet.training.cascade import Cascade, CascadeSpec
+    from calexnet.training.runs import AnyCascade
+    from calexnet.training.spec import CascadeSpec
 
-HELP = "Judge a trained cascade on its test part, in PyTorch, at every operating point."
+HELP = "Judge a trained cascade on its test part, at every operating point."
 
 _BATCH = 256
 
@@ -54,17 +57,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
-    from calexnet.training import checkpoint
-    from calexnet.training.beforehand import Plain
-    from calexnet.training.cut import cut_macs
-
-    cascade, _ = checkpoint.load(arguments.run, kinds.allowed(arguments))
+    cascade, _ = runs.load(arguments.run, kinds.allowed(arguments))
     point = _point(cascade, arguments.operating_point)
     spec = cascade.spec
     samples = data.load_alike(arguments.data, arguments.data_root, spec.preprocessing, spec.split)
     test = _answers(cascade, samples, recorded_test_part(samples, cascade.spec.split), "test")
     macs, cuts = cascade.macs(), _cuts(cascade.spec)
-    to_cut = {one.name: cut_macs(cascade, number, macs) for number, one in enumerate(cuts, 1)}
+    reads = [branch.reads for branch in cascade.branches]
+    to_cut = {one.name: macs.cut(number, reads) for number, one in enumerate(cuts, 1)}
     print(_by_point(cascade.spec, cuts, macs, to_cut, *test))
     tell_chance(Plain.of(test[0].labels[-1], test[1]))
     candidates = *spec.operating_points, *cuts
@@ -102,7 +102,7 @@ def _certificates(
     return certificates_by_group(candidates, *test, groups, max_drop)
 
 
-def _point(cascade: Cascade, name: str | None) -> OperatingPoint:
+def _point(cascade: AnyCascade, name: str | None) -> OperatingPoint:
     points = {point.name: point for point in cascade.spec.operating_points}
     wanted = cascade.spec.default_operating_point if name is None else name
     if wanted not in points:
@@ -111,7 +111,7 @@ def _point(cascade: Cascade, name: str | None) -> OperatingPoint:
 
 
 def _answers(
-    cascade: Cascade, samples: Dataset, rows: NDArray[np.intp], part: str
+    cascade: AnyCascade, samples: Dataset, rows: NDArray[np.intp], part: str
 ) -> tuple[ExitTable, NDArray[np.int64]]:
     """Return every exit's answers for the samples at `rows`, and the right ones."""
     found = []
@@ -167,7 +167,7 @@ def _promises(promised: OperatingPoint, kept: OperatingPoint) -> str:
 _Hits = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def _by_class(cascade: Cascade, point: OperatingPoint, promised: _Hits, kept: _Hits) -> str:
+def _by_class(cascade: AnyCascade, point: OperatingPoint, promised: _Hits, kept: _Hits) -> str:
     width = max(map(len, ("class", *cascade.spec.classes)))
     heads = "".join(f"  {name:<{_CELL}}" for name in cascade.spec.attach)
     lines = [

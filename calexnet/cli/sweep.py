@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> CascadePlan:
     """Return what is the same in all cells."""
-    from calexnet.training.methods.fitting import Optimisation
     from calexnet.training.recipe import plan_recipe
+    from calexnet.training.spec import Optimisation
 
     learning = given({"epochs": arguments.epochs, "lr": arguments.lr})
     return planned(arguments, plan_recipe(optimisation=Optimisation(**learning)), seed=0)

@@ -17,15 +17,16 @@ from calexnet.data.split import divide
 from calexnet.errors import InputError, StorageError, first_line
 from calexnet.registry import Allowed, Part
 from calexnet.training import backbones, heads, methods
+from calexnet.training.record import RECORD
 
 if TYPE_CHECKING:
     from torch import nn
 
     from calexnet.data.dataset import Dataset
     from calexnet.training.backbones.graph_file import GraphFile
-    from calexnet.training.beforehand import Beforehand, Plain
+    from calexnet.training.beforehand import Beforehand
     from calexnet.training.cascade import Cascade, CascadePlan
-    from calexnet.training.recipe import Recipe
+    from calexnet.training.spec import Plain, Recipe
 
 HELP = "Train branches on a frozen backbone; one without weights is trained first."
 
@@ -120,7 +121,6 @@ def run(arguments: argparse.Namespace) -> int:
     let_threads_rest()
     _name_backbone(arguments)
     from calexnet.files.storage import staged_folder
-    from calexnet.training import checkpoint
     from calexnet.training.backbones.check import IMAGES
     from calexnet.training.cascade import check_plan, train_cascade
 
@@ -142,7 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
     split = divide(samples, arguments.seed, arguments.split, arguments.group)
     if network is None:
         network, plan = _network(arguments, plan, samples, allow)
-    with staged_folder(arguments.out, marker=checkpoint.RECORD) as stage:
+    with staged_folder(arguments.out, marker=RECORD) as stage:
         cascade = train_cascade(
             samples,
             split,
@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
             allow=allow,
         )
         try:
-            checkpoint.save(cascade, stage)
+            _save(cascade, stage)
         except Exception as problem:
             raise _rescued(cascade, arguments.out, problem) from problem
     print(_summary(cascade))
@@ -198,12 +198,22 @@ def let_threads_rest() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+def _save(cascade: Cascade, folder: Path) -> None:
+    """Write the run: on an ONNX backbone all of it as graphs, to be used without torch."""
+    from calexnet.training import checkpoint, graph_run
+
+    if cascade.spec.graph is None:
+        checkpoint.save(cascade, folder)
+        return
+    from calexnet.export.graph.capture import as_graphs
+
+    graph_run.save(as_graphs(cascade), folder)
+
+
 def _rescued(cascade: Cascade, meant: Path, problem: Exception) -> StorageError:
     """Keep a cascade that could not be saved where it was meant to be; return what to say."""
-    from calexnet.training import checkpoint
-
     place = Path(tempfile.mkdtemp(prefix="calexnet-"))
-    checkpoint.save(cascade, place)
+    _save(cascade, place)
     return StorageError(
         f"the trained cascade could not be written to {meant}",
         got=first_line(problem),
@@ -218,7 +228,7 @@ def allowed(arguments: argparse.Namespace, *typed: str | None) -> Allowed:
 
 def _tell(known: Beforehand | Plain) -> None:
     """Say what is known before the backbone, and before the branches, are trained."""
-    from calexnet.training.beforehand import Plain
+    from calexnet.training.spec import Plain
 
     if isinstance(known, Plain):
         right = f"{known.accuracy:.1%} of the {known.samples} calibration images"
@@ -270,8 +280,8 @@ def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> Cascade
         recipe: Of the branches.
         seed: Of the backbone, if it is to be trained.
     """
-    from calexnet.training.backbone import BackboneTraining
     from calexnet.training.cascade import CascadePlan
+    from calexnet.training.spec import BackboneTraining
 
     epochs = given({"epochs": arguments.backbone_epochs})
     return CascadePlan(
@@ -286,8 +296,8 @@ def planned(arguments: argparse.Namespace, recipe: Recipe, seed: int) -> Cascade
 
 
 def _recipe(arguments: argparse.Namespace, allow: Allowed) -> Recipe:
-    from calexnet.training.methods.fitting import Optimisation
     from calexnet.training.recipe import plan_recipe
+    from calexnet.training.spec import Optimisation
 
     rule = methods.build(Part(arguments.method), allow).default_rule
     if arguments.rule is not None:

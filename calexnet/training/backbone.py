@@ -6,7 +6,6 @@ Nothing here is the paper's: it only gives a backbone worth freezing.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,47 +14,14 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calexnet.errors import InputError, TrainingError
+from calexnet.errors import TrainingError
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.progress import Progress
 from calexnet.training.backbones.frozen import handed
+from calexnet.training.spec import BackboneTraining
 
 #: Far above any loss of a training that can still recover.
 _EXPLODED = 1e6
-
-
-@dataclass(frozen=True)
-class BackboneTraining:
-    """How a backbone is trained: SGD with momentum, one learning-rate cycle, shifted images.
-
-    Attributes:
-        epochs: Passes over the training part.
-        batch: Images a step.
-        peak_lr: Highest learning rate of the cycle.
-        weight_decay: L2 penalty.
-        shift: Largest random shift, in pixels.
-        seed: Of weights, order and shifts.
-    """
-
-    epochs: int = 20
-    batch: int = 64
-    peak_lr: float = 0.1
-    weight_decay: float = 5e-4
-    shift: int = 2
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "epochs": self.epochs >= 1,
-            "batch": self.batch >= 1,
-            "peak_lr": self.peak_lr > 0,
-            "shift": self.shift >= 0,
-        }
-        for name, holds in limits.items():
-            if not holds:
-                raise InputError(
-                    f"the backbone training's {name} cannot be used", got=getattr(self, name)
-                )
 
 
 def train_backbone(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from calexnet.costs import Macs, Parameters
@@ -16,6 +14,7 @@ from calexnet.registry import Allowed
 from calexnet.training import backbones, weights
 from calexnet.training.backbones import BackboneSpec, attaching, check
 from calexnet.training.backbones.frozen import FrozenBackbone
+from calexnet.training.spec import Plain
 
 
 @dataclass(frozen=True)
@@ -33,33 +32,6 @@ class Beforehand:
     macs: Macs
     parameters: Parameters
     auxiliary: int
-
-
-@dataclass(frozen=True)
-class Plain:
-    """What the backbone alone does; on calibration samples before any branch is trained.
-
-    Attributes:
-        accuracy: Share that it answers rightly.
-        samples: How many there are.
-        commonest: Share of the class that most of them have.
-    """
-
-    accuracy: float
-    samples: int
-    commonest: float
-
-    @classmethod
-    def of(cls, labels: NDArray[np.integer], truth: NDArray[np.int64]) -> Plain:
-        """Return what its `labels` come to: integer ``(n,)`` each."""
-        accuracy, commonest = (labels == truth).mean(), np.bincount(truth).max() / len(truth)
-        return cls(float(accuracy), len(truth), float(commonest))
-
-    @property
-    def is_at_chance(self) -> bool:
-        """Whether always answering the commonest class may be as good: within two deviations."""
-        deviation = (self.commonest * (1 - self.commonest) / self.samples) ** 0.5
-        return bool(self.accuracy <= self.commonest + 2 * deviation)
 
 
 #: Is told what is known before the backbone and before the branches are trained.

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from calexnet import rules
-from calexnet.calibration import CutNetwork, OperatingPoint, cut_networks, point_name
+from calexnet.calibration import cut_networks, point_name
 from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
-from calexnet.data.split import Split, SplitRecord, over_classes
+from calexnet.data.split import Split, over_classes
 from calexnet.errors import CalexnetError, InputError, TrainingError, raised
 from calexnet.files import schema
 from calexnet.files.scratch import scratch_folder
@@ -34,72 +34,21 @@ from calexnet.training import (
     scores,
     weights,
 )
-from calexnet.training.backbone import BackboneTraining, train_backbone
+from calexnet.training.backbone import train_backbone
 from calexnet.training.backbones import BackboneSpec, check
 from calexnet.training.backbones.frozen import FrozenBackbone, handed
 from calexnet.training.backbones.graph import GraphBackbone
-from calexnet.training.backbones.graph_file import GraphCosts, GraphFile
-from calexnet.training.beforehand import Beforehand, Plain, Teller
+from calexnet.training.backbones.graph_file import GraphFile
+from calexnet.training.beforehand import Beforehand, Teller
 from calexnet.training.branches import Answer, Branch, answers
 from calexnet.training.heads.base import Head
 from calexnet.training.heads.trained import TrainedHead
 from calexnet.training.methods.base import Task
-from calexnet.training.recipe import BranchReport, Recipe, plan_recipe, train_branches
+from calexnet.training.recipe import plan_recipe, train_branches
+from calexnet.training.spec import BackboneTraining, CascadeSpec, Plain, Recipe, Samples
 
 #: Real calibration images kept with the cascade, to verify every export on.
 _SAMPLES = 128
-
-
-@dataclass(frozen=True)
-class CascadeSpec:
-    """Everything about a cascade but its weights.
-
-    Attributes:
-        backbone: How to build the network.
-        attach: Where branches are, in running order.
-        classes: Names in label order.
-        preprocessing: From bytes to the network's input.
-        recipe: How the branches were made.
-        backbone_training: How the backbone was trained, ``None`` if it came trained.
-        branches: What training each branch came to.
-        operating_points: Threshold tables, by rising setting.
-        default_operating_point: Name of the one made at the recipe's setting.
-        split: Which samples trained, calibrated and may test.
-        uncalibrated: Classes without a calibration sample, which never exit early; ``None`` if it
-            was not recorded.
-        plain_accuracy: Share of the calibration samples that the backbone alone answers rightly;
-            ``None`` likewise.
-        cuts: The network cut after each branch's stage; empty if it was not recorded.
-        graph: What the backbone costs if it is an ONNX graph; ``None`` if it is PyTorch's.
-    """
-
-    backbone: BackboneSpec
-    attach: tuple[str, ...]
-    classes: tuple[str, ...]
-    preprocessing: Preprocessing
-    recipe: Recipe
-    backbone_training: BackboneTraining | None
-    branches: tuple[BranchReport, ...]
-    operating_points: tuple[OperatingPoint, ...]
-    default_operating_point: str
-    split: SplitRecord
-    uncalibrated: tuple[str, ...] | None = None
-    plain_accuracy: float | None = None
-    cuts: tuple[CutNetwork, ...] = ()
-    graph: GraphCosts | None = None
-
-    def known_cuts(self) -> tuple[CutNetwork, ...]:
-        """Return the network cut after each branch's stage, as far as it is known."""
-        old = (CutNetwork(branch.calibration_accuracy, None) for branch in self.branches)
-        return self.cuts or tuple(old)
-
-
-@dataclass(frozen=True)
-class Samples:
-    """A few real labelled images: uint8 ``(n, H, W, C)`` and int64 ``(n,)``."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -133,6 +82,11 @@ class Cascade:
             *maps, logits = self.backbone(inputs)
             reduced = [b.head.reduce(m) for b, m in zip(self.branches, maps, strict=True)]
             return [*answers(self.branches, reduced), Answer(logits, None, None)]
+
+    def answers(self, images: NDArray[np.uint8]) -> tuple[ExitTable, NDArray[np.float32]]:
+        """Return labels and scores, and the softmax, float32 ``(exits, n, classes)``, likewise."""
+        said = self.ask(images)
+        return exit_table(said), softmax(said)
 
     def answer(self, images: NDArray[np.uint8]) -> ExitTable:
         """Return every exit's labels and scores, likewise."""

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from torch import Tensor, nn
 
-from calexnet.calibration import OperatingPoint
-from calexnet.certify import Counts
-from calexnet.costs import Macs
 from calexnet.training.backbones.frozen import FrozenBackbone
 from calexnet.training.branches import Branch, answers
 from calexnet.training.cascade import Cascade
-
-#: Name of its only operating point, at which nobody leaves early.
-NO_GATE = "no-gate"
 
 
 class CutNetwork(nn.Module):
@@ -52,54 +45,11 @@ def cut_after(cascade: Cascade, number: int) -> Cascade:
         cascade: A trained one; it is not changed.
         number: Of one of its branches, from 1.
     """
-    spec = cascade.spec
-    upto = FrozenBackbone(cascade.backbone.network, spec.attach[:number])
+    upto = FrozenBackbone(cascade.backbone.network, cascade.spec.attach[:number])
     network = CutNetwork(upto, cascade.branches[:number])
-    name = f"{spec.backbone.name} cut after {spec.attach[number - 1]}"
-    point = _no_gate(cascade, number)
     return Cascade(
-        spec=replace(
-            spec,
-            backbone=replace(spec.backbone, name=name),
-            attach=(),
-            branches=(),
-            operating_points=(point,),
-            default_operating_point=point.name,
-            plain_accuracy=point.accuracy,
-            cuts=(),
-        ),
+        spec=cascade.spec.cut_after(number),
         backbone=FrozenBackbone(network, ()),
         branches=(),
         samples=cascade.samples,
-    )
-
-
-def cut_macs(cascade: Cascade, number: int, macs: Macs) -> int:
-    """Return the MACs of one image in the network cut after stage `number`.
-
-    Its own head counts, and those whose state that one reads.
-
-    Args:
-        cascade: A trained one.
-        number: Of one of its branches, from 1.
-        macs: Of the cascade.
-    """
-    heads, asked = {number - 1}, [number - 1]
-    while asked:
-        read = set(cascade.branches[asked.pop()].reads) - heads
-        heads |= read
-        asked += read
-    return sum(macs.stages[:number]) + sum(macs.branches[k] for k in heads)
-
-
-def _no_gate(cascade: Cascade, number: int) -> OperatingPoint:
-    """Return the only operating point; its reference is the cut network itself."""
-    known = cascade.spec.operating_points[0].counts
-    return OperatingPoint(
-        name=NO_GATE,
-        setting=0.0,
-        thresholds=(),
-        exit_rates=(1.0,),
-        accuracy=cascade.spec.branches[number - 1].calibration_accuracy,
-        counts=None if known is None else Counts(known.images, 0, 0),
     )

@@ -13,34 +13,8 @@ from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.training import methods
 from calexnet.training.branches import Branch
 from calexnet.training.methods.base import Task, exit_table
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.scores import SOFTMAX
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How branches are made.
-
-    Attributes:
-        method: One of `calexnet.training.methods.METHODS` or the user's own, with its switches.
-        head: One of `calexnet.training.heads.HEADS` or the user's own.
-        exits: Sub-modules of the network that are trained heads already, for method ``trained``.
-        score: One of `calexnet.training.scores.SCORES`, ``softmax``, or the user's own.
-        rule: One of `calexnet.rules.RULES` or the user's own, with its switches.
-        setting: The rule's, of the default operating point, and of the thresholds between branches
-            while training. Other operating points change thresholds only.
-        settings: Those of all operating points.
-        optimisation: How long and how fast branches learn.
-    """
-
-    method: Part
-    head: str
-    exits: tuple[str, ...]
-    score: str
-    rule: Part
-    setting: float
-    settings: tuple[float, ...]
-    optimisation: Optimisation
+from calexnet.training.spec import BranchReport, Optimisation, Recipe
 
 
 def plan_recipe(
@@ -92,27 +66,6 @@ def plan_recipe(
         settings=tuple(sorted({default, *(found.settings if settings is None else settings)})),
         optimisation=optimisation or Optimisation(),
     )
-
-
-@dataclass(frozen=True)
-class BranchReport:
-    """What training one branch came to.
-
-    Attributes:
-        attach: Where it is attached.
-        loss: Last epoch's mean loss, ``None`` if nothing was trained.
-        calibration_accuracy: Of the branch alone, on all calibration samples.
-        effective_samples: ``(sum w)^2 / sum w^2`` of the training weights, likewise.
-        reached: Calibration samples that reach it at the default operating point.
-        left: Calibration samples that exit there.
-    """
-
-    attach: str
-    loss: float | None
-    calibration_accuracy: float
-    effective_samples: float | None
-    reached: int
-    left: int
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import onnx
+import numpy as np
 import onnx_ir as ir
 import torch
 from torch import nn
@@ -21,10 +22,13 @@ from torch import nn
 from calexnet.errors import ExportError
 from calexnet.export.graph.broadcast import leave_to_broadcasting
 from calexnet.export.graph.dialect import BATCH, OPSET, state_name
+from calexnet.export.graph.given import file_of, portable_graph
 from calexnet.export.graph.pooling import pool_globally
 from calexnet.export.graph.strided import drop_strided_copies
 from calexnet.training.backbones.check import capture_reason
 from calexnet.training.backbones.graph import GraphBackbone
+from calexnet.training.backbones.graph_file import GraphCosts, GraphFile, HeadGraph
+from calexnet.training.graph_run import GraphBranch, GraphCascade
 
 if TYPE_CHECKING:
     from calexnet.training.cascade import Cascade
@@ -36,7 +40,7 @@ _SCOPES = "pkg.torch.onnx.name_scopes"
 def backbone_graph(cascade: Cascade) -> ir.Graph:
     """Return the backbone: ``image`` float32 ``(n, C, H, W)`` to its features and ``logits``."""
     if isinstance(cascade.backbone, GraphBackbone):
-        return _portable(cascade.backbone.data)
+        return portable_graph(cascade.backbone.data)
     spec = cascade.spec.preprocessing
     sample = torch.zeros(2, spec.channels, spec.height, spec.width)
     names = [*cascade.spec.attach, "logits"]
@@ -60,12 +64,33 @@ def branch_graph(cascade: Cascade, index: int) -> ir.Graph:
     return _graph(branch, inputs, outputs, where)
 
 
-def _portable(data: bytes) -> ir.Graph:
-    """Return the graph of a backbone that is one already."""
-    graph = ir.serde.deserialize_model(onnx.load_from_string(data)).graph
-    leave_to_broadcasting(graph)
-    pool_globally(graph)
-    return graph
+def as_graphs(cascade: Cascade) -> GraphCascade:
+    """Return `cascade` with its network and branches as ONNX graphs, which need no torch.
+
+    Raises:
+        ExportError: torch cannot translate a part.
+    """
+    spec, backbone = cascade.spec, cascade.backbone
+    macs, parameters = cascade.macs(), cascade.parameters()
+    costs = GraphCosts(tuple(np.cumsum(macs.stages).tolist()), parameters.network)
+    if isinstance(backbone, GraphBackbone):
+        network = backbone.data
+    else:
+        network = file_of(backbone_graph(cascade))
+    branches = tuple(
+        GraphBranch(
+            file_of(branch_graph(cascade, k)),
+            HeadGraph(branch.reads, branch.state_width, macs.branches[k], parameters.branches[k]),
+        )
+        for k, branch in enumerate(cascade.branches)
+    )
+    known = tuple(branch.known for branch in branches)
+    return GraphCascade(
+        replace(spec, graph=costs, heads=known),
+        GraphFile(network, spec.attach, costs),
+        branches,
+        cascade.samples,
+    )
 
 
 def _graph(

@@ -12,9 +12,8 @@ import onnx
 import onnx_ir as ir
 
 from calexnet.export.graph import operators
-from calexnet.export.graph.dialect import BATCH
+from calexnet.export.graph.dialect import BATCH, finished
 from calexnet.export.graph.portable import PortableGraph, PortableGraphs
-from calexnet.export.graph.segments import finished
 from calexnet.export.graph.serialise import portable
 
 #: What the graph and every branch of an ``If`` answer, in this order.

@@ -5,18 +5,19 @@ The contract of a segment's graph is in docs/formats.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
-from onnx_ir.passes import common as passes
 
-from calexnet.export.graph import operators
+from calexnet.export.graph import given, operators
 from calexnet.export.graph.cut import Stage, cut
-from calexnet.export.graph.dialect import BATCH, IR_VERSION, OPSET, state_name
+from calexnet.export.graph.dialect import BATCH, finished, state_name
+from calexnet.training.graph_run import GraphCascade
 
 if TYPE_CHECKING:
-    from calexnet.training.cascade import Cascade
+    from calexnet.training.runs import AnyCascade
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class CascadeGraphs:
     branches: tuple[bytes, ...] = ()
 
 
-def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
+def build(cascade: AnyCascade, *, raw_input: bool = True) -> CascadeGraphs:
     """Return the graphs of `cascade`.
 
     Args:
@@ -45,17 +46,28 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     Raises:
         ExportError: torch cannot translate a part, or the graph cannot be cut.
     """
-    # torch, which a bundle's graphs do without
-    from calexnet.export.graph.capture import backbone_graph, branch_graph
+    if isinstance(cascade, GraphCascade):
+        return _joined(cascade, given.backbone_graph(cascade), given.branch_graph, raw_input)
+    # torch, which graphs do without
+    from calexnet.export.graph import capture
 
-    backbone = backbone_graph(cascade)
+    return _joined(cascade, capture.backbone_graph(cascade), capture.branch_graph, raw_input)
+
+
+def _joined(
+    cascade: AnyCascade,
+    backbone: ir.Graph,
+    branch_graph: Callable[[Any, int], ir.Graph],
+    raw_input: bool,
+) -> CascadeGraphs:
+    """Return the segments that a backbone and branches come to."""
     if raw_input:
         operators.prepend_front(backbone, cascade.spec.preprocessing)
     plain = _plain(ir.convenience.extract(backbone, list(backbone.inputs), ["logits"]))
     *stages, tail = cut(backbone, cascade.spec.attach, ["logits"])
     read = {k for branch in cascade.branches for k in branch.reads}
     branches = [branch_graph(cascade, k) for k in range(len(stages))]
-    alone = tuple(map(_file, branches))
+    alone = tuple(map(given.file_of, branches))
     segments = [
         _segment(stage, branches[k], cascade, k, hands_on=k in read)
         for k, stage in enumerate(stages)
@@ -63,15 +75,8 @@ def build(cascade: Cascade, *, raw_input: bool = True) -> CascadeGraphs:
     return CascadeGraphs((*segments, _tail(tail, len(stages) + 1)), plain, alone)
 
 
-def _file(branch: ir.Graph) -> bytes:
-    model = ir.Model(branch, ir_version=IR_VERSION)
-    model.graph.opset_imports[""] = OPSET
-    data: bytes = ir.serde.serialize_model(model).SerializeToString()
-    return data
-
-
 def _segment(
-    stage: Stage, branch: ir.Graph, cascade: Cascade, index: int, *, hands_on: bool
+    stage: Stage, branch: ir.Graph, cascade: AnyCascade, index: int, *, hands_on: bool
 ) -> ir.Model:
     graph = stage.graph
     feature = next(v for v in graph.outputs if v.name == cascade.spec.attach[index])
@@ -90,7 +95,7 @@ def _segment(
     return finished(graph, [*carried, *answer], f"segment{index + 1}")
 
 
-def _state_input(cascade: Cascade, index: int) -> ir.Value:
+def _state_input(cascade: AnyCascade, index: int) -> ir.Value:
     return ir.Value(
         name=state_name(index),
         type=ir.TensorType(ir.DataType.FLOAT),
@@ -106,27 +111,3 @@ def _tail(stage: Stage, number: int) -> ir.Model:
 def _plain(graph: ir.Graph) -> ir.Model:
     answer = operators.append_answer(graph, graph.outputs[0])
     return finished(graph, list(answer), "plain")
-
-
-def finished(graph: ir.Graph, outputs: list[ir.Value], name: str) -> ir.Model:
-    """Return `graph` as a model with these outputs: named, tidied, the same bytes on every run."""
-    graph.outputs[:] = outputs
-    graph.name = name
-    graph.opset_imports.clear()
-    graph.opset_imports[""] = OPSET
-    model = ir.Model(graph, ir_version=IR_VERSION, producer_name="calexnet")
-    # The exporter's notes hold source lines and paths of the machine that exported.
-    passes.ClearMetadataAndDocStringPass()(model)
-    passes.RemoveUnusedNodesPass()(model)
-    passes.NameFixPass()(model)
-    for value in ir.convenience.create_value_mapping(graph).values():
-        value.metadata_props.clear()
-    _sort_initializers(graph)
-    return model
-
-
-def _sort_initializers(graph: ir.Graph) -> None:
-    """Put constants in the order of their names: the same cascade gives the same bytes."""
-    ordered = sorted(graph.initializers.items())
-    graph.initializers.clear()
-    graph.initializers.update(ordered)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from calexnet.export import precisions
 from calexnet.export.graph import operators
 from calexnet.export.graph.cut import Stage, cut, needed
+from calexnet.export.graph.dialect import finished
 from calexnet.export.graph.portable import PortableGraphs
-from calexnet.export.graph.segments import CascadeGraphs, finished
+from calexnet.export.graph.segments import CascadeGraphs
 from calexnet.export.graph.serialise import serialise
 from calexnet.export.precisions import trunk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from calexnet.cli import main
 from calexnet.cli.export import main as export
 from calexnet.data.dataset import Dataset
 from calexnet.gating import NEVER
-from calexnet.training import checkpoint
+from calexnet.training import checkpoint, graph_run, runs
+from calexnet.training.cascade import Cascade, build_parts
+from calexnet.training.graph_run import GraphCascade
 from tests.support.onnx_models import classifier
 
 #: Reads pixels as 0..255.
@@ -115,16 +118,43 @@ def test_a_run_on_a_graph_is_read_back_as_it_was(
 
     assert 0 == main(["train", str(tmp_path / "model.onnx"), *words, "--out", str(tmp_path / "a")])
 
-    cascade, _ = checkpoint.load(tmp_path / "a")
+    cascade, _ = runs.load(tmp_path / "a")
+    assert isinstance(cascade, GraphCascade)
     assert ("model.onnx", ("first_relu",)) == (cascade.spec.backbone.name, cascade.spec.attach)
     assert (2592, 4448 - 2592) == cascade.macs().stages
     before = (tmp_path / "a" / "backbone.onnx").read_bytes()
     again = tmp_path / "again"
     again.mkdir()
-    checkpoint.save(cascade, again)
+    graph_run.save(cascade, again)
     assert before == (again / "backbone.onnx").read_bytes()
-    assert 2 == export([str(tmp_path / "a"), "--cut", "1", "--out", str(tmp_path / "b")])
-    assert "--cut is for networks of PyTorch: got the ONNX graph" in capsys.readouterr().err
+    assert 0 == export([str(tmp_path / "a"), "--cut", "1", "--out", str(tmp_path / "b")])
+    assert "Cut after first_relu, with the head prototype" in capsys.readouterr().out
+
+
+def test_a_run_whose_branches_are_torchs_is_read_as_before(
+    small_npz: Path, small_data: Dataset, tmp_path: Path
+) -> None:
+    """Runs on ONNX files were kept so once: the graph, and weights of the branches."""
+    by_hand(tmp_path / "model.onnx")
+    words = ["--data", str(small_npz), *BYTES, "--epochs", "1", "--attach", "node_first_relu"]
+    assert 0 == main(["train", str(tmp_path / "model.onnx"), *words, "--out", str(tmp_path / "a")])
+    new, _ = runs.load(tmp_path / "a")
+    assert isinstance(new, GraphCascade)
+    spec = replace(new.spec, heads=())
+    parts = build_parts(
+        spec.backbone, spec.attach, spec.recipe, spec.preprocessing, network=new.backbone
+    )
+    (tmp_path / "old").mkdir()
+    checkpoint.save(Cascade(spec, *parts, new.samples), tmp_path / "old")
+
+    old, _ = runs.load(tmp_path / "old")
+
+    assert isinstance(old, Cascade)
+    for cut in ((), ("--cut", "1")):
+        out = tmp_path / f"bundle{len(cut)}"
+        assert 0 == export([str(tmp_path / "old"), *cut, "--out", str(out)])
+        said = calexnet.load(out).plain(small_data.images[:9]).labels
+        assert np.array_equal(old.answer(small_data.images[:9]).labels[-1 - len(cut) // 2], said)
 
 
 @pytest.mark.parametrize(

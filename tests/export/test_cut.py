@@ -23,7 +23,7 @@ from calexnet.export import export_bundle, export_run
 from calexnet.export.from_run import cut_record
 from calexnet.registry import Part
 from calexnet.training.cascade import Cascade, train_cascade
-from calexnet.training.cut import cut_after, cut_macs
+from calexnet.training.cut import cut_after
 from calexnet.training.recipe import plan_recipe
 from tests.support.small_cascade import PLAN
 
@@ -70,7 +70,7 @@ def test_it_costs_its_stages_and_its_own_head_and_is_verified(
     (build,) = content.compiled
 
     assert content.macs.plain == sum(whole.stages[:2]) + whole.branches[1]
-    assert content.macs.plain == cut_macs(small_cascade, 2, whole)
+    assert content.macs.plain == whole.cut(2, [b.reads for b in small_cascade.branches])
     assert content.macs.branches == ()
     assert build.parity is not None
     assert build.parity.samples == len(small_cascade.samples.labels)
@@ -105,7 +105,7 @@ def test_heads_that_its_own_reads_stay_and_others_go(small_data: Dataset) -> Non
 
     cut = cut_after(cascade, 2)
 
-    assert cut.macs().plain == cut_macs(cascade, 2, whole)
+    assert cut.macs().plain == whole.cut(2, [b.reads for b in cascade.branches])
     # ZTW's second branch reads what the first one said.
     assert sum(whole.stages[:2]) + sum(whole.branches[:2]) == cut.macs().plain
     images = cascade.samples.images

@@ -20,6 +20,7 @@ from calexnet.files import schema, selfhash
 from calexnet.manifest import BranchRecord
 from calexnet.training import checkpoint, flops
 from calexnet.training.cascade import Cascade
+from calexnet.training.record import RECORD
 from tests.support.small_cascade import files_of
 
 
@@ -145,9 +146,9 @@ def without_hash(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_another_runs_bundle_is_refused(bundle: Path, small_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(small_run, tmp_path / "run"))
-    document = json.loads((run / checkpoint.RECORD).read_text())
+    document = json.loads((run / RECORD).read_text())
     document["cascade"]["recipe"]["optimisation"]["seed"] = 9
-    (run / checkpoint.RECORD).write_bytes(selfhash.signed(document))
+    (run / RECORD).write_bytes(selfhash.signed(document))
     before = files_of(bundle)
 
     with pytest.raises(

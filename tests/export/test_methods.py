@@ -20,8 +20,8 @@ from calexnet.registry import Allowed, Part
 from calexnet.runtimes import Runner
 from calexnet.training import checkpoint
 from calexnet.training.cascade import Cascade
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import Optimisation
 from tests.support.small_cascade import PLAN, train
 
 ATTACH = ("conv1", "layer1", "layer2")

@@ -125,7 +125,7 @@ def test_a_changed_weight_names_its_segment(
 
     with pytest.raises(
         ParityError,
-        match=rf"^the scores of {name} differ from PyTorch's: got up to \S+ on \d+ real samples; "
+        match=rf"^the scores of {name} differ from the run's: got up to \S+ on \d+ real samples; "
         r"expected at most 0\.0001, which rounding explains in this network\. This is a fault of",
     ):
         verify(small_cascade, reload(bundle))
@@ -151,7 +151,7 @@ def test_a_score_of_nan_names_its_segment(small_cascade: Cascade, bundle: Path) 
 def test_a_swapped_label_names_its_segment(small_cascade: Cascade, bundle: Path, name: str) -> None:
     spoil(bundle, name, swap_labels)
 
-    with pytest.raises(ParityError, match=rf"^the labels of {name} differ from PyTorch's"):
+    with pytest.raises(ParityError, match=rf"^the labels of {name} differ from the run's"):
         verify(small_cascade, reload(bundle))
 
 
@@ -169,7 +169,7 @@ def test_a_swapped_label_of_a_branch_that_is_never_sure_is_found_too(
     verify(quiet, reload(small_bundle))
     spoil(bundle, "segment1", swap_labels)
 
-    with pytest.raises(ParityError, match=r"^the labels of segment1 differ from PyTorch's"):
+    with pytest.raises(ParityError, match=r"^the labels of segment1 differ from the run's"):
         verify(quiet, reload(bundle))
 
 
@@ -265,7 +265,7 @@ def test_what_goes_wrong_with_single_images_alone_is_found(
     spoil(bundle, name, answer_otherwise_alone)
 
     with pytest.raises(
-        ParityError, match=rf"^the labels of {name}, one image at a time differ from PyTorch's"
+        ParityError, match=rf"^the labels of {name}, one image at a time differ from the run's"
     ):
         verify(small_cascade, reload(bundle))
 

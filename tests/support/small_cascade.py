@@ -26,11 +26,10 @@ from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
 from calexnet.training import cascade
-from calexnet.training.backbone import BackboneTraining
 from calexnet.training.backbones import BackboneSpec
-from calexnet.training.cascade import Cascade, CascadePlan, CascadeSpec, Samples
-from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.cascade import Cascade, CascadePlan
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import BackboneTraining, CascadeSpec, Optimisation, Samples
 
 CLASSES = ("red", "green", "blue", "grey")
 SIDE = 8

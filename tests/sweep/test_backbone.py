@@ -12,8 +12,8 @@ from calexnet.data.split import divide
 from calexnet.errors import InputError
 from calexnet.files.storage import sha256
 from calexnet.sweep import backbone
-from calexnet.training.backbone import BackboneTraining
 from calexnet.training.cascade import CascadePlan
+from calexnet.training.spec import BackboneTraining
 
 PLAN = CascadePlan("resnet8", backbone_training=BackboneTraining(epochs=1))
 

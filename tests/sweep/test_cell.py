@@ -21,8 +21,8 @@ from calexnet.sweep.grid import Grid, specs
 from calexnet.sweep.spec import CellSpec, Source, hash_of
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.cascade import CascadePlan
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import Optimisation
 from tests.support.small_cascade import save_npz, tensors
 
 PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=1)))

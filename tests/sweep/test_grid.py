@@ -17,8 +17,8 @@ from calexnet.sweep import grid
 from calexnet.sweep.grid import Grid
 from calexnet.sweep.spec import CellSpec, Source
 from calexnet.training.cascade import CascadePlan
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import Optimisation
 
 PLAN = CascadePlan("resnet8", recipe=plan_recipe(optimisation=Optimisation(epochs=3)))
 SPLIT = SplitRecord("tints", 0, "train=all test=all calibration=all", {})

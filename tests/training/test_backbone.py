@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from calexnet.data.dataset import Dataset
 from calexnet.errors import InputError, TrainingError
 from calexnet.images.preprocessing import Preprocessing
-from calexnet.training.backbone import BackboneTraining, check_loss, first_output, train_backbone
+from calexnet.training.backbone import check_loss, first_output, train_backbone
 from calexnet.training.backbones import BackboneSpec, build
+from calexnet.training.spec import BackboneTraining
 from tests.support.small_cascade import is_same, tensors
 
 PREPROCESSING = Preprocessing(8, 8, (0.45, 0.45, 0.45), (0.2, 0.2, 0.2))

@@ -20,9 +20,9 @@ from calexnet.rules.price import PriceRule
 from calexnet.training import cascade, features
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.backbones.frozen import FrozenBackbone
-from calexnet.training.beforehand import Beforehand, Plain
+from calexnet.training.beforehand import Beforehand
 from calexnet.training.cascade import Cascade
-from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.spec import Optimisation, Plain
 from tests.support.small_cascade import CLASSES, PLAN, is_same, tensors, train, untrained, weights
 
 #: Quicker than `PLAN`: what is compared here need not be accurate.

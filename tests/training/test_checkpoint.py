@@ -22,6 +22,7 @@ from calexnet.files.storage import sha256
 from calexnet.training import checkpoint
 from calexnet.training.backbones import BackboneSpec, build
 from calexnet.training.cascade import Cascade
+from calexnet.training.record import RECORD
 from tests.support.small_cascade import is_same, untrained, weights
 
 FILES = ("backbone.safetensors", "branches.safetensors", "samples.npz")
@@ -48,9 +49,9 @@ def network() -> nn.Module:
 
 def edit(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Change a run's document and sign for it."""
-    document = json.loads((run / checkpoint.RECORD).read_text())
+    document = json.loads((run / RECORD).read_text())
     change(document)
-    (run / checkpoint.RECORD).write_bytes(selfhash.signed(document))
+    (run / RECORD).write_bytes(selfhash.signed(document))
 
 
 def replace(run: Path, name: str, data: bytes) -> None:
@@ -72,7 +73,7 @@ def test_a_cascade_comes_back_bit_for_bit(small_cascade: Cascade, small_run: Pat
 
 
 def test_a_run_is_four_plain_files(small_run: Path) -> None:
-    assert {*FILES, checkpoint.RECORD} == {path.name for path in small_run.iterdir()}
+    assert {*FILES, RECORD} == {path.name for path in small_run.iterdir()}
     for name in FILES[:2]:
         assert safetensors.torch.load((small_run / name).read_bytes())
 
@@ -137,7 +138,7 @@ def test_another_schema_is_refused(run: Path, schema: object) -> None:
     "record", [b"", b"{", b"\xff", b'{"schema": 2}', b'{"schema": 2, "files": {}, "cascade": []}']
 )
 def test_a_damaged_record_is_told(run: Path, record: bytes) -> None:
-    (run / checkpoint.RECORD).write_bytes(record)
+    (run / RECORD).write_bytes(record)
 
     with pytest.raises(CheckpointError, match=r"cascade.json is damaged: got .*\. Train again, or"):
         checkpoint.load(run)
@@ -211,7 +212,7 @@ def test_no_pickle_is_run_even_if_it_is_signed_for(run: Path) -> None:
 def test_a_run_that_was_edited_is_refused_until_it_is_sealed(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = run / checkpoint.RECORD
+    path = run / RECORD
     _, before = checkpoint.load(run)
     assert json.loads(path.read_bytes())["sha256"] == before
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 7', 1))
@@ -233,9 +234,9 @@ def test_a_run_that_was_edited_is_refused_until_it_is_sealed(
 def test_a_run_of_an_earlier_version_without_a_hash_is_read_and_named_as_it_was(
     run: Path,
 ) -> None:
-    document = json.loads((run / checkpoint.RECORD).read_bytes())
+    document = json.loads((run / RECORD).read_bytes())
     del document["sha256"]
-    (run / checkpoint.RECORD).write_text(json.dumps(document))
+    (run / RECORD).write_text(json.dumps(document))
 
     _, identity = checkpoint.load(run)
 

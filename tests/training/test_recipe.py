@@ -16,9 +16,9 @@ from calexnet.registry import Part
 from calexnet.rules.cpm import CpmRule
 from calexnet.training import methods
 from calexnet.training.methods.base import ask, exit_table
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.methods.softmax import Softmax
-from calexnet.training.recipe import Recipe, plan_recipe, train_branches
+from calexnet.training.recipe import plan_recipe, train_branches
+from calexnet.training.spec import Optimisation, Recipe
 from tests.training.methods.tasks import SHORT, fresh, task
 
 

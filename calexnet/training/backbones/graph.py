@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calexnet.errors import InputError, RuntimeUnavailableError, first_line
-from calexnet.files import onnxgraph
-from calexnet.files.declared import GraphError
 from calexnet.files.storage import sha256
 from calexnet.training.backbones.frozen import FrozenBackbone
-from calexnet.training.backbones.graph_file import GraphFile
+from calexnet.training.backbones.graph_file import GraphFile, session
 
 
 class GraphBackbone(FrozenBackbone):
@@ -29,7 +24,7 @@ class GraphBackbone(FrozenBackbone):
         self.attach = file.attach
         self.costs = file.costs
         self.data = file.data
-        self._runs = _session(file.data)
+        self._runs = session(file.data, "backbone", torch.get_num_threads())
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
@@ -54,31 +49,3 @@ class _Graph(nn.Module):
     def extra_repr(self) -> str:
         """Return what tells it from others."""
         return self._hash
-
-
-def _session(data: bytes) -> Any:
-    try:
-        onnxgraph.seen(data)  # a run is data: it reads no other file, and brings no operators
-    except GraphError as problem:
-        raise InputError(
-            "the backbone's graph cannot be used",
-            got=problem,
-            fix="Do not use this run; get it again from where it was made, or train again",
-        ) from problem
-    try:
-        import onnxruntime
-    except ImportError as missing:
-        raise RuntimeUnavailableError(
-            "an ONNX backbone cannot be asked here",
-            got=missing,
-            fix='Run: pip install "calexnet[onnxruntime]"',
-        ) from missing
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:  # of its own kinds, which it does not export
-        raise InputError(
-            "ONNX Runtime cannot load the backbone", got=first_line(problem)
-        ) from problem

@@ -18,7 +18,8 @@ from calexnet.rules.base import Rule
 from calexnet.training.branches import Answer, Branch, answers
 from calexnet.training.features import Features, tensor
 from calexnet.training.heads.base import Head
-from calexnet.training.methods.fitting import Optimisation, Rows, fit
+from calexnet.training.methods.fitting import Rows, fit
+from calexnet.training.spec import Optimisation
 
 Floats = NDArray[np.float32]
 _BATCH = 512

@@ -3,59 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from calexnet.errors import InputError
 from calexnet.progress import Progress
 from calexnet.training.backbone import check_loss
+from calexnet.training.spec import Optimisation
 
 Rows = NDArray[np.intp]
-
-#: From so many samples on a set is large: it gives enough steps in fewer, wider passes.
-LARGE = 10_000
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """How long and how fast to learn: AdamW, the rate falling to zero along a cosine.
-
-    Attributes:
-        epochs: Passes over the training part; ``None`` = 40, or 15 from 10,000 samples on.
-        batch: Samples a step; ``None`` = 64, or 256 likewise.
-        lr: Learning rate at the start.
-        weight_decay: Of AdamW.
-        seed: Of weights and order.
-    """
-
-    epochs: int | None = None
-    batch: int | None = None
-    lr: float = 1e-2
-    weight_decay: float = 1e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        limits = {
-            "epochs": self.epochs is None or self.epochs >= 1,
-            "batch": self.batch is None or self.batch >= 1,
-            "lr": self.lr > 0,
-            "weight_decay": self.weight_decay >= 0,
-        }
-        for name, holds in limits.items():
-            if not holds:
-                raise InputError(
-                    f"the optimisation's {name} cannot be used", got=getattr(self, name)
-                )
-
-    def length(self, count: int) -> tuple[int, int]:
-        """Return the epochs, and the steps in each, for `count` samples."""
-        batch = self.batch or (64 if count < LARGE else 256)
-        epochs = self.epochs or (40 if count < LARGE else 15)
-        return epochs, max(1, count // batch)
 
 
 def fit(

@@ -26,8 +26,8 @@ from calexnet.export.graph.counts import contraction, count
 from calexnet.registry import Part
 from calexnet.training import flops, heads
 from calexnet.training.cascade import Cascade
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.recipe import plan_recipe
+from calexnet.training.spec import Optimisation
 from tests.support.small_cascade import PLAN, train, untrained
 
 ATTACH = ("layer1", "layer2")

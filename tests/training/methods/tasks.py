@@ -17,7 +17,7 @@ from calexnet.training.features import Features
 from calexnet.training.heads.base import Head
 from calexnet.training.heads.linear import LinearHead
 from calexnet.training.methods.base import Method, Outcome, Task
-from calexnet.training.methods.fitting import Optimisation
+from calexnet.training.spec import Optimisation
 from tests.support.small_cascade import tensors
 
 CLASSES = 3

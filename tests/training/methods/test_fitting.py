@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from calexnet.errors import InputError, TrainingError
-from calexnet.training.methods.fitting import LARGE, Optimisation, Rows, fit
+from calexnet.training.methods.fitting import Rows, fit
+from calexnet.training.spec import LARGE, Optimisation
 
 
 class Point(nn.Module):

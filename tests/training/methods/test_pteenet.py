@@ -12,9 +12,9 @@ import torch
 from calexnet.errors import InputError
 from calexnet.training.branches import Answer
 from calexnet.training.methods.base import exit_table
-from calexnet.training.methods.fitting import Optimisation
 from calexnet.training.methods.pteenet import ConfidentBranch, PteeNet
 from calexnet.training.scores import Gap
+from calexnet.training.spec import Optimisation
 from tests.support.small_cascade import is_same
 from tests.training.methods.tasks import Fixed, fit, fixed, fresh, task
 

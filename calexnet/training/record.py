@@ -1,0 +1,173 @@
+"""The record of a run, ``cascade.json``, and the files that it signs for. Needs numpy alone.
+
+Reading runs no pickle, and imports nothing that the record names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from calexnet.errors import CheckpointError
+from calexnet.files import arrays, jsontext, schema, selfhash
+from calexnet.files.storage import is_file, is_folder, recover, regular_bytes, sha256
+from calexnet.manifest import MANIFEST
+from calexnet.training.spec import CascadeSpec, Samples
+
+RECORD = "cascade.json"
+SCHEMA = 2
+SAMPLES = "samples.npz"
+#: The network, where it is an ONNX graph.
+GRAPH = "backbone.onnx"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What ``cascade.json`` holds.
+
+    Attributes:
+        schema: Version of its form.
+        files: Those beside it -> their SHA-256.
+        cascade: All but the weights.
+    """
+
+    schema: int
+    files: dict[str, str]
+    cascade: CascadeSpec
+
+
+def write(folder: Path, spec: CascadeSpec, files: Mapping[str, bytes], samples: Samples) -> None:
+    """Write a run into `folder`, which exists and is empty.
+
+    Stage the folder (`calexnet.files.storage.staged_folder`) to have it appear whole or not at all.
+
+    Args:
+        folder: Where to.
+        spec: All but the weights.
+        files: Name -> content.
+        samples: Real images.
+    """
+    packed = BytesIO()
+    np.savez(packed, images=samples.images, labels=samples.labels)
+    contents = {**files, SAMPLES: packed.getvalue()}
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    hashes = {name: sha256(data) for name, data in contents.items()}
+    document = schema.encode(Record(SCHEMA, hashes, spec))
+    (folder / RECORD).write_bytes(selfhash.signed(document))
+
+
+def read(folder: Path) -> tuple[Record, str]:
+    """Return the record of the run in `folder`, and a hash that names it.
+
+    Raises:
+        CheckpointError: There is none, it is of another schema, or was altered.
+    """
+    recover(folder)
+    path = folder / RECORD
+    if not is_file(path):
+        raise _no_cascade(folder)
+    with _undamaged(path):
+        data = regular_bytes(path, jsontext.MOST_BYTES)
+        document = jsontext.parse(data)
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != SCHEMA:
+        raise CheckpointError(
+            f"{path} is of another schema",
+            got=repr(found),
+            expected=str(SCHEMA),
+            fix="Train again with this version of calexnet",
+        )
+    with _undamaged(path):
+        identity, bare = selfhash.verified(data, document, bare=True)
+        return schema.decode(Record, bare), identity
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Turn what is wrong in `path`, also a value that its own class refuses, into one message."""
+    try:
+        yield
+    except selfhash.AlteredError as altered:
+        raise CheckpointError(
+            f"{path} was altered",
+            got=f"content with SHA-256 {altered.actual[:12]}...",
+            expected=f"{altered.recorded[:12]}..., as it says of itself",
+            fix="Train again, or restore the folder; after an edit on purpose: "
+            f"calexnet seal {path}",
+        ) from None
+    except (OSError, ValueError) as problem:
+        raise CheckpointError(
+            f"{path} is damaged", got=problem, fix="Train again, or restore the folder"
+        ) from problem
+
+
+def _no_cascade(folder: Path) -> CheckpointError:
+    found = f"no {RECORD}" if is_folder(folder) or is_file(folder) else "no folder"
+    fix = (
+        "Train one, for example: calexnet train --data digits --backbone resnet8 --out runs/digits"
+    )
+    if is_file(folder / MANIFEST):
+        found = "a bundle"
+        fix = "Give the run that it was exported from; calexnet-bench and calexnet verify take it"
+    return CheckpointError(
+        f"{folder} holds no trained cascade",
+        got=found,
+        expected="what calexnet train writes",
+        fix=fix,
+    )
+
+
+def content(folder: Path, name: str, record: Record) -> bytes:
+    """Return one of the run's files.
+
+    Raises:
+        CheckpointError: It cannot be read, or is not what the record signs for.
+    """
+    path, recorded = folder / name, record.files.get(name)
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise CheckpointError(
+            f"cannot read {path}", got=problem.strerror, fix="Train again, or restore the folder"
+        ) from problem
+    if sha256(data) != recorded:
+        raise CheckpointError(
+            f"{path} was changed",
+            got=f"SHA-256 {sha256(data)[:12]}...",
+            expected=f"{(recorded or 'none')[:12]}...",
+            fix="Train again, or restore the folder",
+        )
+    return data
+
+
+def samples(folder: Path, record: Record) -> Samples:
+    """Return the real images that were kept with the run.
+
+    Raises:
+        CheckpointError: They are damaged, or of another form than the cascade takes.
+    """
+    path, spec = folder / SAMPLES, record.cascade
+    data = content(folder, SAMPLES, record)
+    try:
+        found = arrays.read(data)
+        images, labels = found["images"], found["labels"]
+    except (ValueError, KeyError) as problem:
+        raise CheckpointError(f"{path} is damaged", got=problem) from problem
+    shape, classes = spec.preprocessing.image_shape, len(spec.classes)
+    if (
+        (images.dtype.name, images.shape) != ("uint8", (*labels.shape, *shape))
+        or (labels.dtype.kind, labels.ndim) != ("i", 1)
+        or not 0 <= labels.min(initial=0) <= labels.max(initial=0) < classes
+    ):
+        raise CheckpointError(
+            f"{path} does not fit the cascade",
+            got=f"images {images.dtype} {images.shape}, labels {labels.dtype} {labels.shape}",
+            expected=f"uint8 (n, {', '.join(map(str, shape))}), labels of {classes} classes",
+        )
+    return Samples(images, labels)
