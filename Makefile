@@ -18,6 +18,7 @@
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
 #                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
 # make cpp    builds and tests the library for C and C++ (docs/cpp.md); as root it installs what it needs
+# make release-check  builds both archives, tries each by itself, and runs the quick tests from the source one, or TESTS
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
 PYTHON ?= python3
@@ -25,7 +26,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels clean
+.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -108,6 +109,10 @@ hardware-check:
 
 wheels: $(READY)
 	.ci/wheels $(BIN)/python
+
+TESTS ?=
+release-check: $(READY)
+	.ci/release-check $(BIN)/python $(TESTS)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \

@@ -75,10 +75,11 @@ def test_every_package_is_listed_and_every_listed_one_is_there() -> None:
 
 @pytest.mark.parametrize(("name", "folder"), [*FOLDERS.items()])
 def test_a_package_is_the_folder_that_it_is_mapped_to(name: str, folder: str) -> None:
-    """Where a clone has no symbolic links, only type checkers miss them."""
+    """Where a clone or the source archive has no symbolic links, only type checkers miss them."""
     assert name.startswith("calexnet")
     path = ROOT.joinpath(*name.split("."))
-    if not path.is_file():  # what git writes instead of a link
+    archive = (ROOT / "PKG-INFO").is_file()
+    if not archive and not path.is_file():  # what git writes instead of a link
         assert (ROOT / folder).resolve() == path.resolve()
     file = import_module(name).__file__
     assert file is not None
@@ -215,3 +216,9 @@ def test_the_source_archive_holds_what_its_tests_need() -> None:
         "constraints.txt",
     } <= named
     assert all((ROOT / name).exists() for name in named)
+
+
+def test_the_version_is_the_same_where_one_cites_it() -> None:
+    (line,) = re.findall(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text("utf-8"), re.M)
+
+    assert PROJECT["version"] == line
