@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 
+from calexnet.counts import GraphCounts
 from calexnet.errors import ExportError
 from calexnet.export.graph.counts import count
 from calexnet.export.graph.portable import PortableGraph, PortableGraphs, write_graph
@@ -31,6 +31,12 @@ def _written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:
 
 def with_counts(record: GraphRecord, data: bytes) -> GraphRecord:
     """Return the record of an ONNX file with what that holds, if it can be counted."""
-    with contextlib.suppress(ExportError):  # it runs all the same
-        record = replace(record, counts=count(data))
-    return record
+    return replace(record, counts=counts_of(data))
+
+
+def counts_of(data: bytes) -> GraphCounts | None:
+    """Return what an ONNX file holds, ``None`` if it cannot be counted: it runs all the same."""
+    try:
+        return count(data)
+    except ExportError:
+        return None

@@ -46,38 +46,55 @@ def build(cascade: AnyCascade, *, raw_input: bool = True) -> CascadeGraphs:
     Raises:
         ExportError: torch cannot translate a part, or the graph cannot be cut.
     """
-    if isinstance(cascade, GraphCascade):
-        return _joined(cascade, given.backbone_graph(cascade), given.branch_graph, raw_input)
-    # torch, which graphs do without
-    from calexnet.export.graph import capture
-
-    return _joined(cascade, capture.backbone_graph(cascade), capture.branch_graph, raw_input)
-
-
-def _joined(
-    cascade: AnyCascade,
-    backbone: ir.Graph,
-    branch_graph: Callable[[Any, int], ir.Graph],
-    raw_input: bool,
-) -> CascadeGraphs:
-    """Return the segments that a backbone and branches come to."""
+    backbone_graph, branch_graph = translators(cascade)
+    backbone = backbone_graph(cascade)
     if raw_input:
         operators.prepend_front(backbone, cascade.spec.preprocessing)
-    plain = _plain(ir.convenience.extract(backbone, list(backbone.inputs), ["logits"]))
-    *stages, tail = cut(backbone, cascade.spec.attach, ["logits"])
+    whole = ir.convenience.extract(backbone, list(backbone.inputs), ["logits"])
+    plain = answering(whole, "plain")
+    *stages, rest = cut(backbone, cascade.spec.attach, ["logits"])
     read = {k for branch in cascade.branches for k in branch.reads}
     branches = [branch_graph(cascade, k) for k in range(len(stages))]
     alone = tuple(map(given.file_of, branches))
     segments = [
-        _segment(stage, branches[k], cascade, k, hands_on=k in read)
+        segment(stage, branches[k], cascade, k, f"segment{k + 1}", hands_on=k in read)
         for k, stage in enumerate(stages)
     ]
-    return CascadeGraphs((*segments, _tail(tail, len(stages) + 1)), plain, alone)
+    tail = answering(rest.graph, f"segment{len(stages) + 1}")
+    return CascadeGraphs((*segments, tail), plain, alone)
 
 
-def _segment(
-    stage: Stage, branch: ir.Graph, cascade: AnyCascade, index: int, *, hands_on: bool
+def translators(
+    cascade: AnyCascade,
+) -> tuple[Callable[[Any], ir.Graph], Callable[[Any, int], ir.Graph]]:
+    """Return what gives the graph of its backbone, and of a branch by number, from 0."""
+    if isinstance(cascade, GraphCascade):
+        return given.backbone_graph, given.branch_graph
+    # torch, which graphs do without
+    from calexnet.export.graph import capture
+
+    return capture.backbone_graph, capture.branch_graph
+
+
+def segment(
+    stage: Stage,
+    branch: ir.Graph,
+    cascade: AnyCascade,
+    index: int,
+    name: str,
+    *,
+    hands_on: bool = False,
 ) -> ir.Model:
+    """Return a stage with its branch and gate.
+
+    Args:
+        stage: Ends at the branch's feature.
+        branch: Its graph, which is used up.
+        cascade: That it is of.
+        index: Of the branch, from 0.
+        name: Of the segment.
+        hands_on: Whether a later branch reads its state.
+    """
     graph = stage.graph
     feature = next(v for v in graph.outputs if v.name == cascade.spec.attach[index])
     carried = [value for value in graph.outputs if value.name in stage.carried]
@@ -92,7 +109,7 @@ def _segment(
     label, score, probabilities = operators.append_answer(graph, logits, own_score)
     leaves = operators.append_gate(graph, label, score, operators.classes_of(logits))
     answer = [label, score, leaves, probabilities]
-    return finished(graph, [*carried, *answer], f"segment{index + 1}")
+    return finished(graph, [*carried, *answer], name)
 
 
 def _state_input(cascade: AnyCascade, index: int) -> ir.Value:
@@ -103,11 +120,7 @@ def _state_input(cascade: AnyCascade, index: int) -> ir.Value:
     )
 
 
-def _tail(stage: Stage, number: int) -> ir.Model:
-    answer = operators.append_answer(stage.graph, stage.graph.outputs[0])
-    return finished(stage.graph, list(answer), f"segment{number}")
-
-
-def _plain(graph: ir.Graph) -> ir.Model:
+def answering(graph: ir.Graph, name: str) -> ir.Model:
+    """Return a graph that ends in logits, and answers, as the model `name`."""
     answer = operators.append_answer(graph, graph.outputs[0])
-    return finished(graph, list(answer), "plain")
+    return finished(graph, list(answer), name)

@@ -33,15 +33,30 @@ def narrow_cascade(
         images: Real ones, as the graphs take them.
     """
     narrowed = precisions.narrow(onnx.load_from_string(graphs.plain.data), precision, images)
-    whole = _typed(narrowed).graph
-    logits = trunk.logits_of(whole).name or ""
-    stages = cut(_trunk(narrowed, attach), attach, [logits])
+    stages = narrow_stages(narrowed, attach)
     segments = [
-        _segment(stage, onnx.load_from_string(full.data), feature)
-        for stage, full, feature in zip(stages, graphs.segments, [*attach, logits], strict=True)
+        narrow_segment(stage, onnx.load_from_string(full.data), feature)
+        for (stage, feature), full in zip(stages, graphs.segments, strict=True)
     ]
-    plain = finished(whole, list(whole.outputs), graphs.plain.name)
-    return serialise(CascadeGraphs(tuple(segments), plain))
+    return serialise(CascadeGraphs(tuple(segments), narrow_plain(narrowed, graphs.plain.name)))
+
+
+def narrow_plain(narrowed: onnx.ModelProto, name: str) -> ir.Model:
+    """Return the plain network, narrowed, as the model `name`."""
+    whole = _typed(narrowed).graph
+    return finished(whole, list(whole.outputs), name)
+
+
+def narrow_stages(narrowed: onnx.ModelProto, attach: Sequence[str]) -> list[tuple[Stage, str]]:
+    """Return the stages of a narrowed plain graph, each with the name of what its head reads.
+
+    Args:
+        narrowed: What `precisions.narrow` gives; it is not changed.
+        attach: Where to cut, in running order.
+    """
+    graph = _trunk(narrowed, attach)
+    logits = graph.outputs[0].name or ""
+    return list(zip(cut(graph, attach, [logits]), [*attach, logits], strict=True))
 
 
 def _trunk(narrowed: onnx.ModelProto, attach: Sequence[str]) -> ir.Graph:
@@ -80,7 +95,14 @@ def _dedicate(graph: ir.Graph) -> None:
             graph.insert_before(reader, [copy])
 
 
-def _segment(stage: Stage, full: onnx.ModelProto, feature: str) -> ir.Model:
+def narrow_segment(stage: Stage, full: onnx.ModelProto, feature: str) -> ir.Model:
+    """Return a narrowed stage with the head of the float32 segment `full`, under that one's name.
+
+    Args:
+        stage: See `narrow_stages`; it is used up.
+        full: The same segment at full precision.
+        feature: What its head reads.
+    """
     graph = stage.graph
     source = next(v for v in graph.outputs if v.name == feature)
     carried = [value for value in graph.outputs if value.name in stage.carried]
