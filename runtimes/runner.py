@@ -63,13 +63,11 @@ class Runner:
         self.stamp = stamp
         if plan is not None:
             plan.refuse_elsewhere(compiled, stamp)
-        self._cascade = _Chain(steps_of(self._engines), self._preprocessing, cascade, plan)
+        self._cascade = Chain(steps_of(self._engines), self._preprocessing, cascade, plan)
         preprocessing = self._preprocessing  # with `self` in it, only the collector would free it
         # Carried or not, a tensor takes memory: plain has no room for more than the cascade.
         most = None if compiled.layout == IF else self._cascade.lanes.most
-        self._plain_chain = Once(
-            lambda: _Chain(steps_of([plain()]), preprocessing, lane, most=most)
-        )
+        self._plain_chain = Once(lambda: Chain(steps_of([plain()]), preprocessing, lane, most=most))
 
     @property
     def provider(self) -> str:
@@ -161,7 +159,7 @@ class Runner:
     def _exits(self) -> int:
         return len(self.thresholds) + 1
 
-    def _answer(self, chain: _Chain, images: Array, first: int, probabilities: bool) -> Result:
+    def _answer(self, chain: Chain, images: Array, first: int, probabilities: bool) -> Result:
         images = self._preprocessing.fitting(images)
         classes = len(self.classes) if probabilities else None
         if 0 < len(images) <= chain.lanes.most:
@@ -172,7 +170,7 @@ class Runner:
             parts.append(chain.answer(some, self.thresholds, first, classes))
         return Result.joined(parts)
 
-    def _chunks(self, images: Array, chain: _Chain) -> Iterator[Array]:
+    def _chunks(self, images: Array, chain: Chain) -> Iterator[Array]:
         """Yield fitting `images` in as few parts as `chain` can take, of about the same size.
 
         What costs memory is done part by part: the images may be a memory map.
@@ -263,7 +261,7 @@ class Runner:
         return trace(self._cascade.steps, self.thresholds, images, probabilities=probabilities)
 
 
-class _Chain:
+class Chain:
     """Segments that run one after the other, and the lanes that batches take through them.
 
     The plain backbone is a chain of one.

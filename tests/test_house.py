@@ -21,7 +21,7 @@ FLOORS = (
     ("calexnet.bench.report",),
     ("calexnet.bench.model",),
     ("calexnet.bench.measuring", "calexnet.bench.words"),
-    ("calexnet.bench.gates", "calexnet.bench.page"),
+    ("calexnet.bench.gates", "calexnet.bench.page", "calexnet.bench.costs"),
     ("calexnet.bench",),
     ("calexnet.analysis",),
     ("calexnet.cli",),

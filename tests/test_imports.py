@@ -26,7 +26,7 @@ TORCH = (
 #: Where graphs are built, `calexnet.export.from_run` from a run: onnx is needed besides.
 GRAPHS = (
     *("calexnet.export.graph", "calexnet.export.intake", "calexnet.export.from_run"),
-    *("calexnet.export.precisions", "calexnet.export.tflite"),
+    *("calexnet.export.precisions", "calexnet.export.tflite", "calexnet.export.pool"),
 )
 #: What is in a run: read without torch.
 RUNS = [f"calexnet.training.{name}" for name in ("spec", "record", "graph_run", "runs")]

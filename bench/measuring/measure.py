@@ -437,7 +437,7 @@ class _Benchmark:
                 plan.provider,
                 self.method.stopwatch.name,
             ],
-            "versions": _versions("calexnet", "numpy", *self._packages()),
+            "versions": versions("calexnet", "numpy", *self._packages()),
         }
 
     def _bundle_record(self) -> document.BundleRecord:
@@ -472,7 +472,7 @@ class _Benchmark:
     ) -> document.Provenance:
         tree = self.device.system.tree
         return document.Provenance(
-            versions=_versions("calexnet", "numpy", *self._packages()),
+            versions=versions("calexnet", "numpy", *self._packages()),
             command=self.plan.command,
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(monotonic() - self.start_s, 1),
@@ -554,7 +554,8 @@ def _gross(energy: EnergySection) -> dict[tuple[int, int], EnergyComparison]:
     return {(row.threads, row.batch): row.gross for row in energy.rows if row.gross is not None}
 
 
-def _versions(*packages: str) -> dict[str, str]:
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of packages by name."""
     found = {}
     for package in packages:
         try:

@@ -1,6 +1,6 @@
-"""What a pool's folder holds: ``pool.json`` and the graphs that it lists. Numpy is enough to read it.
+"""What a pool's folder holds: ``pool.json`` and the graphs that it lists.
 
-Its form is told in docs/formats.md.
+Its form is told in docs/formats.md. Numpy is enough to read it.
 """
 
 from __future__ import annotations
@@ -97,6 +97,12 @@ class Piece:
     graph: GraphRecord
     macs: int | None
 
+    @property
+    def weight_bytes(self) -> int:
+        """How much it reads that is the same for every image."""
+        counts = self.graph.counts
+        return self.graph.file.size if counts is None else counts.weight_bytes
+
 
 @dataclass(frozen=True)
 class PoolRecord:
@@ -131,6 +137,9 @@ class PoolRecord:
             if not {span.start, span.stop} <= places.get(span.network, set()):
                 raise ValueError(f"a piece of no network here: {span}")
             seen.add(key)
+        builds = {(target, precision) for _, target, precision in seen}
+        if not seen >= {(Span(name), *build) for name in places for build in builds}:
+            raise ValueError("a network is not there whole at every build")
 
 
 @dataclass(frozen=True)
@@ -159,6 +168,11 @@ class Pool:
         """Return the pieces of a build."""
         wanted = target, precision
         return {p.span: p for p in self.record.pieces if (p.target, p.precision) == wanted}
+
+    def largest(self, target: str, precision: str) -> Span:
+        """Return the network, run whole, that reads the most weights."""
+        found = [p for s, p in self.pieces(target, precision).items() if s.is_whole]
+        return max(found, key=lambda piece: piece.weight_bytes).span
 
     def read_graph(self, piece: Piece) -> bytes:
         """Return a piece's bytes, checked against the document, and what they hold.
@@ -253,14 +267,7 @@ def _sealed(folder: Path) -> SealedFolder:
 def _parsed(data: bytes, path: Path) -> tuple[PoolRecord, str]:
     try:
         document: Any = jsontext.parse(data)
-        found = document.get("schema") if isinstance(document, dict) else None
-        if found != SCHEMA:
-            raise BundleError(
-                f"{path} is of another schema",
-                got=repr(found),
-                expected=str(SCHEMA),
-                fix="Make the pool again with this version of calexnet",
-            )
+        _refuse_schema(document, path)
         identity, content = selfhash.verified(data, document)
         return schema.decode(PoolRecord, content), identity
     except selfhash.AlteredError as altered:
@@ -274,3 +281,14 @@ def _parsed(data: bytes, path: Path) -> tuple[PoolRecord, str]:
         raise
     except ValueError as problem:  # no JSON, a SchemaError, or a value that its class refuses
         raise BundleError(f"{path} is damaged", got=problem, fix=_COPY_AGAIN) from problem
+
+
+def _refuse_schema(document: Any, path: Path) -> None:
+    found = document.get("schema") if isinstance(document, dict) else None
+    if found != SCHEMA:
+        raise BundleError(
+            f"{path} is of another schema",
+            got=repr(found),
+            expected=str(SCHEMA),
+            fix="Make the pool again with this version of calexnet",
+        )

@@ -103,9 +103,7 @@ class Pieces:
         """Return a piece at full precision, as the graph `name`."""
         return self._full(span, name)
 
-    def narrow(
-        self, span: Span, name: str, precision: str, images: NDArray[Any]
-    ) -> PortableGraph:
+    def narrow(self, span: Span, name: str, precision: str, images: NDArray[Any]) -> PortableGraph:
         """Return a piece at a narrow precision, as the graph `name`.
 
         Args:
@@ -134,7 +132,8 @@ class Pieces:
         return portable(self._branched(stages[len(ends) - 1], span, name))
 
     def _branched(self, stage: Stage, span: Span, name: str) -> ir.Model:
-        assert span.stop is not None and span.head is not None
+        assert span.stop is not None
+        assert span.head is not None
         branch = _graph(self._branches[span.head, span.stop])
         number = self._places.index(span.stop)
         return segment(stage, branch, self._heads[span.head], number, name)

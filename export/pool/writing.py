@@ -1,13 +1,10 @@
-"""Making a pool: every piece of some networks, compiled for every target and precision asked for."""
+"""Making a pool: every piece of some networks, compiled for every target and precision."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from calexnet.counts import GraphCounts
 from calexnet.errors import InputError
@@ -110,9 +107,7 @@ class _Network:
         counts = counts_of(self.graphs.full(span, name).data)
         return [self._piece(span, name, build, counts) for build in self.compilers]
 
-    def _piece(
-        self, span: Span, name: str, build: Build, counts: GraphCounts | None
-    ) -> Piece:
+    def _piece(self, span: Span, name: str, build: Build, counts: GraphCounts | None) -> Piece:
         graph = self._graph(span, name, build.precision)
         record = self._compiled(graph, build)
         if record.counts is None:  # of the graph that it is made of
