@@ -116,6 +116,18 @@ def small_narrow_bundle(
 
 
 @pytest.fixture(scope="session")
+def small_pool(small_cascade: Cascade, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pieces of `small_cascade` for two targets; nobody may change it."""
+    from calexnet.export.pool.pieces import Source
+    from calexnet.export.pool.writing import Build, write_pool
+
+    folder = tmp_path_factory.mktemp("pools") / "tints"
+    source = Source("tints", small_cascade, {"prototype": small_cascade})
+    write_pool([source], folder, [Build("onnxruntime"), Build("tflite", "int8")])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def bench_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle whose tail costs most; nobody may change it."""
     from tests.support.onnx_bundle import WIDE, write_bundle

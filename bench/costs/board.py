@@ -95,6 +95,7 @@ class Board:
         started: UTC, ISO 8601.
         seconds: That it took.
         seed: Of the order.
+        clock: That a call was timed by.
         settled: How the machine settled before, if it was waited for.
         left_out: Builds of the pool that do not work here.
     """
@@ -111,6 +112,7 @@ class Board:
     started: str
     seconds: float
     seed: int
+    clock: str
     settled: Settled | None = None
     left_out: tuple[LeftOut, ...] = ()
 

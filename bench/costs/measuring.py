@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from itertools import cycle
@@ -25,7 +25,15 @@ from calexnet.bench.measuring.measure import versions
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.schedule import LEAST_BLOCKS, Schedule, schedule
 from calexnet.bench.measuring.settling import settle
-from calexnet.bench.measuring.timing import Block, Call, Method, Work, interleave
+from calexnet.bench.measuring.timing import (
+    Block,
+    Call,
+    Method,
+    Stopwatch,
+    WallClock,
+    Work,
+    interleave,
+)
 from calexnet.bench.model import validity
 from calexnet.bench.model.blocks import Blocks, told_apart
 from calexnet.bench.report.document import LeftOut
@@ -99,13 +107,21 @@ class CostPlan:
         object.__setattr__(self, "grid", plan.grid)
 
 
-def measure(folder: Path, plan: CostPlan, device: Device, *, time: Time | None = None) -> Board:
+def measure(
+    folder: Path,
+    plan: CostPlan,
+    device: Device,
+    *,
+    stopwatch: Stopwatch | None = None,
+    time: Time | None = None,
+) -> Board:
     """Return what every piece of the pool in `folder` costs on `device`.
 
     Args:
         folder: The pool.
         plan: What to measure.
         device: To look at.
+        stopwatch: What times a call; by default the time that passes for the caller.
         time: The clock; the machine's own by default.
 
     Raises:
@@ -113,16 +129,17 @@ def measure(folder: Path, plan: CostPlan, device: Device, *, time: Time | None =
         InputError: It has no such target or precision.
         RuntimeUnavailableError: No runtime of the pool works here.
     """
-    return _Costs(open_pool(folder), plan, device, time or RealTime()).board()
+    method = Method(plan.blocks, plan.seed, stopwatch or WallClock(), time=time or RealTime())
+    return _Costs(open_pool(folder), plan, device, method).board()
 
 
 class _Costs:
     """One run."""
 
-    def __init__(self, pool: Pool, plan: CostPlan, device: Device, time: Time) -> None:
+    def __init__(self, pool: Pool, plan: CostPlan, device: Device, method: Method) -> None:
         self.started, self.start_s = datetime.now(timezone.utc), monotonic()
         self.pool, self.plan, self.device = pool, plan, device
-        self.method = Method(plan.blocks, plan.seed, time=time)
+        self.method = method
         self.record = device.describe()
         self.builds, self.left_out = _usable(pool, plan)
 
@@ -130,7 +147,7 @@ class _Costs:
         """Measure everything and return it."""
         tasks = {threads: dict(self._tasks(threads)) for threads in self.plan.threads}
         planned = self._schedule(tasks)
-        self.method = Method(planned.blocks, self.plan.seed, time=self.method.time)
+        self.method = replace(self.method, blocks=planned.blocks)
         settled = self._settle(tasks)
         watch = Watch(self.device)
         blocks = {t: self._timed(t, mine, planned, watch) for t, mine in tasks.items()}
@@ -148,6 +165,7 @@ class _Costs:
             started=self.started.isoformat(timespec="seconds"),
             seconds=round(monotonic() - self.start_s, 1),
             seed=self.plan.seed,
+            clock=self.method.stopwatch.name,
             settled=settled,
             left_out=tuple(self.left_out),
         )

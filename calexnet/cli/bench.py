@@ -23,11 +23,15 @@ from calexnet.bench.measuring.timing import Load
 from calexnet.bench.report.document import Report
 from calexnet.bench.words import notes, remedies
 from calexnet.bundle import open_bundle
-from calexnet.cli import alone
+from calexnet.cli import alone, costs
 from calexnet.data.split import SplitRecord
 from calexnet.devices import choices, limits, open_device
 from calexnet.errors import InputError, MeasurementError
+from calexnet.export.pool.document import is_pool
 from calexnet.files.storage import staged_folder
+
+#: Of the tables, unless told otherwise.
+BATCHES = (1, 2, 4, 8, 16, 32)
 
 HELP = (
     "Time a cascade against its plain backbone on this machine, and say at which batch size and "
@@ -43,13 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
-    parser.add_argument("--data", required=True, help=kinds.SOURCES)
+    parser.add_argument("--data", help=kinds.SOURCES)
     kinds.data_root(parser)
     parser.add_argument("--out", required=True, type=Path, help="folder for the report")
-    parser.add_argument("--device", default="auto", help=choices())
-    parser.add_argument("--batch", type=kinds.integers, default=(1, 2, 4, 8, 16, 32))
     parser.add_argument(
-        "--threads", type=kinds.integers, help="1 and all cores by default, for example 1,4"
+        "--costs-only",
+        action="store_true",
+        help="of a pool of pieces that calexnet choose --pool wrote: time each, without data or "
+        "torch, and write what they cost to the file --out, for calexnet choose --costs",
+    )
+    parser.add_argument("--device", default="auto", help=choices())
+    parser.add_argument(
+        "--batch", type=kinds.integers, help="1,2,4,8,16,32 by default; 1 with --costs-only"
+    )
+    parser.add_argument(
+        "--threads",
+        type=kinds.integers,
+        help="1 and all cores by default, for example 1,4; 1 with --costs-only",
     )
     parser.add_argument("--target", help="all in the bundle that work here by default")
     parser.add_argument("--precision", help="all by default")
@@ -133,11 +147,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write the report, and print what it comes to."""
+    if arguments.costs_only:
+        return costs.run(arguments)
+    _refuse_pool(arguments)
     asked = [gates.parse(text, METRICS) for text in arguments.fail_if]
     device = open_device(arguments.device)
     cores = limits.usable_cores(device.system)
     plan = BenchPlan(
-        batches=arguments.batch,
+        batches=arguments.batch or BATCHES,
         threads=arguments.threads or tuple(sorted({1, cores})),
         blocks=arguments.blocks,
         seconds=arguments.seconds,
@@ -179,6 +196,22 @@ def run(arguments: argparse.Namespace) -> int:
     failed = gates.report(gates.check(asked, report, METRICS))
     print(f"\nReport: {out / reporting.HTML}")
     return failed if _counts(report, asked) else MeasurementError.exit_code
+
+
+def _refuse_pool(arguments: argparse.Namespace) -> None:
+    """Do nothing if there are data, and what is measured is no pool of pieces.
+
+    Raises:
+        InputError: Something else is meant.
+    """
+    if is_pool(arguments.bundle):
+        raise InputError(
+            f"{arguments.bundle} is a pool of pieces, and no cascade",
+            expected="a bundle, or --costs-only",
+            fix=f"calexnet-bench {arguments.bundle} --costs-only --out board.json",
+        )
+    if arguments.data is None:
+        raise InputError("there is nothing to measure on", expected=f"--data with {kinds.SOURCES}")
 
 
 def _refuse_unplanned(asked: Sequence[Gate], plan: BenchPlan) -> None:
