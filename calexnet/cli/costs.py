@@ -14,7 +14,7 @@ from calexnet.devices import open_device
 from calexnet.errors import InputError, MeasurementError
 
 #: What a pool has no use for, by its place among the arguments, and what it is if nobody asked.
-_UNFIT = {
+_UNFIT: dict[str, object] = {
     **dict.fromkeys(("data", "provider", "operating_point", "power_csv", "power_volts")),
     **dict.fromkeys(("cpu_tdp_w", "data_root")),
     "clock": "wall",
