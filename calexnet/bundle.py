@@ -11,6 +11,7 @@ from calexnet.files import onnxgraph, tflitegraph
 from calexnet.files.jsontext import MOST_BYTES
 from calexnet.files.sealed import SealedFolder
 from calexnet.files.storage import is_file, is_folder, recover, regular_bytes
+from calexnet.files.targets import ENDINGS
 from calexnet.manifest import (
     COPY_AGAIN,
     MANIFEST,
@@ -20,14 +21,6 @@ from calexnet.manifest import (
     GraphRecord,
     Manifest,
 )
-
-#: target -> how its files' names end.
-_TYPES = {
-    "onnxruntime": (".onnx",),
-    "tflite": (".tflite",),
-    "tensorrt": (".engine",),
-    "tensorrt-rtx": (".engine",),
-}
 
 
 @dataclass(frozen=True)
@@ -134,12 +127,13 @@ def _sealed(folder: Path) -> SealedFolder:
 def _refuse_types(folder: Path, content: Manifest) -> None:
     """Do nothing if every file is of the type that its target runs."""
     for build in content.compiled:
-        wanted = _TYPES.get(build.target, tuple(set().union(*_TYPES.values())))
+        known = ENDINGS.get(build.target)
+        wanted = tuple(sorted(set(ENDINGS.values()))) if known is None else (known,)
         for graph in (*build.segments, build.plain):
             if not graph.file.path.endswith(wanted):
                 raise BundleError(
                     f"a graph of {folder} is of another type",
                     got=repr(graph.file.path),
-                    expected=f"{' or '.join(sorted(wanted))} for target {build.target}",
+                    expected=f"{' or '.join(wanted)} for target {build.target}",
                     fix="Do not use this bundle; get it again from where it was made",
                 )

@@ -7,6 +7,7 @@ so that any threshold table can be judged without running anything again. Both m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,14 @@ class ExitTable:
         return ExitTable(self.labels[:, samples], self.scores[:, samples])
 
 
+def leaves(score: Any, bar: Any) -> Any:
+    """Return ``score >= bar``, of arrays or of torch's tensors alike; NaN never leaves.
+
+    The gate's comparison. `calexnet.export.graph.operators.append_gate` writes it into graphs.
+    """
+    return score >= bar
+
+
 def passes(
     labels: NDArray[np.int32], scores: NDArray[np.float32], threshold: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
@@ -47,7 +56,7 @@ def passes(
         scores: float32 ``(n,)``.
         threshold: float32 ``(classes,)``.
     """
-    return np.asarray(scores >= threshold[labels], dtype=np.bool_)
+    return np.asarray(leaves(scores, threshold[labels]), dtype=np.bool_)
 
 
 def forcing(shape: tuple[int, ...], number: int) -> NDArray[np.float32]:
@@ -68,8 +77,8 @@ def choose_exits(table: ExitTable, thresholds: NDArray[np.float32]) -> NDArray[n
     samples = table.labels.shape[1]
     exits = np.full(samples, table.branches + 1, dtype=np.int32)
     for branch in reversed(range(table.branches)):
-        leaves = passes(table.labels[branch], table.scores[branch], thresholds[branch])
-        exits[leaves] = branch + 1
+        out = passes(table.labels[branch], table.scores[branch], thresholds[branch])
+        exits[out] = branch + 1
     return exits
 
 

@@ -13,6 +13,7 @@ from calexnet.errors import InputError
 from calexnet.export.graph import portable
 from calexnet.export.settings import EngineSettings
 from calexnet.export.targets import EngineTarget, target_of
+from calexnet.files.targets import ENDINGS
 from calexnet.manifest import FULL, Compiled
 
 
@@ -66,7 +67,7 @@ def build_engines(
     *segments, plain = (
         portable.write_graph(
             bundle.folder,
-            f"{folder}/{graph.name}.engine",
+            f"{folder}/{graph.name}{ENDINGS[target]}",
             data,
             graph.name,
             graph.inputs,

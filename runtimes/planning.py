@@ -1,9 +1,10 @@
-"""A plan for a runner with its tensors in host memory, measured on this device."""
+"""A plan for a runner, measured in the lane where its tensors lie when it runs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.numbers import whole
 from calexnet.runtimes.engines.base import Array
+from calexnet.runtimes.lanes.lane import Lane
 from calexnet.runtimes.plan import Plan
 from calexnet.runtimes.runner import Runner
-from calexnet.runtimes.steps import Step, steps_of
 
 _GRID = (1, 2, 4, 8, 16, 32)
 
@@ -23,50 +24,61 @@ def measure(
 ) -> Plan:
     """Return a plan for `runner`, measured here; a few seconds.
 
+    A segment is timed with its answer's way back, as the runner waits for it. For gathering every
+    second row stays: on a GPU each is then a copy of its own, the dearest case.
+
     Args:
-        runner: In layout segments, with tensors in host memory.
+        runner: In layout segments.
         images: As it takes them; at least the largest batch.
-        batches: Rising sizes from 1; survivors of larger batches are always gathered.
+        batches: Rising sizes from 1, at most what engines were built for; survivors of larger
+            batches are always gathered.
         repeats: Calls, of which the median counts.
 
     Raises:
-        InputError: Too few images, or sizes that do not rise from 1.
+        InputError: Too few images, or sizes that do not rise from 1 or are too large.
     """
     sizes = tuple(whole("a batch size", size, 1, 2**31) for size in batches)
     repeats = whole("repeats", repeats, 1, 2**31)
-    if sizes != tuple(sorted(set(sizes))) or sizes[:1] != (1,) or len(images) < sizes[-1]:
+    images = runner.preprocessing.check(images)
+    most = min(len(images), runner.most)
+    if sizes != tuple(sorted(set(sizes))) or sizes[:1] != (1,) or sizes[-1] > most:
         raise InputError(
             "cannot measure a plan",
             got=f"batches {sizes} and {len(images)} images",
-            expected="rising sizes from 1, and as many images as the largest",
+            expected=f"rising sizes from 1 to at most {most}, what the engines and images allow",
         )
-    calls_ms: list[list[float]] = []
-    for size in sizes:
-        calls_ms.append([_median_ms(call, repeats) for call, _ in runner.trace(images[:size])])
+    with runner.lane(sizes[-1]) as lane:
+        calls_ms = [_segments_ms(lane, images[:size], repeats) for size in sizes]
+        largest = images[: sizes[-1]]
+        later = [_gather_ms(lane, n, largest, repeats) for n in range(1, len(lane.steps))]
     times = SegmentTimes(sizes, tuple(zip(*calls_ms, strict=True)))
-    steps = steps_of(runner.engines)
-    later = [_gather_ms(step, sizes[-1], repeats) for step in steps[1:]]
     return Plan(times, (0.0, *later), runner.stamp)
 
 
-def _gather_ms(step: Step, rows: int, repeats: int) -> float:
-    """Return ms to gather one sample of all that `step` reads, when every second one stays."""
-    stay = np.arange(0, rows, 2)
-    tensors = [np.zeros(step.shape(name, rows), step.tensors[name].dtype) for name in step.takes]
-    targets = [np.empty_like(tensor[: len(stay)]) for tensor in tensors]
-
-    def gather() -> None:
-        for tensor, target in zip(tensors, targets, strict=True):
-            np.take(tensor, stay, axis=0, out=target, mode="clip")
-
-    return _median_ms(gather, repeats) / len(stay)
+def _segments_ms(lane: Lane, images: Array, repeats: int) -> list[float]:
+    lane.start(images)
+    found = []
+    for segment in range(len(lane.steps)):
+        lane.run(segment)  # the first call at a new size pays for more
+        times = [_ms(partial(lane.run, segment)) for _ in range(repeats)]
+        found.append(float(np.median(times)))
+    return found
 
 
-def _median_ms(call: Callable[[], object], repeats: int) -> float:
-    call()
+def _gather_ms(lane: Lane, segment: int, images: Array, repeats: int) -> float:
+    """Return ms to gather one sample of all that `segment` reads, when every second one stays."""
+    stay = np.arange(0, len(images), 2)
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e3
+        lane.start(images)
+        for earlier in range(segment):
+            lane.run(earlier)
+        lane.keep(stay)
+        times.append(_ms(partial(lane.gather, segment)))
+    return float(np.median(times)) / len(stay)
+
+
+def _ms(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1e3

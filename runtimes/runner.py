@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,27 @@ class Runner:
     def plain_engine(self) -> Engine:
         """The backbone alone, loaded when it is first asked for."""
         return self._plain_chain().steps[0].engine
+
+    @property
+    def most(self) -> int:
+        """How many images go through at once; larger batches come in chunks."""
+        return self._cascade.lanes.most
+
+    @contextmanager
+    def lane(self, room: int) -> Iterator[Lane]:
+        """Yield memory for `room` images, at most `most`, and the segments bound to it.
+
+        It is nobody else's meanwhile, so that segments and gathering can be timed one by one.
+
+        Raises:
+            InputError: Layout `if`, which has no segments.
+        """
+        self._refuse_one_graph("time")
+        lane = self._cascade.lanes.take(room)
+        lane.use(self.thresholds)
+        yield lane
+        lane.end()
+        self._cascade.lanes.give_back(lane)
 
     def __reduce__(self) -> tuple[Callable[[NDArray[np.float32]], Runner], tuple[Array]]:
         """Let it be sent to another process: there its bundle is opened again, from its folder."""
@@ -252,13 +274,16 @@ class Runner:
             InputError: Images of another type or shape, or layout `if`, which has no segments.
         """
         images = self.preprocessing.check(images)
+        self._refuse_one_graph("trace")
+        return trace(self._cascade.steps, self.thresholds, images, probabilities=probabilities)
+
+    def _refuse_one_graph(self, verb: str) -> None:
         if self.compiled.layout == IF:
             raise InputError(
-                "there are no segments to trace",
+                f"there are no segments to {verb}",
                 got=f"a cascade in layout {IF}",
                 fix="Load the bundle in layout segments",
             )
-        return trace(self._cascade.steps, self.thresholds, images, probabilities=probabilities)
 
 
 class Chain:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -16,6 +17,7 @@ from calexnet.gating import (
     chosen_labels,
     exit_rates,
     forcing,
+    leaves,
     passes,
 )
 
@@ -149,3 +151,13 @@ def test_every_sample_can_be_forced_out_at_one_exit(number: int) -> None:
     assert (2, 4) == thresholds.shape
     assert np.float32 == thresholds.dtype
     assert [number] * 4 == choose_exits(ExitTable(labels, scores), thresholds).tolist()
+
+
+@given(hnp.arrays(np.float32, 8, elements=SCORE), hnp.arrays(np.float32, 8, elements=SCORE))
+def test_torchs_tensors_leave_where_arrays_do(
+    scores: NDArray[np.float32], bars: NDArray[np.float32]
+) -> None:
+    expected = [score >= bar for score, bar in zip(scores, bars, strict=True)]
+
+    assert expected == leaves(scores, bars).tolist()
+    assert expected == leaves(torch.tensor(scores), torch.tensor(bars)).tolist()

@@ -44,8 +44,8 @@ from calexnet.runtimes import onnxruntime
 from calexnet.runtimes.engines.base import Array
 from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.plan import Plan
+from calexnet.runtimes.planning import measure
 from calexnet.runtimes.runner import Runner
-from calexnet.runtimes.tensorrt.plan import measure
 
 T = TypeVar("T")
 

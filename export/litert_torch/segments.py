@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from calexnet.export.graph.dialect import state_name
 from calexnet.export.litert_torch.stages import Stage, cut, identifier
+from calexnet.gating import leaves
 from calexnet.training.branches import Branch
 from calexnet.training.cascade import Cascade
 
@@ -130,7 +131,7 @@ class Segment(nn.Module):
         score = probabilities.amax(1) if own_score is None else own_score
         found |= {"label": label.to(torch.int32), "score": score, "probabilities": probabilities}
         if "threshold" in given:
-            found["exit"] = score >= _bar(given["threshold"], label)
+            found["exit"] = leaves(score, _bar(given["threshold"], label))
         return found
 
     def _taken(self, name: str, tensor: Tensor) -> Tensor:

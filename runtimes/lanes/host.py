@@ -109,6 +109,10 @@ class HostLane(Lane):
             tensor.rows = rows if tensor.rows is None else tensor.rows[rows]
         self.rows = len(rows)
 
+    def gather(self, segment: int) -> None:
+        """See `Lane`."""
+        self._gathered(self._segments[segment])
+
 
 class _Tensor:
     """One carried tensor: the array that it is made in, and the one that it is gathered into.

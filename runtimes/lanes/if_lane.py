@@ -48,3 +48,6 @@ class IfLane(Lane):
 
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Do nothing: one image is all or nothing."""
+
+    def gather(self, segment: int) -> None:
+        """Do nothing, likewise."""

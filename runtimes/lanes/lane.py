@@ -20,6 +20,7 @@ What a variant must provide:
                     rising. What follows sees these samples alone. It may be put off until a
                     tensor is read. Called only when the loop finds that gathering pays; otherwise
                     the lane runs on with rows whose answers nobody reads any more.
+``gather``          What `keep` put off for one segment, now: so that it can be timed.
 ``end``             Optional: let go of what is the caller's, when the batch is through.
 ``most_rows``       Optional: the largest batch at once; larger ones come in chunks.
 ``grow``            Optional: make room for larger batches, where making a lane anew costs more.
@@ -143,6 +144,10 @@ class Lane(ABC):
     @abstractmethod
     def keep(self, rows: NDArray[np.intp]) -> None:
         """Gather survivors: `rows`, rising, of the samples in the lane."""
+
+    @abstractmethod
+    def gather(self, segment: int) -> None:
+        """Do what `keep` put off for what a segment reads, and wait for it."""
 
     def end(self) -> None:  # noqa: B027  (most lanes have nothing to let go of)
         """Let go of the images: the batch is through."""

@@ -109,7 +109,7 @@ class TensorRtLane(Lane):
         )
 
     def gather(self, segment: int) -> None:
-        """Do what `keep` put off for what a segment reads, and wait for it."""
+        """See `Lane`."""
         self._gather(self.steps[segment])
         self._cuda.wait(self._stream)
 

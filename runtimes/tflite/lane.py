@@ -55,9 +55,7 @@ class TfliteLane(Lane):
 
     def _run(self, segment: int, probabilities: bool) -> Answer:
         step = self.steps[segment]
-        planned = self._interpreters[segment].planned_for(self.rows)
-        for name in step.takes:
-            self._fill(planned.inputs[name], name)
+        planned = self._filled(segment)
         if step.has_gate:
             assert self.thresholds is not None
             np.copyto(planned.inputs["threshold"], self.thresholds[segment])
@@ -67,6 +65,12 @@ class TfliteLane(Lane):
             self._rows.pop(name, None)
         answer = planned.outputs
         return Answer(answer["label"], answer["score"], answer.get("exit"), answer["probabilities"])
+
+    def _filled(self, segment: int) -> Planned:
+        planned = self._interpreters[segment].planned_for(self.rows)
+        for name in self.steps[segment].takes:
+            self._fill(planned.inputs[name], name)
+        return planned
 
     def _fill(self, target: Array, name: str) -> None:
         rows = self._rows.get(name)
@@ -82,6 +86,10 @@ class TfliteLane(Lane):
             before = self._rows.get(name)
             self._rows[name] = rows if before is None else before[rows]
         self.rows = len(rows)
+
+    def gather(self, segment: int) -> None:
+        """See `Lane`; into the interpreter that is planned for who is left."""
+        self._filled(segment)
 
     def end(self) -> None:
         """See `Lane`; whoever left early left the images here."""

@@ -11,7 +11,7 @@ import calexnet
 from calexnet.costs import SegmentTimes
 from calexnet.errors import InputError
 from calexnet.runtimes.plan import Plan
-from calexnet.runtimes.tensorrt.plan import measure
+from calexnet.runtimes.planning import measure
 from tests.runtimes.tensorrt.conftest import LARGEST
 from tests.support.onnx_bundle import random_images
 from tests.support.tensorrt_stand_in import Cuda
