@@ -76,7 +76,10 @@ def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
     ]
     public = {name for name in vars(calexnet.Runner) if not name.startswith("_")}
     offered = {"ask_every_exit", "classes", "engines", "plain", "plain_engine", "preprocessing"}
-    assert offered | {*"answers lane most provider resize trace with_thresholds".split()} == public
+    assert (
+        offered | {*["answers", "lane", "most", "provider", "resize", "trace", "with_thresholds"]}
+        == public
+    )
 
 
 #: What both exports take to make a narrower precision, and engines.
