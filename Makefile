@@ -4,6 +4,7 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make certify-study  how often certificates are wrong, and how often they are given
+# make choose-study  how well costs of pieces foretell those of whole cascades
 # make cases  inputs that people had and that once failed, where their folder CASES is
 # make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
 # make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
@@ -26,7 +27,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo trial quick test bench certify-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
+.PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
 
 demo: $(READY)
 	rm -rf runs/digits bundles/digits reports/digits
@@ -58,6 +59,9 @@ bench: $(READY)
 
 certify-study: $(READY)
 	$(BIN)/python -m benchmarks.certify_study
+
+choose-study: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.cost_study
 
 CASES ?= ../shared/cases
 cases: $(READY)

@@ -100,12 +100,15 @@ def make_bundle(network: Network, folder: Path) -> NDArray[np.uint8]:
 
     20 classes, prototype heads. Nobody leaves at its one operating point; see `forced`.
     """
-    torch.manual_seed(0)
-    rng = np.random.default_rng(0)
-    shape = (network.images, network.side, network.side, 3)
-    images = rng.integers(0, 256, shape, dtype=np.uint8)
-    export_cascade(_cascade(network, images), "random", folder, target="onnxruntime", input="uint8")
+    images = _noise(network)
+    cascade = random_cascade(network, images)
+    export_cascade(cascade, "random", folder, target="onnxruntime", input="uint8")
     return images
+
+
+def _noise(network: Network) -> NDArray[np.uint8]:
+    shape = (network.images, network.side, network.side, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def add_int8(folder: Path, images: NDArray[np.uint8]) -> None:
@@ -116,7 +119,15 @@ def add_int8(folder: Path, images: NDArray[np.uint8]) -> None:
     (folder / manifest.MANIFEST).write_bytes(manifest.dump(content))
 
 
-def _cascade(network: Network, images: NDArray[np.uint8]) -> Cascade:
+def random_cascade(network: Network, images: NDArray[np.uint8] | None = None) -> Cascade:
+    """Return `network` with random weights and prototype heads, of 20 classes; nobody leaves.
+
+    Args:
+        network: Which.
+        images: That it brings; by default noise.
+    """
+    torch.manual_seed(0)
+    images = _noise(network) if images is None else images
     classes = tuple(str(label) for label in range(_CLASSES))
     truth = np.zeros(len(images), np.int64)
     data = Dataset("random", images, truth, classes, tuple(map(str, range(len(images)))))

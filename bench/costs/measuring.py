@@ -8,17 +8,14 @@ and depends on what ran since the piece last did; so each is timed at both ends:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from functools import partial
-from itertools import cycle
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
-
-from calexnet.bench.costs.board import SCHEMA, Board, CostRow, Setting
+from calexnet.bench.costs.board import SCHEMA, Board
+from calexnet.bench.costs.opened import OpenedBuild, PieceTask, rows_of
 from calexnet.bench.costs.power import mean_power
 from calexnet.bench.measuring.conditions import Watch
 from calexnet.bench.measuring.measure import versions
@@ -31,7 +28,6 @@ from calexnet.bench.measuring.timing import (
     Method,
     Stopwatch,
     WallClock,
-    Work,
     interleave,
 )
 from calexnet.bench.model import validity
@@ -41,24 +37,12 @@ from calexnet.bench.report.settled import Settled
 from calexnet.devices.base import Device
 from calexnet.devices.pacing import RealTime, Time
 from calexnet.errors import InputError, RuntimeUnavailableError
-from calexnet.export.pool.document import Piece, Pool, PoolNetwork, Span, open_pool
-from calexnet.gating import forcing
+from calexnet.export.pool.document import Pool, open_pool
 from calexnet.progress import Progress, track
-from calexnet.runtimes.contract import Runtime
-from calexnet.runtimes.engines.base import Array, Engine
-from calexnet.runtimes.lanes.lane import Lane
 from calexnet.runtimes.loading import runtime, runtime_packages
-from calexnet.runtimes.result import Batch
-from calexnet.runtimes.runner import Chain
-from calexnet.runtimes.steps import steps_of
 
 #: By how much a run may be late before it ends with fewer blocks.
 _LATE = 1.2
-#: Runs something on a batch of images.
-Run = Callable[[Array], object]
-
-#: Different images that a task goes through.
-_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -156,7 +140,7 @@ class _Costs:
             schema=SCHEMA,
             pool=self.pool.sha256,
             device=self.record,
-            rows=tuple(row for t, mine in tasks.items() for row in _rows(mine, blocks[t])),
+            rows=tuple(row for t, mine in tasks.items() for row in rows_of(mine, blocks[t])),
             validity=validity.judge(conditions, blocks, allowed=self.plan.allow_unstable),
             blocks={str(threads): len(found.pace) for threads, found in blocks.items()},
             power=mean_power(self.device, _wholes(tasks), self.method.time),
@@ -170,34 +154,14 @@ class _Costs:
             left_out=tuple(self.left_out),
         )
 
-    def _tasks(self, threads: int) -> Iterator[tuple[str, _Task]]:
+    def _tasks(self, threads: int) -> Iterator[tuple[str, PieceTask]]:
         """Yield everything that is timed on one thread setting, by name."""
         for target, precision in self.builds:
-            pieces = self.pool.pieces(target, precision)
-            words = f"opening {target} {precision}, pieces"
-            engines = {
-                span: self._engine(piece, threads)
-                for span, piece in track(pieces.items(), words, len(pieces))
-            }
-            networks = {
-                network.name: Opened(network, engines, runtime(target), self.plan.seed)
-                for network in self.pool.record.networks
-            }
-            largest = networks[self.pool.largest(target, precision).network]
-            for batch in self.plan.grid:
-                setting = Setting(target, precision, batch, threads)
-                between = largest.whole(batch)
-                for span in pieces:
-                    for cold in (False, True):
-                        work = networks[span.network].work(span, batch, between if cold else None)
-                        task = _Task(span, setting, cold, work)
-                        yield task.name, task
+            opened = OpenedBuild(self.pool, target, precision, threads, self.plan.seed)
+            for task in opened.tasks(self.plan.grid):
+                yield task.name, task
 
-    def _engine(self, piece: Piece, threads: int) -> Engine:
-        data = self.pool.read_graph(piece)
-        return runtime(piece.target).load(piece.graph, data, provider=None, threads=threads)
-
-    def _schedule(self, tasks: Mapping[int, Mapping[str, _Task]]) -> Schedule:
+    def _schedule(self, tasks: Mapping[int, Mapping[str, PieceTask]]) -> Schedule:
         """Return how often everything is called, and say how long it takes."""
         begun = monotonic()
         every = {_at(t, name): one.work for t, mine in tasks.items() for name, one in mine.items()}
@@ -214,14 +178,14 @@ class _Costs:
         )
         return found
 
-    def _settle(self, tasks: Mapping[int, Mapping[str, _Task]]) -> Settled | None:
+    def _settle(self, tasks: Mapping[int, Mapping[str, PieceTask]]) -> Settled | None:
         if self.plan.settle_s == 0:
             return None
         work = next(one.work for mine in tasks.values() for one in mine.values())
         return settle(work.call(0), self.device, self.method.time, self.plan.settle_s)
 
     def _timed(
-        self, threads: int, tasks: Mapping[str, _Task], planned: Schedule, watch: Watch
+        self, threads: int, tasks: Mapping[str, PieceTask], planned: Schedule, watch: Watch
     ) -> Blocks:
         timed = {
             name: one.work.task(planned.calls[_at(threads, name)]) for name, one in tasks.items()
@@ -245,139 +209,10 @@ class _Costs:
         return versions("calexnet", "numpy", *packages)
 
 
-@dataclass(frozen=True)
-class _Task:
-    """What is timed: a piece at a setting, warm or cold."""
-
-    span: Span
-    setting: Setting
-    cold: bool
-    work: Work
-
-    @property
-    def name(self) -> str:
-        """What it is called where all tasks of a thread setting are told apart."""
-        return f"{self.span}, {self.setting}, {'cold' if self.cold else 'warm'}"
-
-
-class Opened:
-    """One network whose pieces are opened at one target, precision and thread setting.
-
-    Args:
-        network: Whose they are.
-        engines: By piece, those of other networks too.
-        runs: Their runtime.
-        seed: Of the images: noise, for the time does not depend on what is seen.
-    """
-
-    def __init__(
-        self, network: PoolNetwork, engines: Mapping[Span, Engine], runs: Runtime, seed: int
-    ) -> None:
-        self.network, self.engines, self.runs = network, engines, runs
-        self.rng = np.random.default_rng(seed)
-        self.images: dict[int, list[Array]] = {}
-
-    def chain(self, spans: Sequence[Span]) -> Chain:
-        """Return pieces that run one after the other, as a runner has them."""
-        steps = steps_of([self.engines[span] for span in spans])
-        return Chain(steps, self.network.preprocessing, self.runs.lane)
-
-    def batches(self, batch: int) -> list[Array]:
-        """Return a few batches of images as the pieces take them."""
-        if batch not in self.images:
-            shape = (_IMAGES, batch, *self.network.preprocessing.image_shape)
-            noise = self.rng.integers(0, 256, shape, dtype=np.uint8)
-            self.images[batch] = [self.network.preprocessing.as_input(one) for one in noise]
-        return self.images[batch]
-
-    def whole(self, batch: int) -> Run:
-        """Return what runs the network alone on images of its own, whatever it is given."""
-        run, turns = self._answering(Span(self.network.name)), cycle(self.batches(batch))
-        return lambda _: run(next(turns))
-
-    def work(self, span: Span, batch: int, between: Run | None) -> Work:
-        """Return what is timed of a piece on so many samples: one call of it, as one image.
-
-        Args:
-            span: The piece.
-            batch: How many samples reach it.
-            between: What runs after each call of it; ``None`` = nothing, so that it stays warm.
-        """
-        images = self.batches(batch)
-        before = [] if between is None else [between]
-        if span.start is None:
-            run = self._answering(span)
-        else:
-            inner = self._inner(span)
-            inner.lead(images[0])
-            # Warm is after the piece itself, whatever another task has left in the caches.
-            before += [inner.lead] if between else [inner.lead, inner.run, inner.lead]
-            run = inner.run
-
-        def call(number: int) -> Call:
-            return partial(run, images[number % len(images)])
-
-        def ahead(number: int) -> Call:
-            return partial(_all, before, images[number % len(images)])
-
-        return Work(call, 1, ahead=ahead if before else None)
-
-    def _answering(self, span: Span) -> Run:
-        """Return what runs a piece that reads the image, after which everybody has left."""
-        chain = self.chain([span])
-        gates = sum(step.has_gate for step in chain.steps)
-        thresholds = forcing((gates, self.network.classes), 1)
-        return lambda images: chain.answer(images, thresholds, 1, None)
-
-    def _inner(self, span: Span) -> _Inner:
-        lead = Span(self.network.name, None, span.start, self.network.heads[0])
-        steps = steps_of([self.engines[lead], self.engines[span]])
-        return _Inner(
-            lambda room: self.runs.lane(steps, self.network.preprocessing, room),
-            forcing((sum(step.has_gate for step in steps), self.network.classes), 2),
-        )
-
-
-class _Inner:
-    """A piece behind another that leads up to it, in one lane."""
-
-    def __init__(self, make: Callable[[int], Lane], thresholds: Array) -> None:
-        self.make, self.thresholds = make, thresholds
-        self.lane: Lane | None = None
-
-    def lead(self, images: Array) -> None:
-        """Run what leads up to the piece, after which nobody has left."""
-        if self.lane is None or self.lane.room < len(images):
-            self.lane = self.make(len(images))
-            self.lane.use(self.thresholds)
-        self.batch = Batch(len(images), None)
-        self.lane.start(images)
-        self.batch.let_out(self.lane.run(0), 1)
-
-    def run(self, images: Array) -> object:
-        """Run the piece on what `lead` has made of the images, after which everybody has left."""
-        assert self.lane is not None
-        self.batch.let_out(self.lane.run(1), 2)
-        return self.batch.result
-
-
-def _all(runs: Sequence[Run], images: Array) -> None:
-    for run in runs:
-        run(images)
-
-
-def _wholes(tasks: Mapping[int, Mapping[str, _Task]]) -> list[Call]:
+def _wholes(tasks: Mapping[int, Mapping[str, PieceTask]]) -> list[Call]:
     """Return a call of every network run whole, which stands for its pieces."""
     every = (one for mine in tasks.values() for one in mine.values())
     return [one.work.call(0) for one in every if one.span.is_whole and not one.cold]
-
-
-def _rows(tasks: Mapping[str, _Task], blocks: Blocks) -> Iterator[CostRow]:
-    found = {(t.span, t.setting, t.cold): blocks.interval(name) for name, t in tasks.items()}
-    for (span, setting, cold), warm_ms in found.items():
-        if not cold:
-            cold_ms = found[span, setting, True]
-            yield CostRow(span, setting, warm_ms, cold_ms)
 
 
 def _usable(pool: Pool, plan: CostPlan) -> tuple[list[tuple[str, str]], list[LeftOut]]:

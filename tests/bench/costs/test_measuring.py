@@ -11,14 +11,15 @@ import pytest
 
 from calexnet.bench.costs import board as boards
 from calexnet.bench.costs.board import Board, Setting
-from calexnet.bench.costs.measuring import CostPlan, Opened, measure
+from calexnet.bench.costs.measuring import CostPlan, measure
+from calexnet.bench.costs.opened import Opened, OpenedBuild
 from calexnet.bench.costs.power import mean_power
 from calexnet.devices.base import Probe
 from calexnet.devices.cpu import CpuDevice
 from calexnet.errors import BundleError, InputError
 from calexnet.export.pool.document import Span, open_pool
 from calexnet.gating import forcing
-from calexnet.runtimes.loading import load_runner, runtime
+from calexnet.runtimes.loading import load_runner
 from tests.support.synthetic_power import PowerMeter, SyntheticTime
 
 CHAIN = [
@@ -100,13 +101,7 @@ def test_what_is_timed_is_the_piece_alone(span: Span, cold: bool, small_pool: Pa
 
 
 def open_build(folder: Path, target: str, precision: str) -> Opened:
-    pool = open_pool(folder)
-    runs = runtime(target)
-    engines = {
-        span: runs.load(piece.graph, pool.read_graph(piece), provider=None, threads=1)
-        for span, piece in pool.pieces(target, precision).items()
-    }
-    return Opened(pool.network("tints"), engines, runs, seed=0)
+    return OpenedBuild(open_pool(folder), target, precision).networks["tints"]
 
 
 def test_a_build_that_is_not_there_is_refused(small_pool: Path) -> None:
