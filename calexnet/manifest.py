@@ -227,7 +227,7 @@ class Manifest:
         backbone: Name of the backbone.
         classes: Names in label order.
         preprocessing: From camera bytes to what the backbone was trained on.
-        branches: One a branch.
+        branches: One a branch; none = one network without gates.
         compiled: One a (target, precision, layout); the first usable one is the default.
         operating_points: Threshold tables of the cascade itself; the strictest first. A narrow
             build has its own of the same names.
@@ -239,7 +239,8 @@ class Manifest:
         provenance: Where it comes from.
         cuts: The network cut after each branch's stage, on calibration samples; empty if not
             recorded. A narrow build has its own.
-        cut: Of the network cut after a stage, which has no branches; ``None`` = a cascade.
+        cut: Of the network cut after a stage, which has no branches; ``None`` = a cascade, or a
+            whole network.
     """
 
     schema: int
@@ -265,11 +266,11 @@ class Manifest:
             BundleError: They do not.
         """
         self.operating_point(None)
-        if (self.cut is None) != bool(self.branches):
+        if self.cut is not None and self.branches:
             raise BundleError(
                 "the branches do not fit",
                 got=len(self.branches),
-                expected="at least one; none of a network cut short",
+                expected="none of a network cut short",
             )
         shape = len(self.branches), len(self.classes)
         if len(set(self.classes)) != len(self.classes):

@@ -85,7 +85,7 @@ def export_run(
     cascade, source = runs.load(run, allow)
     record = None if cut is None else cut_record(cascade, cut)
     if record is not None:
-        cascade = _cut_after(cascade, record.number)
+        cascade = cut_after(cascade, record.number)
     samples = None
     if precision != FULL:
         spec = cascade.spec
@@ -124,7 +124,7 @@ def cut_record(cascade: AnyCascade, number: int) -> CutRecord:
     return CutRecord(number, head, cascade.macs().plain, known)
 
 
-def _cut_after(cascade: AnyCascade, number: int) -> AnyCascade:
+def cut_after(cascade: AnyCascade, number: int) -> AnyCascade:
     """Return `cascade` cut after stage `number`: a network without branches."""
     if isinstance(cascade, GraphCascade):
         return given.cut_after(cascade, number)
@@ -326,8 +326,10 @@ def _preprocessing(cascade: AnyCascade, input: InputForm) -> Preprocessing:
 def _branches(cascade: AnyCascade) -> tuple[BranchRecord, ...]:
     numbers = cascade.parameters().branches
     return tuple(
-        BranchRecord(name, cascade.spec.recipe.head, parameters)
-        for name, parameters in zip(cascade.spec.attach, numbers, strict=True)
+        BranchRecord(name, cascade.spec.head_of(number), parameters)
+        for number, (name, parameters) in enumerate(
+            zip(cascade.spec.attach, numbers, strict=True)
+        )
     )
 
 

@@ -24,6 +24,7 @@ FLOORS = (
     ("calexnet.bench.gates", "calexnet.bench.page", "calexnet.bench.costs"),
     ("calexnet.bench",),
     ("calexnet.analysis",),
+    ("calexnet.choosing",),
     ("calexnet.cli",),
 )
 #: Who hands a caller on to a higher floor: ``calexnet.load``, ``python -m calexnet``.
@@ -138,14 +139,15 @@ def test_climbing_is_seen() -> None:
 
 @pytest.mark.slow
 def test_torch_is_imported_in_its_wing_alone() -> None:
-    """That of the capture of graphs included; command lines name its types, for type checkers."""
+    """That of the capture of graphs included; who hands networks on names its types alone."""
     users = {
         name
         for name, path in modules().items()
         if any(within(module, "torch", "safetensors") for module, _ in named(path))
     }
 
-    assert set() == {name for name in users if not within(name, *WING, "calexnet.cli")} - {CAPTURE}
+    handing_on = ("calexnet.cli", "calexnet.choosing")
+    assert set() == {name for name in users if not within(name, *WING, *handing_on)} - {CAPTURE}
 
 
 def test_no_folder_is_a_hall_with_many_doors() -> None:

@@ -93,10 +93,11 @@ def measure(
 
 
 def _refuse_one_network(bundle: Bundle) -> None:
-    if bundle.manifest.cut is not None:
+    if not bundle.manifest.branches:
+        cut = bundle.manifest.cut
         raise InputError(
             f"{bundle.folder} holds no cascade to hold against its backbone",
-            got=f"the network cut after {bundle.manifest.cut.after.attach}",
+            got="a network alone" if cut is None else f"the network cut after {cut.after.attach}",
             expected="a bundle with branches",
             fix=f"Measure it beside the cascade: calexnet-bench BUNDLE --rival {bundle.folder}",
         )

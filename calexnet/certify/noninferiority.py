@@ -43,7 +43,7 @@ _TIED = 1e-9
 #: is asked for, since the score statistic promises too much of few images. Of 1 to 1.06, this is
 #: where the test has most power at 200 to 5,000 images; it is as strong as an order of its own for
 #: every drop, by which a bound and a test would contradict each other.
-_WIDER = 1.04
+WIDER = 1.04
 
 
 def score(harmed: Integers, helped: Integers, images: int, drop: float | Floats) -> Floats:
@@ -267,7 +267,7 @@ def _along(images: int, first: int, limits: Integers) -> Outcomes:
 
 def _low(alpha: float) -> float:
     """Return the score statistic at which an outcome's limit lies."""
-    return _WIDER * NormalDist().inv_cdf(alpha)
+    return WIDER * NormalDist().inv_cdf(alpha)
 
 
 def _limit(images: int, harmed: int, helped: int, alpha: float) -> float:

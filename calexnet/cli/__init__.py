@@ -12,6 +12,7 @@ from calexnet.cli.parser import Parser
 #: command -> its module, with ``HELP``, ``configure(parser)`` and ``run(arguments)``.
 COMMANDS = {
     "try": "calexnet.cli.trial",
+    "choose": "calexnet.cli.choose",
     "train": "calexnet.cli.train",
     "export": "calexnet.cli.export",
     "bench": "calexnet.cli.bench",

@@ -295,7 +295,7 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
         ]
     else:
         # Nobody can leave early where there is no gate.
-        early = None if content.cut is not None else build.parity.early
+        early = build.parity.early if content.branches else None
         parity = replace(build.parity, early=early)
         lines += ["", *parity_lines(parity, full=precision == FULL)]
     return "\n".join(lines)

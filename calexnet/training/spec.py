@@ -132,6 +132,7 @@ class BranchReport:
         effective_samples: ``(sum w)^2 / sum w^2`` of the training weights, likewise.
         reached: Calibration samples that reach it at the default operating point.
         left: Calibration samples that exit there.
+        head: Its kind; ``None`` = the recipe's.
     """
 
     attach: str
@@ -140,6 +141,7 @@ class BranchReport:
     effective_samples: float | None
     reached: int
     left: int
+    head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,11 @@ class CascadeSpec:
     def is_graphs(self) -> bool:
         """Whether all of it is ONNX graphs, so that nothing that was trained needs torch."""
         return self.graph is not None and len(self.heads) == len(self.attach)
+
+    def head_of(self, number: int) -> str:
+        """Return of what kind a branch is, from 0."""
+        known = self.branches[number].head if self.branches else None
+        return known or self.recipe.head
 
     def known_cuts(self) -> tuple[CutNetwork, ...]:
         """Return the network cut after each branch's stage, as far as it is known."""

@@ -1,0 +1,199 @@
+"""The models that were named: built-in or one's own with weights, ONNX files, runs. Needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calexnet.choosing.making import Ground, Model
+from calexnet.errors import InputError
+from calexnet.files.storage import is_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from calexnet.training.cascade import CascadePlan
+
+#: Real images that an ONNX file is tried on.
+_TRIED = 16
+
+
+@dataclass(frozen=True)
+class Named:
+    """One model as it was asked for.
+
+    Attributes:
+        what: A built-in backbone or ``package.module:function``, an ``.onnx`` file, or a run.
+        weights: Of a backbone; without them it is trained first.
+        attach: Places for branches; ``None`` = found.
+        stem: For the backbones that have a choice.
+        mean: Of each channel, 0..1; ``None`` = the training part's own.
+        std: Likewise.
+        epochs: Of a backbone without weights; ``None`` = as many as usual.
+        seed: Likewise.
+    """
+
+    what: str
+    weights: Path | None = None
+    attach: tuple[str, ...] | None = None
+    stem: str | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    epochs: int | None = None
+    seed: int = 0
+
+
+def opened(named: Sequence[Named], ground: Ground) -> tuple[Model, ...]:
+    """Return the models with their weights, each under a name of its own.
+
+    Args:
+        named: As they were asked for.
+        ground: A backbone without weights is trained on its train part, and kept in its folder.
+
+    Raises:
+        InputError: A model is unknown, does not fit the images, or cannot be left early.
+        CheckpointError: A run is damaged.
+    """
+    names = _names([one.what for one in named])
+    return tuple(_opened(one, name, ground) for one, name in zip(named, names, strict=True))
+
+
+def _names(whats: Sequence[str]) -> list[str]:
+    """Return short names, each of them once: a file's without its folder and ending."""
+    short = [Path(what).stem if is_path(what) else what.rpartition(":")[2] for what in whats]
+    again = [name for name in short if short.count(name) > 1]
+    if again:
+        raise InputError(
+            "two models have one name",
+            got=again[0],
+            expected="one name a model",
+            fix="Rename one of the files, or give each model once",
+        )
+    return short
+
+
+def is_path(what: str) -> bool:
+    """Tell whether a model is named by where it lies: an ONNX file, or a run."""
+    return what.lower().endswith(".onnx") or _is_run(Path(what))
+
+
+def _is_run(path: Path) -> bool:
+    from calexnet.training import record
+
+    return is_file(path / record.RECORD)
+
+
+def _opened(one: Named, name: str, ground: Ground) -> Model:
+    if one.what.lower().endswith(".onnx"):
+        return _of_file(one, name, ground)
+    if _is_run(Path(one.what)):
+        return _of_run(one, name, ground)
+    return _of_builder(one, name, ground)
+
+
+def _plan(one: Named) -> CascadePlan:
+    from calexnet.training.cascade import CascadePlan
+    from calexnet.training.spec import BackboneTraining
+
+    length = {} if one.epochs is None else {"epochs": one.epochs}
+    return CascadePlan(
+        backbone=one.what,
+        stem=one.stem,
+        attach=one.attach,
+        backbone_training=BackboneTraining(seed=one.seed, **length),
+        mean=one.mean,
+        std=one.std,
+    )
+
+
+def _of_builder(one: Named, name: str, ground: Ground) -> Model:
+    from calexnet.sweep import backbone as trained
+    from calexnet.sweep.spec import hash_of
+    from calexnet.training import backbones
+    from calexnet.training.weights import load_weights
+
+    plan, weights = _plan(one), one.weights
+    if weights is None:
+        digest = hash_of(ground.samples)
+        out = ground.folder / name
+        source = trained.trained(plan, ground.samples, digest, ground.split, out, ground.allow)
+        weights = Path(source.name)
+    spec = backbones.BackboneSpec(one.what, len(ground.samples.classes), one.stem)
+    network = backbones.build(spec, ground.allow)
+    load_weights(network, weights)
+    if plan.attach is None and one.what not in backbones.BUILT_IN:
+        plan = replace(plan, attach=_proposed(network, plan, ground))
+    return Model(name, plan, network)
+
+
+def _proposed(network: nn.Module, plan: CascadePlan, ground: Ground) -> tuple[str, ...]:
+    """Return places for branches on a network of one's own, found on a few images."""
+    from calexnet.training.backbones import attaching
+    from calexnet.training.backbones.frozen import handed
+    from calexnet.training.cascade import preprocessing_of
+
+    rows = ground.split.indices["train"]
+    preprocessing = preprocessing_of(ground.samples, rows, plan)
+    images = handed(network, preprocessing.normalise(ground.samples.images[rows[:2]]))
+    places = attaching.propose(network.eval().requires_grad_(False), images)
+    if not places:
+        raise InputError(
+            f"no attach points for {plan.backbone}",
+            expected="the names of its modules after which branches go",
+            fix="Add for example --attach layer1,layer2,layer3",
+        )
+    return tuple(place.name for place in places)
+
+
+def _of_file(one: Named, name: str, ground: Ground) -> Model:
+    from calexnet.data.split import over_classes
+    from calexnet.export.intake.backbone import with_branches
+    from calexnet.export.intake.taking import take
+
+    if one.weights is not None:
+        raise InputError(
+            "an ONNX file brings its weights", got=one.weights, fix="Leave out --weights for it"
+        )
+    samples = ground.samples
+    rows = over_classes(samples, np.arange(len(samples)), _TRIED, seed=0)
+    path = Path(one.what)
+    taken = take(path, samples.images[rows], one.mean, one.std)
+    file = with_branches(taken, one.attach)
+    plan = replace(_plan(one), backbone=path.name, attach=file.attach)
+    if taken.form.dtype == "uint8":  # bytes as they are, whatever the data's statistics
+        plan = replace(plan, mean=taken.preprocessing.mean, std=taken.preprocessing.std)
+    return Model(name, plan, file)
+
+
+def _of_run(one: Named, name: str, ground: Ground) -> Model:
+    from calexnet.training import runs
+    from calexnet.training.backbones.graph import GraphBackbone
+    from calexnet.training.backbones.graph_file import GraphFile
+
+    found, _ = runs.load(Path(one.what), ground.allow)
+    spec, backbone = found.spec, found.backbone
+    if spec.split != ground.split.record:
+        raise InputError(
+            f"{one.what} divides the images otherwise",
+            got=f"--split '{spec.split.rule}' with seed {spec.split.seed}",
+            expected="one division: else images that it was trained on would test it",
+            fix="Give that --split and --seed, and the data that it was trained from",
+        )
+    plan = replace(
+        _plan(one),
+        backbone=spec.backbone.name,
+        stem=spec.backbone.stem,
+        attach=spec.attach,
+        mean=spec.preprocessing.mean,
+        std=spec.preprocessing.std,
+    )
+    if isinstance(backbone, GraphFile):
+        return Model(name, plan, backbone)
+    if isinstance(backbone, GraphBackbone):
+        assert backbone.costs is not None
+        return Model(name, plan, GraphFile(backbone.data, backbone.attach, backbone.costs))
+    return Model(name, plan, backbone.network)
