@@ -327,9 +327,7 @@ def _branches(cascade: AnyCascade) -> tuple[BranchRecord, ...]:
     numbers = cascade.parameters().branches
     return tuple(
         BranchRecord(name, cascade.spec.head_of(number), parameters)
-        for number, (name, parameters) in enumerate(
-            zip(cascade.spec.attach, numbers, strict=True)
-        )
+        for number, (name, parameters) in enumerate(zip(cascade.spec.attach, numbers, strict=True))
     )
 
 
