@@ -131,6 +131,17 @@ def points(text: str) -> float:
     return found / 100
 
 
+def share(text: str) -> float:
+    """Return the share that ``2%`` stands for."""
+    try:
+        found = float(text.removesuffix("%")) / 100 if text.endswith("%") else 0.0
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}; expected a share, for example 2%")
+    return found
+
+
 def count(text: str) -> int:
     """Return a positive whole number."""
     if not text.isdecimal() or int(text) < 1:

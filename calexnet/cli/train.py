@@ -6,6 +6,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--head", default="prototype", help=f"{', '.join(heads.HEADS)}, native, {own}"
+    )
+    parser.add_argument(
+        "--head-budget",
+        type=kinds.share,
+        metavar="SHARE",
+        help="narrow the heads until all of them together cost this share of the network's MACs at "
+        "most: 2%%",
     )
     parser.add_argument(
         "--exits",
@@ -126,6 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     allow = allowed(arguments, arguments.method, arguments.head, arguments.score, arguments.rule)
     plan = planned(arguments, _recipe(arguments, allow), arguments.seed)
+    plan = replace(plan, head_budget=arguments.head_budget)
     network: nn.Module | GraphFile | None = None
     few = data.few(arguments.data, IMAGES, arguments.resize)
     if few is not None:
@@ -240,6 +249,9 @@ def _tell(known: Beforehand | Plain) -> None:
 
 def _beforehand(known: Beforehand) -> str:
     lines = [head_costs(known.attach, known.macs, known.parameters)]
+    if known.widths:
+        widths = ", ".join(map(str, known.widths))
+        lines.append(f"Narrowed to --head-budget: at most {widths} channels inside these heads.")
     if known.auxiliary:
         outputs = known.auxiliary + 1
         lines.append(
@@ -249,7 +261,8 @@ def _beforehand(known: Beforehand) -> str:
         if spent >= known.macs.plain:
             lines.append(
                 f"WARNING: leaving at {name} costs {spent / known.macs.plain:.0%} of plain, so "
-                "nothing is saved there.\nAttach earlier, or choose --head linear."
+                "nothing is saved there.\nAttach earlier, choose --head linear or separable, or "
+                "set a --head-budget."
             )
     return "\n".join(lines)
 
@@ -361,4 +374,10 @@ def _summary(cascade: Cascade) -> str:
         default = "  (default)" * (point.name == cascade.spec.default_operating_point)
         lines.append(f"{point.name:<16}  {point.accuracy:8.1%}  {plain}  {rates}{default}")
     lines.append("(all on the calibration part; calexnet-bench measures on the test part)")
+    if all(point.early == 0 for point in cascade.spec.operating_points):
+        head = "" if cascade.spec.recipe.head == "strided" else "--head strided, "
+        lines.append(
+            "\nWARNING: no operating point lets an image leave early, so nothing is saved: try "
+            f"{head}--rule price, more --epochs, or more calibration images."
+        )
     return "\n".join(lines)

@@ -102,6 +102,7 @@ class CellSpec:
         del document["data"]["name"], document["weights"]["name"]
         if not self.code:  # the fingerprint of a cell of built-in parts knows no code
             del document["code"]
+        _forget_unset(document["plan"])
         return schema.fingerprint(document)
 
     @property
@@ -112,6 +113,15 @@ class CellSpec:
         return schema.fingerprint(
             [self.data.sha256, schema.encode(self.split), self.weights.sha256, plan]
         )
+
+
+def _forget_unset(plan: dict[str, Any]) -> None:
+    """Take out of a plan what plans had no name for once, where it is not set."""
+    if plan.get("head_budget") is None:
+        plan.pop("head_budget", None)
+    recipe = plan.get("recipe", {})
+    if not recipe.get("widths"):
+        recipe.pop("widths", None)
 
 
 def own_parts(plan: Any, allow: Allowed = BUILT_IN_ONLY) -> dict[str, str]:

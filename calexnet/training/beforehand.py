@@ -26,12 +26,14 @@ class Beforehand:
         macs: Of one image.
         parameters: Of the backbone and its branches.
         auxiliary: How many outputs the backbone gives beside its logits while it is trained.
+        widths: The most channels inside each head, where they were narrowed to a budget.
     """
 
     attach: tuple[str, ...]
     macs: Macs
     parameters: Parameters
     auxiliary: int
+    widths: tuple[int, ...] = ()
 
 
 #: Is told what is known before the backbone and before the branches are trained.

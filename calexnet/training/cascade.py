@@ -42,6 +42,7 @@ from calexnet.training.backbones.graph_file import GraphFile
 from calexnet.training.beforehand import Beforehand, Teller
 from calexnet.training.branches import Answer, Branch, answers
 from calexnet.training.heads.base import Head
+from calexnet.training.heads.budget import fitted
 from calexnet.training.heads.trained import TrainedHead
 from calexnet.training.methods.base import Task
 from calexnet.training.recipe import plan_recipe, train_branches
@@ -131,6 +132,8 @@ class CascadePlan:
         backbone_training: Used when no trained network is given.
         mean: Of each channel, in 0..1; ``None`` = the training part's own.
         std: Likewise.
+        head_budget: Share of the network's MACs that all branches may cost together; ``None`` = as
+            much as they want.
     """
 
     backbone: str
@@ -140,6 +143,7 @@ class CascadePlan:
     backbone_training: BackboneTraining = field(default_factory=BackboneTraining)
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    head_budget: float | None = None
 
 
 def build_parts(
@@ -171,13 +175,28 @@ def build_parts(
         frozen = FrozenBackbone(network or backbones.build(backbone, allow), attach)
     image = (preprocessing.channels, preprocessing.height, preprocessing.width)
     shapes = frozen.check(image, backbone.classes)
+    return frozen, _branches(recipe, frozen, shapes, backbone.classes, allow)
+
+
+def _branches(
+    recipe: Recipe,
+    frozen: FrozenBackbone,
+    shapes: Sequence[tuple[int, ...]],
+    classes: int,
+    allow: Allowed,
+) -> tuple[Branch, ...]:
+    """Return fresh branches for features of these shapes."""
     if recipe.exits:
-        found: list[Head] = _trained_heads(frozen, recipe.exits, shapes, backbone.classes)
+        found: list[Head] = _trained_heads(frozen, recipe.exits, shapes, classes)
     else:
-        found = [heads.build(recipe.head, shape, backbone.classes, allow) for shape in shapes]
+        widths = recipe.widths or (None,) * len(shapes)
+        found = [
+            heads.build(recipe.head, shape, classes, allow, most)
+            for shape, most in zip(shapes, widths, strict=True)
+        ]
     method = methods.build(recipe.method, allow)
     branches = method.branches(found, scores.build(recipe.score, allow))
-    return frozen, tuple(branch.eval() for branch in branches)
+    return tuple(branch.eval() for branch in branches)
 
 
 def _trained_heads(
@@ -245,16 +264,16 @@ def train_cascade(
             few images before anything is trained.
         TrainingError: A loss is not finite.
     """
-    recipe = plan.recipe
     parts = split.indices
     trained = network is not None
     some = over_classes(data, parts["train"], check.IMAGES, split.record.seed)
     preprocessing = preprocessing_of(data, parts["train"], plan)
     ready = _prepared(data, some, preprocessing, plan, network, allow)
-    backbone, branches = ready.backbone, ready.branches
+    backbone, branches, recipe = ready.backbone, ready.branches, ready.recipe
     attach = backbone.attach
     macs = flops.count(backbone, branches, preprocessing)
-    tell(Beforehand(attach, macs, flops.parameters(backbone, branches), ready.auxiliary))
+    numbers = flops.parameters(backbone, branches)
+    tell(Beforehand(attach, macs, numbers, ready.auxiliary, recipe.widths))
     images_kept = len(parts["train"]) + len(parts["calibration"])
     place = cache or scratch or Path(tempfile.gettempdir())
     features.require_room(attach, [branch.head for branch in branches], images_kept, place)
@@ -325,12 +344,14 @@ class _Prepared:
         spec: How to build the network again.
         backbone: The network, frozen.
         branches: Fresh ones.
+        recipe: The plan's, its heads sized to the plan's budget.
         auxiliary: How many outputs the backbone gives beside its logits while it is trained.
     """
 
     spec: BackboneSpec
     backbone: FrozenBackbone
     branches: tuple[Branch, ...]
+    recipe: Recipe
     auxiliary: int
 
 
@@ -380,7 +401,42 @@ def _prepared(
     attach = tuple(plan.attach or beforehand.own_attach(plan.backbone, network, images))
     backbone, branches = build_parts(spec, attach, plan.recipe, preprocessing, network, allow)
     others = beforehand.refuse_unfit(backbone, images, spec, allow, to_train=to_train)
-    return _Prepared(spec, backbone, branches, others)
+    recipe, branches = _within_budget(backbone, branches, plan, preprocessing, allow)
+    return _Prepared(spec, backbone, branches, recipe, others)
+
+
+def _within_budget(
+    backbone: FrozenBackbone,
+    branches: tuple[Branch, ...],
+    plan: CascadePlan,
+    preprocessing: Preprocessing,
+    allow: Allowed,
+) -> tuple[Recipe, tuple[Branch, ...]]:
+    """Return the plan's recipe and branches, narrowed to the plan's budget if it has one.
+
+    Raises:
+        InputError: They cannot be made so small.
+    """
+    recipe = plan.recipe
+    if plan.head_budget is None:
+        return recipe, branches
+    shapes = [branch.head.feature_shape for branch in branches]
+
+    def narrowed(widths: tuple[int, ...]) -> tuple[Branch, ...]:
+        torch.manual_seed(recipe.optimisation.seed)
+        sized = replace(recipe, widths=widths)
+        return _branches(sized, backbone, shapes, branches[0].classes, allow)
+
+    image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
+    own = [branch.head.own_width(branch.head.feature_shape) for branch in branches]
+    widths = fitted(
+        recipe.head,
+        own,
+        plan.head_budget,
+        flops.reached(backbone, image)[-1],
+        lambda widths: sum(flops.of_branches(narrowed(widths) if widths else branches)),
+    )
+    return replace(recipe, widths=widths), narrowed(widths) if widths else branches
 
 
 def _prepared_graph(
@@ -395,7 +451,8 @@ def _prepared_graph(
     backbone, branches = build_parts(spec, file.attach, plan.recipe, preprocessing, file, allow)
     inputs = handed(backbone.network, preprocessing.normalise(images))
     check.refuse_no_numbers(backbone.answer(inputs)[-1])
-    return _Prepared(spec, backbone, branches, 0)
+    recipe, branches = _within_budget(backbone, branches, plan, preprocessing, allow)
+    return _Prepared(spec, backbone, branches, recipe, 0)
 
 
 @contextlib.contextmanager

@@ -39,15 +39,23 @@ def count(
     image = torch.zeros(1, preprocessing.channels, preprocessing.height, preprocessing.width)
     upto = reached(backbone, image)
     stages = [after - before for before, after in zip([0, *upto], upto, strict=False)]
-    heads = [
+    return Macs(tuple(stages), of_branches(branches), (0,) * len(branches))
+
+
+def of_branches(branches: Sequence[Branch]) -> tuple[int, ...]:
+    """Return the MACs of each branch, for one image.
+
+    Raises:
+        InputError: An operator multiplies, and nobody knows how often.
+    """
+    return tuple(
         macs_of(
             branch,
             torch.zeros(1, *branch.head.feature_shape),
             *(torch.zeros(1, branches[k].state_width) for k in branch.reads),
         )
         for branch in branches
-    ]
-    return Macs(tuple(stages), tuple(heads), (0,) * len(branches))
+    )
 
 
 def reached(backbone: FrozenBackbone, image: Tensor) -> list[int]:

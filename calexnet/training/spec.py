@@ -109,6 +109,7 @@ class Recipe:
             while training. Other operating points change thresholds only.
         settings: Those of all operating points.
         optimisation: How long and how fast branches learn.
+        widths: The most channels inside each head; empty = as many as they want.
     """
 
     method: Part
@@ -119,6 +120,7 @@ class Recipe:
     setting: float
     settings: tuple[float, ...]
     optimisation: Optimisation
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

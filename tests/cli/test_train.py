@@ -76,6 +76,49 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
     assert ["tints"] == [path.name for path in (folder / "runs").iterdir()]
 
 
+@pytest.mark.parametrize("head", ["separable", "prototype"])
+def test_heads_are_narrowed_to_a_budget_and_stay_so(
+    head: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = train("--backbone", "resnet8", *SHORT, "--head", head, "--head-budget", "0.6%")
+
+    assert 0 == code
+    made, _ = checkpoint.load(folder / "runs" / "tints")
+    macs = made.macs()
+    assert 0.004 * macs.plain < sum(macs.branches) <= 0.006 * macs.plain
+    widths = made.spec.recipe.widths
+    assert 2 == len(widths)
+    said = f"Narrowed to --head-budget: at most {widths[0]}, {widths[1]} channels inside"
+    assert said in capsys.readouterr().out
+
+
+def test_a_budget_that_nothing_fits_is_refused_before_training(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert 2 == train("--backbone", "resnet8", "--head", "strided", "--head-budget", "0.001%")
+
+    told = capsys.readouterr().err
+    assert "strided heads do not fit the budget: got " in told
+    assert "with one channel inside; expected at most 0.00%" in told
+    with pytest.raises(SystemExit):
+        train("--backbone", "resnet8", "--head-budget", "2")
+    assert "got '2'; expected a share, for example 2%" in capsys.readouterr().err
+
+
+def test_a_cascade_that_lets_nobody_out_says_so_loudly(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nobody = ["--rule", "threshold", "--margin", "2", "--margins", "2"]  # no score is above 1
+
+    assert 0 == train("--backbone", "resnet8", *SHORT, *nobody)
+
+    told = capsys.readouterr().out.splitlines()
+    assert (
+        "WARNING: no operating point lets an image leave early, so nothing is saved: try --head "
+        "strided, --rule price, more --epochs, or more calibration images." in told
+    )
+
+
 def test_a_trained_backbone_is_used_as_it_is(folder: Path) -> None:
     torch.manual_seed(1)
     network = build(BackboneSpec("tinynet:tiny", 4), OWNERS)

@@ -74,10 +74,13 @@ def by_hand(path: Path) -> Callable[[NDArray[np.uint8]], Any]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("write", "pixels"), [(by_torch, UNIT), (by_hand, BYTES)])
+@pytest.mark.parametrize(
+    ("write", "pixels", "head"), [(by_torch, UNIT, "linear"), (by_hand, BYTES, "separable")]
+)
 def test_a_classifier_becomes_a_cascade_on_every_target(
     write: Callable[[Path], Callable[[NDArray[np.uint8]], Any]],
     pixels: list[str],
+    head: str,
     small_npz: Path,
     small_data: Dataset,
     tmp_path: Path,
@@ -85,7 +88,7 @@ def test_a_classifier_becomes_a_cascade_on_every_target(
 ) -> None:
     said, data = write(tmp_path / "model.onnx"), str(small_npz)
     run, bundle = str(tmp_path / "run"), str(tmp_path / "bundle")
-    words = ["--data", data, *pixels, "--epochs", "1", "--head", "linear", "--out", run]
+    words = ["--data", data, *pixels, "--epochs", "1", "--head", head, "--out", run]
 
     assert 0 == main(["train", str(tmp_path / "model.onnx"), *words])
     assert "softmax at its end is taken off" in capsys.readouterr().out

@@ -199,7 +199,10 @@ def test_a_place_where_nothing_is_saved_is_warned_of(capsys: pytest.CaptureFixtu
 
     said = capsys.readouterr().out
     assert "WARNING: leaving at two costs " in said
-    assert "so nothing is saved there.\nAttach earlier, or choose --head linear." in said
+    assert (
+        "so nothing is saved there.\nAttach earlier, choose --head linear or separable, or set"
+        in said
+    )
     assert "leaving at one" not in said
 
 

@@ -117,3 +117,14 @@ def test_a_data_set_is_hashed_whole() -> None:
     assert 5 == len({hash_of(data), *(hash_of(other) for other in others)})
     assert hash_of(data) == hash_of(replace(data, name="y", labels=data.labels.astype(np.int32)))
     assert hash_of(data) == hash_of(replace(data, images=np.asfortranarray(images)))
+
+
+def test_what_a_plan_has_no_word_on_makes_no_other_cell() -> None:
+    """Cells that were trained before heads had a budget are found again."""
+    plan = {"backbone": "resnet8", "recipe": {"head": "linear"}}
+    unset = {**plan, "head_budget": None, "recipe": {"head": "linear", "widths": []}}
+    narrow = {**plan, "recipe": {"head": "linear", "widths": [3]}}
+
+    found = [spec(axes(), plan=one).fingerprint for one in (plan, unset, narrow)]
+
+    assert found[0] == found[1] != found[2]

@@ -16,6 +16,7 @@ HEADS = {
     "prototype": "calexnet.training.heads.prototype:PrototypeHead",
     "linear": "calexnet.training.heads.linear:LinearHead",
     "strided": "calexnet.training.heads.strided:StridedHead",
+    "separable": "calexnet.training.heads.separable:SeparableHead",
     "pteenet": "calexnet.training.heads.pteenet:PteenetHead",
     "ztw": "calexnet.training.heads.ztw:ZtwHead",
     "boostnet": "calexnet.training.heads.boostnet:BoostNetHead",
@@ -23,7 +24,11 @@ HEADS = {
 
 
 def build(
-    name: str, feature_shape: tuple[int, ...], classes: int, allow: Allowed = BUILT_IN_ONLY
+    name: str,
+    feature_shape: tuple[int, ...],
+    classes: int,
+    allow: Allowed = BUILT_IN_ONLY,
+    most: int | None = None,
 ) -> Head:
     """Return a fresh head for features of one sample's `feature_shape`.
 
@@ -31,6 +36,23 @@ def build(
         name: One of `HEADS`, or one's own.
         feature_shape: Without batch.
         classes: How many scores it gives.
+        allow: Whose own ones may be imported.
+        most: Channels that it has inside at most; ``None`` = as many as it wants.
+
+    Raises:
+        InputError: Unknown name, or something that is no head.
+    """
+    cls = kind(name, allow)
+    if most is None or cls.own_width(feature_shape) is None:
+        return cls(feature_shape, classes)  # type: ignore[call-arg]
+    return cls(feature_shape, classes, most)
+
+
+def kind(name: str, allow: Allowed = BUILT_IN_ONLY) -> type[Head]:
+    """Return the class of a head.
+
+    Args:
+        name: One of `HEADS`, or one's own.
         allow: Whose own ones may be imported.
 
     Raises:
@@ -45,5 +67,4 @@ def build(
             got=repr(cls),
             expected="a subclass of calexnet.training.heads.base.Head",
         )
-    head: Head = cls(feature_shape, classes)
-    return head
+    return cls

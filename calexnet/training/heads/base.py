@@ -33,6 +33,15 @@ class Head(nn.Module):
         self.width = width
         self.linear = nn.Linear(width, classes)
 
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int | None:
+        """Return how many channels it has inside unless it is narrowed, at its widest place.
+
+        ``None`` = it cannot be narrowed. Who returns a number takes ``most``, the most channels
+        inside, as a third argument.
+        """
+        return None
+
     @abstractmethod
     def reduce(self, features: Tensor) -> Tensor:
         """Return what the trained part needs of float32 features ``(n, *feature_shape)``."""

@@ -15,15 +15,19 @@ CHANNELS = 128
 
 
 class BoostNetHead(MapHead):
-    """1,152 (C + 128) + 512 + 128 x classes + classes parameters."""
+    """9 w (C + w) + 4 w + w x classes + classes parameters; w = 128, unless it is narrowed."""
 
-    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
-        channels = feature_shape[0]
-        super().__init__(feature_shape, classes, width=CHANNELS)
-        self.body = nn.Sequential(*halving(channels, CHANNELS), *halving(CHANNELS, CHANNELS))
+    def __init__(self, feature_shape: tuple[int, ...], classes: int, most: int = CHANNELS) -> None:
+        super().__init__(feature_shape, classes, width=most)
+        self.body = nn.Sequential(*halving(feature_shape[0], most), *halving(most, most))
+
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
+        """See `Head.own_width`."""
+        return CHANNELS
 
     def embed(self, reduced: Tensor) -> Tensor:
-        """Return the mean of each channel, ``(n, 128)``, of a map ``(n, C, H, W)``."""
+        """Return the mean of each channel, ``(n, w)``, of a map ``(n, C, H, W)``."""
         pooled: Tensor = self.body(reduced).mean((2, 3))
         return pooled
 

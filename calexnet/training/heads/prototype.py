@@ -24,12 +24,22 @@ PROTOTYPES = 32
 
 
 class PrototypeHead(Head):
-    """C x 32 + (C + 32) x classes + classes parameters: a 1x1 convolution and a linear layer."""
+    """C x P + (C + P) x classes + classes parameters: a 1x1 convolution and a linear layer.
 
-    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+    P = 32 prototypes, unless it is narrowed.
+    """
+
+    def __init__(
+        self, feature_shape: tuple[int, ...], classes: int, most: int = PROTOTYPES
+    ) -> None:
         channels = feature_shape[0]
-        super().__init__(feature_shape, classes, width=channels + PROTOTYPES)
-        self.prototypes = nn.Conv2d(channels, PROTOTYPES, 1, bias=False)
+        super().__init__(feature_shape, classes, width=channels + most)
+        self.prototypes = nn.Conv2d(channels, most, 1, bias=False)
+
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
+        """See `Head.own_width`."""
+        return PROTOTYPES
 
     def reduce(self, features: Tensor) -> Tensor:
         """Return the map on its grid, ``(n, C, ~8, ~8)``; a vector is a map of one position."""
@@ -40,14 +50,14 @@ class PrototypeHead(Head):
     def initialise(self, reduced: Tensor) -> None:
         """Start each prototype as the direction of a feature drawn from the training samples."""
         positions = reduced.permute(0, 2, 3, 1).flatten(0, 2)
-        drawn = positions[torch.randint(len(positions), (PROTOTYPES,))]
+        drawn = positions[torch.randint(len(positions), (self.prototypes.out_channels,))]
         centred = drawn - positions.mean(0)
         unit = centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-6)
         with torch.no_grad():
             self.prototypes.weight.copy_(unit[:, :, None, None])
 
     def embed(self, reduced: Tensor) -> Tensor:
-        """Return average and strongest responses, ``(n, C + 32)``, of a map ``(n, C, H, W)``."""
+        """Return average and strongest responses, ``(n, C + P)``, of a map ``(n, C, H, W)``."""
         mean = reduced.mean((2, 3), keepdim=True)
         strongest = self.prototypes(reduced).amax((2, 3), keepdim=True)
         return torch.cat([mean, strongest], 1).flatten(1)

@@ -12,19 +12,27 @@ from calexnet.training.heads.base import MapHead
 
 
 class PteenetHead(MapHead):
-    """18 C^2 + 4 C + C x classes + classes parameters."""
+    """9 w (C + w) + 4 w + w x classes + classes parameters; w = C, unless it is narrowed."""
 
-    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, feature_shape: tuple[int, ...], classes: int, most: int | None = None
+    ) -> None:
         channels = feature_shape[0]
-        super().__init__(feature_shape, classes, width=channels)
-        self.body = nn.Sequential(*_block(channels), *_block(channels))
+        width = most or channels
+        super().__init__(feature_shape, classes, width)
+        self.body = nn.Sequential(*_block(channels, width), *_block(width, width))
+
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
+        """See `Head.own_width`."""
+        return feature_shape[0]
 
     def embed(self, reduced: Tensor) -> Tensor:
-        """Return the mean of each channel, ``(n, C)``, of a map ``(n, C, H, W)``."""
+        """Return the mean of each channel, ``(n, w)``, of a map ``(n, C, H, W)``."""
         pooled: Tensor = self.body(reduced).mean((2, 3))
         return pooled
 
 
-def _block(channels: int) -> tuple[nn.Module, ...]:
-    convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-    return convolution, nn.BatchNorm2d(channels), nn.ReLU()
+def _block(channels: int, width: int) -> tuple[nn.Module, ...]:
+    convolution = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+    return convolution, nn.BatchNorm2d(width), nn.ReLU()

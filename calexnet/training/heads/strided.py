@@ -23,20 +23,25 @@ MOST = 128
 class StridedHead(MapHead):
     """9 w (C + v) + 2 (w + v) + 2 v x classes + classes parameters.
 
-    Here w = 2 C and v = 4 C, each 128 at most.
+    Here w = 2 C and v = 4 C, each 128 at most, fewer if it is narrowed.
     """
 
-    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+    def __init__(self, feature_shape: tuple[int, ...], classes: int, most: int = MOST) -> None:
         channels = feature_shape[0]
-        first, second = min(2 * channels, MOST), min(4 * channels, MOST)
+        first, second = min(2 * channels, most), min(4 * channels, most)
         super().__init__(feature_shape, classes, width=2 * second)
         self.body = nn.Sequential(*halving(channels, first), *halving(first, second))
+
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
+        """See `Head.own_width`."""
+        return min(4 * feature_shape[0], MOST)
 
     def reduce(self, features: Tensor) -> Tensor:
         """Return the map on its grid, ``(n, C, ~8, ~8)``."""
         return onto_grid(features)
 
     def embed(self, reduced: Tensor) -> Tensor:
-        """Return average and strongest responses, ``(n, 8 C or 256)``, of ``(n, C, ~8, ~8)``."""
+        """Return average and strongest responses, ``(n, 2 v)``, of ``(n, C, ~8, ~8)``."""
         responses = self.body(reduced)
         return torch.cat([responses.mean((2, 3)), responses.amax((2, 3))], 1)

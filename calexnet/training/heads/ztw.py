@@ -19,19 +19,30 @@ SIDE = 4
 
 
 class ZtwHead(MapHead):
-    """9 C^2 + C + 1 + 16 C x classes + classes parameters, fewer where the map is under 4 x 4."""
+    """9 C w + w + 1 + 16 w x classes + classes parameters, fewer where the map is under 4 x 4.
 
-    def __init__(self, feature_shape: tuple[int, ...], classes: int) -> None:
+    w = C, unless it is narrowed.
+    """
+
+    def __init__(
+        self, feature_shape: tuple[int, ...], classes: int, most: int | None = None
+    ) -> None:
         channels, *sides = feature_shape
+        width = most or channels
         cell = [max(1, side // SIDE) for side in sides]
         positions = math.prod(side // step for side, step in zip(sides, cell, strict=True))
-        super().__init__(feature_shape, classes, width=channels * positions)
+        super().__init__(feature_shape, classes, width=width * positions)
         self.cell = tuple(cell)
-        self.convolution = nn.Conv2d(channels, channels, 3, padding=1)
+        self.convolution = nn.Conv2d(channels, width, 3, padding=1)
         self.mix = nn.Parameter(torch.tensor([0.5]))
 
+    @classmethod
+    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
+        """See `Head.own_width`."""
+        return feature_shape[0]
+
     def embed(self, reduced: Tensor) -> Tensor:
-        """Return the pooled responses, ``(n, C x 16)``, of a map ``(n, C, H, W)``."""
+        """Return the pooled responses, ``(n, w x 16)``, of a map ``(n, C, H, W)``."""
         responses = functional.relu(self.convolution(reduced))
         strongest = functional.max_pool2d(responses, self.cell)
         mean = functional.avg_pool2d(responses, self.cell)

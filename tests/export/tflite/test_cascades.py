@@ -46,7 +46,7 @@ LINES: tuple[Line, ...] = (
     ("calexnet", "softmax", ("prototype",)),
     ("calexnet", "gap", ("linear", "strided")),
     ("pteenet", "softmax", ("pteenet",)),
-    ("ztw", "softmax", ("ztw", "ztw")),
+    ("ztw", "softmax", ("ztw", "separable")),
     ("boostnet", "entropy", ("boostnet", "boostnet")),
 )
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from calexnet.errors import InputError
 from calexnet.training import heads
 from calexnet.training.heads.linear import LinearHead
 from calexnet.training.heads.prototype import PROTOTYPES, PrototypeHead
+from calexnet.training.heads.separable import SeparableHead
 from calexnet.training.heads.strided import StridedHead
 
 RESNET18 = ((64, 32, 32), (128, 16, 16), (256, 8, 8))
@@ -42,7 +43,7 @@ def test_three_prototype_branches_of_resnet18_meet_the_known_bound() -> None:
 def test_an_unknown_head_lists_the_known_ones() -> None:
     with pytest.raises(
         InputError,
-        match=r"^unknown head: got 'mlp'; expected one of prototype, linear, strided, "
+        match=r"^unknown head: got 'mlp'; expected one of prototype, linear, strided, separable, "
         r"pteenet, ztw, boostnet, or your own as package\.module:name$",
     ):
         heads.build("mlp", (4,), 2)
@@ -208,7 +209,7 @@ def test_reducing_needs_no_parameter(name: str) -> None:
     assert torch.equal(first.reduce(features), second.reduce(features))
 
 
-@pytest.mark.parametrize("name", ["strided", "pteenet", "ztw", "boostnet"])
+@pytest.mark.parametrize("name", ["strided", "separable", "pteenet", "ztw", "boostnet"])
 def test_a_convolving_head_refuses_a_vector(name: str) -> None:
     with pytest.raises(
         InputError,
@@ -226,3 +227,55 @@ def test_native_heads_have_the_sizes_of_their_publications() -> None:
     }
 
     assert {"pteenet": 75, "ztw": 57, "boostnet": 224} == found
+
+
+def test_a_separable_head_worked_by_hand() -> None:
+    """A map of one position: of each 3x3 filter the middle alone meets it.
+
+    Two channels -1 and 3 become -1 and 6; across them 2 + 2 = 4, and -1, which the ReLU takes; of
+    the first 3 and 8 are made. Each of these is average and maximum at once.
+    """
+    head = SeparableHead((2, 1, 1), 2, most=2).eval()
+    convolutions = [module for module in head.body if isinstance(module, nn.Conv2d)]
+    first, across, second, last = convolutions
+    with torch.no_grad():
+        for weights in head.parameters():
+            weights.zero_()
+        for norm in (module for module in head.body if isinstance(module, nn.BatchNorm2d)):
+            norm.weight.fill_(1.0)
+            norm.eps = 0.0
+        first.weight[:, 0, 1, 1] = torch.tensor([1.0, 2.0])
+        across.weight[:, :, 0, 0] = torch.tensor([[-2.0, 1 / 3], [1.0, 0.0]])
+        second.weight[:, 0, 1, 1] = torch.tensor([1.0, 1.0])
+        last.weight[:, :, 0, 0] = torch.tensor([[0.75, 0.0], [2.0, 0.0]])
+        head.linear.weight.copy_(torch.tensor([[1.0, 0.0, 0.0, 10.0], [0.0, 1.0, 100.0, 0.0]]))
+
+    logits = head(torch.tensor([[[[-1.0]], [[3.0]]]]))
+
+    assert [[3.0 + 10 * 8.0, 8.0 + 100 * 3.0]] == logits.tolist()
+
+
+@pytest.mark.parametrize(("channels", "first", "second"), [(6, 12, 24), (48, 96, 128)])
+def test_a_separable_head_has_these_sizes(channels: int, first: int, second: int) -> None:
+    found = parameters(heads.build("separable", (channels, 16, 16), 10))
+
+    layers = 9 * (channels + first) + first * (channels + second)
+    norms = 2 * (channels + 2 * first + second)
+    assert layers + norms + 2 * second * 10 + 10 == found
+
+
+@pytest.mark.parametrize("name", heads.HEADS)
+def test_a_head_is_as_wide_inside_as_it_is_told(name: str) -> None:
+    """Narrower heads cost less, down to one channel; at their own width nothing changes."""
+    shape = (6, 16, 16)
+    own = heads.kind(name).own_width(shape)
+    if own is None:
+        assert parameters(heads.build(name, shape, 3)) == parameters(
+            heads.build(name, shape, 3, most=1)
+        )
+        return
+    sizes = [parameters(heads.build(name, shape, 3, most=most)) for most in (1, own // 2, own)]
+
+    assert sorted({*sizes}) == sizes
+    assert sizes[-1] == parameters(heads.build(name, shape, 3))
+    assert (2, 3) == tuple(heads.build(name, shape, 3, most=1).eval()(torch.ones(2, *shape)).shape)
