@@ -46,9 +46,12 @@ LINES: tuple[Line, ...] = (
     ("calexnet", "softmax", ("prototype",)),
     ("calexnet", "gap", ("linear", "strided")),
     ("pteenet", "softmax", ("pteenet",)),
-    ("ztw", "softmax", ("ztw", "separable")),
+    ("ztw", "softmax", ("ztw", "ztw")),
     ("boostnet", "entropy", ("boostnet", "boostnet")),
 )
+
+#: The head for mobile networks, at two places of a small one.
+SEPARABLE: tuple[Line, ...] = (("calexnet", "gap", ("separable", "separable")),)
 
 #: Backbone -> image side and an attach point for each branch, some within a block.
 CIFAR = ("conv1", "layer1.0", "layer1", "layer2.0", "layer2", "layer3.0", "layer3.1", "layer3")
@@ -80,7 +83,8 @@ def test_no_head_method_or_score_is_left_out() -> None:
 
     assert own
     assert own <= {method for method, _, _ in LINES}
-    assert set(heads.HEADS) == {head for _, _, several in LINES for head in several}
+    every = {head for _, _, several in (*LINES, *SEPARABLE) for head in several}
+    assert set(heads.HEADS) == every
     assert {scores.SOFTMAX, *scores.SCORES} == {score for _, score, _ in LINES}
 
 
@@ -109,6 +113,13 @@ def mixed(
                 if not weights.any():  # hides what comes before it
                     nn.init.normal_(weights, std=0.3)
     return dataclasses.replace(cascade, branches=tuple(branch.eval() for branch in branches))
+
+
+def test_both_runtimes_decide_alike_by_separable_heads(tmp_path: Path) -> None:
+    cascade = mixed("resnet8", 32, ("layer1", "layer2"), SEPARABLE, classes=10)
+    export_cascade(cascade, "random", tmp_path / "bundle", target="tflite", input="uint8")
+
+    compare(tmp_path / "bundle", photographs(64, 32))
 
 
 @pytest.mark.slow
