@@ -300,7 +300,12 @@ def _logarithms(share: float) -> tuple[float, float]:
     return float(np.log(max(share, nothing))), float(np.log(max(1 - share, nothing)))
 
 
-@lru_cache(maxsize=8)
 def _factorials(most: int) -> Floats:
-    """Return the logarithms of the factorials of 0 to `most`."""
-    return np.array([lgamma(number + 1) for number in range(most + 1)])
+    """Return the logarithms of the factorials of 0 to `most`, or further."""
+    return _table(most.bit_length())
+
+
+@lru_cache(maxsize=8)
+def _table(bits: int) -> Floats:
+    """Return them for all numbers of so many bits: one table for all that are about as large."""
+    return np.array([lgamma(number + 1) for number in range(1 << bits)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import factorial, sqrt
+from math import factorial, lgamma, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -199,3 +199,24 @@ def test_many_images_agree_with_the_normal_distribution(alpha: float) -> None:
         score = exact.score(np.array([300]), np.array([200]), 20_000, middle)[0]
         low, high = (low, middle) if score < NormalDist().inv_cdf(alpha) else (middle, high)
     assert exact.p_value(20_000, 300, 200, high, alpha) == pytest.approx(alpha, rel=0.12)
+
+
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [
+        ((540, 5, 2), 0.015522999963714373),
+        pytest.param((10_000, 90, 40), 0.0069467105954057395, marks=pytest.mark.slow),
+        pytest.param((50_000, 400, 150), 0.0057964121547400905, marks=pytest.mark.slow),
+    ],
+)
+def test_bounds_stay_what_they_were(of: tuple[int, int, int], expected: float) -> None:
+    """Found when each number of images had a table of factorials of its own."""
+    assert exact.upper_bound(*of, 0.05) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.integers(0, 3000))
+def test_one_table_of_factorials_holds_all_that_are_asked_for(most: int) -> None:
+    found = exact._factorials(most)
+
+    assert most < len(found) <= max(1, 2 * most)
+    assert found[most] == lgamma(most + 1)
