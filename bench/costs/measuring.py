@@ -188,7 +188,10 @@ class _Costs:
         self, threads: int, tasks: Mapping[str, PieceTask], planned: Schedule, watch: Watch
     ) -> Blocks:
         timed = {
-            name: one.work.task(planned.calls[_at(threads, name)]) for name, one in tasks.items()
+            name: one.work.task(
+                planned.calls[_at(threads, name)], led=planned.led[_at(threads, name)]
+            )
+            for name, one in tasks.items()
         }
         until = self.method.time.now() + _LATE * planned.seconds
         words = f"threads {threads}, {len(tasks)} tasks, blocks"

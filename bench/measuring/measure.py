@@ -246,8 +246,11 @@ class _Benchmark:
         group = _group(threads)
         known = journal.blocks(group)
         blocks = self.method.blocks
+        names = {name: _in_group(threads, name) for name in work}
         tasks = {
-            name: one.task(planned.calls[_in_group(threads, name)], blocks)
+            name: one.task(
+                planned.calls[names[name]], blocks, led=planned.led.get(names[name], True)
+            )
             for name, one in work.items()
         }
         with Progress(f"{group}, {len(tasks)} tasks, blocks", blocks) as progress:

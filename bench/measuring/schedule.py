@@ -1,17 +1,21 @@
 """How often everything is called, so that the time asked for is kept, and how long it all takes.
 
-Every task gets the same share of a block, but no less than two calls, of which one counts. Where
-these alone take too long, as of a large network at large batches, there are fewer blocks, down to a
-floor; where even that takes too long the run says so before it begins.
+Every task gets the same share of a block, but no less than one call that counts, and ahead of short
+ones another that does not. Where these alone take too long, as of a large network at large batches,
+there are fewer blocks, down to a floor; where even that takes too long the run says so before it
+begins.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Fewest blocks to which a run is cut to keep its time: intervals still rest on ten.
 LEAST_BLOCKS = 10
+#: A call that takes so long is within a hundredth of what it takes after itself, whatever another
+#: task has left in the caches.
+LONG_S = 0.04
 _STEPS = 60
 
 
@@ -23,11 +27,14 @@ class Schedule:
         blocks: How many.
         calls: By task, that count in a block.
         task_s: By task, seconds that it takes in all blocks and in one round ahead of them.
+        led: By task, whether a call that does not count goes ahead in each block; it does of
+            tasks that are not named, as in journals of earlier versions.
     """
 
     blocks: int
     calls: dict[str, int]
     task_s: dict[str, float]
+    led: dict[str, bool] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -38,9 +45,14 @@ class Schedule:
 def calls_within(seconds: float, once_s: float) -> int:
     """Return how many calls of a block count if all of its calls take so many seconds.
 
-    At least one; another goes ahead that is not counted.
+    At least one; ahead of short ones goes another that is not counted.
     """
-    return max(1, round(seconds / once_s) - 1)
+    return max(1, round(seconds / once_s) - _leads(once_s))
+
+
+def _leads(once_s: float) -> int:
+    """Return how many calls go ahead that do not count."""
+    return 1 if once_s < LONG_S else 0
 
 
 def schedule(once_s: Mapping[str, float], seconds: float, blocks: int) -> Schedule:
@@ -51,12 +63,13 @@ def schedule(once_s: Mapping[str, float], seconds: float, blocks: int) -> Schedu
         seconds: For all blocks, and one round ahead of them that is not counted.
         blocks: As many as there may be.
     """
-    least = sum(2 * once for once in once_s.values())
+    least = sum((1 + _leads(once)) * once for once in once_s.values())
     kept = min(blocks, max(LEAST_BLOCKS, int(seconds / least) - 1))
     slot = _slot(once_s, seconds / (kept + 1))
     calls = {name: calls_within(slot, once) for name, once in once_s.items()}
-    task_s = {name: (kept + 1) * (calls[name] + 1) * once for name, once in once_s.items()}
-    return Schedule(kept, calls, task_s)
+    led = {name: _leads(once) > 0 for name, once in once_s.items()}
+    task_s = {name: (kept + 1) * (calls[name] + led[name]) * once for name, once in once_s.items()}
+    return Schedule(kept, calls, task_s, led)
 
 
 def _slot(once_s: Mapping[str, float], block_s: float) -> float:
@@ -69,7 +82,7 @@ def _slot(once_s: Mapping[str, float], block_s: float) -> float:
 
 
 def _block_s(once_s: Mapping[str, float], slot: float) -> float:
-    return sum((calls_within(slot, once) + 1) * once for once in once_s.values())
+    return sum((calls_within(slot, once) + _leads(once)) * once for once in once_s.values())
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,14 @@ class Subject:
     # What it answers.
 
     def answer(self) -> None:
-        """Ask every exit and plain about every test image."""
+        """Ask every exit and plain about every test image, on as many threads as are timed."""
+        runner = self.runners[max(self.runners)]
         starts = range(0, len(self.test.images), _ANSWER_BATCH)
         tables, labels = [], []
         for start in track(starts, f"{self.prefix}answering the test part, batches", len(starts)):
             some = self.test.images[start : start + _ANSWER_BATCH]
-            tables.append(self.runner.ask_every_exit(some))
-            labels.append(self.runner.plain(some).labels)
+            tables.append(runner.ask_every_exit(some))
+            labels.append(runner.plain(some).labels)
         self.table = ExitTable(
             np.concatenate([table.labels for table in tables], axis=1),
             np.concatenate([table.scores for table in tables], axis=1),

@@ -125,6 +125,8 @@ class Task:
         group: Tasks of one name mix their calls in each block; alone if empty.
         ahead: Given the number of the block, a call to make before each of its `calls`, which is
             not counted; or none at all.
+        led: Whether a call of its own that is not counted goes ahead of a block, where nothing else
+            does.
     """
 
     calls: Callable[[int], Sequence[Call]]
@@ -133,6 +135,7 @@ class Task:
     others: Callable[[], Sequence[Call]] = tuple
     group: str = ""
     ahead: Callable[[int], Sequence[Call]] = lambda block: ()
+    led: bool = True
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ class Work:
             found.append(stopwatch.seconds(make(len(found))))
         return min(found)
 
-    def task(self, calls: int, blocks: int = 1) -> Task:
+    def task(self, calls: int, blocks: int = 1, *, led: bool = True) -> Task:
         """Return a task of so many calls a block; each block goes on where the last one ended.
 
         Every shape that a segment meets in so many blocks is met once before.
@@ -186,6 +189,7 @@ class Work:
             lambda: [self.call(number) for number in self.new_shapes(calls * blocks)],
             self.group,
             lambda block: [] if ahead is None else [ahead(block * calls + i) for i in range(calls)],
+            led,
         )
 
     def new_shapes(self, calls: int) -> Iterator[int]:
@@ -290,7 +294,7 @@ def _mixed(
     if len(names) > 1:
         calls = [calls[place] for place in rng.permutation(len(calls))]
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
-    if calls[0][1] is None:
+    if calls[0][1] is None and tasks[calls[-1][0]].led:
         calls[-1][2]()  # what another task left in the processor's caches is no cost of this one
     timed = _timed([(ahead, call) for _, ahead, call in calls], method)
     for (name, _, _), one in zip(calls, timed, strict=True):

@@ -15,7 +15,10 @@ from calexnet.devices.base import DeviceState
 RUN = {"bundle": "ab", "plan": (1, 2.5, "closed")}
 LOOKS = [Look(DeviceState(1.0, throttled=("heat",)), 2.0, 0.5, 0.0), Look(None, 1.0, 0.0, 0.25)]
 PLANNED = Schedule(
-    2, {"1 thread: a": 2, "1 thread: b": 1}, {"1 thread: a": 2.5, "1 thread: b": 1.5}
+    2,
+    {"1 thread: a": 2, "1 thread: b": 1},
+    {"1 thread: a": 2.5, "1 thread: b": 1.5},
+    {"1 thread: a": True, "1 thread: b": False},
 )
 BLOCKS: list[Block] = [{"a": ([0.5, 0.25], 0.125), "b": ([1.0], 0.5)}, {"a": ([0.1, 0.2], 0.0)}]
 

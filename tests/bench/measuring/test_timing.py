@@ -215,9 +215,9 @@ def test_work_is_cut_to_calls_that_take_the_time_asked_for(world: World) -> None
 
     work = Work(call, images=8)
 
-    assert [1, 1, 3, 9] == [calls_within(s, work.once_s(Method(2))) for s in (0.0, 0.1, 1.0, 2.5)]
-    assert 19 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1e6))))
-    assert 4 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1.0))))
+    assert [1, 1, 4, 10] == [calls_within(s, work.once_s(Method(2))) for s in (0.0, 0.1, 1.0, 2.5)]
+    assert 20 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1e6))))
+    assert 5 == calls_within(5.0, work.once_s(Method(2, load=Load(calls_per_s=1.0))))
     walked.clear()
     task = work.task(3)
     assert 24 == task.images
@@ -250,6 +250,15 @@ def test_the_calls_of_a_group_are_mixed_and_told_apart(world: World) -> None:
         assert [costs[name] / 4] * 60 == spent[name].cpu_s
 
 
+def test_a_task_that_needs_no_call_ahead_has_none(world: World) -> None:
+    """After the one round in which everything is called once."""
+    work = Work(lambda number: lambda: world.spend("a", 0.25), 1)
+    spent = interleave({"a": work.task(2, led=False)}, Method(3))["a"]
+
+    assert 2 + 3 * 2 == len(world.log)
+    assert [[0.25, 0.25]] * 3 == [calls.tolist() for calls in spent.call_s]
+
+
 def test_what_comes_ahead_of_each_call_is_made_and_not_counted(world: World) -> None:
     """Calls of a quarter second after others of three quarters; each counts its number on."""
 
@@ -259,10 +268,10 @@ def test_what_comes_ahead_of_each_call_is_made_and_not_counted(world: World) -> 
     one = Work(work("a", 0.25), images=1, ahead=work("b", 0.75))
     due = Method(2, load=Load(calls_per_s=1.0), time=Ticking(world))
 
-    assert [1, 2, 4] == [
+    assert [1, 3, 5] == [
         calls_within(seconds, one.once_s(Method(2))) for seconds in (1.0, 3.0, 5.0)
     ]
-    assert 4 == calls_within(5.0, one.once_s(due))
+    assert 5 == calls_within(5.0, one.once_s(due))
     world.log.clear()
     spent = interleave({"a": one.task(2)}, Method(2))["a"]
     assert ["a0", "a1", "b0", "a0", "b1", "a1", "b2", "a2", "b3", "a3"] == world.log
@@ -278,7 +287,7 @@ def test_one_hiccup_does_not_starve_a_task(world: World) -> None:
     costs = iter([0.25, 0.25, 25.0, 0.25, 0.25, 0.25])
     work = Work(lambda number: lambda: world.spend("a", next(costs)), images=1)
 
-    assert 9 == calls_within(2.5, work.once_s(Method(2)))
+    assert 10 == calls_within(2.5, work.once_s(Method(2)))
 
 
 def test_every_shape_is_met_before_anything_is_counted_the_largest_batch_first(
