@@ -106,6 +106,7 @@ class Candidate:
         counts: Against the reference on the calibration part, by cross-fitting.
         rates: Share that leaves at each exit there.
         hit: Whether it looked as if it could be certified.
+        precision: Of the build that it costs this much at.
     """
 
     chain: tuple[Exit, ...]
@@ -114,6 +115,7 @@ class Candidate:
     counts: Counts
     rates: tuple[float, ...]
     hit: bool
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,8 @@ class Contender:
         precision: Of its numbers.
         point: Its operating point; ``None`` without gates.
         predicted: Mean cost of an image as the search saw it, in `Choice.unit`.
-        ms: Measured, on calibration images.
-        ratio: `ms` over that of the reference, from the same blocks.
+        ms: Measured, on calibration images; ``None`` if it was not.
+        ratio: `ms` over that of the reference, from the same blocks; likewise.
         objective: What is made small: the ratio of times, or joules or MACs of an image.
         figures: What limits ask about.
         calibration: Against the reference, by its own answers.
@@ -163,8 +165,8 @@ class Contender:
     precision: str
     point: str | None
     predicted: float
-    ms: float
-    ratio: Interval
+    ms: float | None
+    ratio: Interval | None
     objective: float
     figures: tuple[Figure, ...]
     calibration: Counts

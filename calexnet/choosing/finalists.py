@@ -22,7 +22,7 @@ from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
 from calexnet.choosing import limits
 from calexnet.choosing.choice import Figure, Limit, Objective
-from calexnet.choosing.costs import Cost
+from calexnet.choosing.costs import Cost, expected
 from calexnet.choosing.limits import Cell
 from calexnet.choosing.pool import Chain, ExitPool
 from calexnet.choosing.search import Aim, Found, alone, ladder
@@ -60,11 +60,12 @@ class Measured:
     Attributes:
         finalist: What it is of.
         found: What the search saw.
+        predicted: Mean cost of an image at its precision.
         target: What runs it.
         precision: Of its numbers.
         point: Its operating point; ``None`` without gates.
-        ms: Mean of an image.
-        ratio: `ms` over that of the reference at full precision, from the same blocks.
+        ms: Mean of an image; ``None`` if it was not measured.
+        ratio: `ms` over that of the reference at full precision, from the same blocks; likewise.
         objective: What is made small: `ratio`, or joules or MACs of an image.
         figures: What limits ask about.
         fallen: Claims about times that do not stand.
@@ -72,11 +73,12 @@ class Measured:
 
     finalist: Finalist
     found: Found
+    predicted: float
     target: str
     precision: str
     point: str | None
-    ms: float
-    ratio: Interval
+    ms: float | None
+    ratio: Interval | None
     objective: float
     figures: tuple[Figure, ...]
     fallen: tuple[str, ...]
@@ -102,6 +104,7 @@ class How:
         seconds: For each that is timed.
         objective: What is made small.
         limits: What has to be kept.
+        costs: By precision, what a chain costs.
     """
 
     data: Dataset
@@ -109,6 +112,12 @@ class How:
     seconds: float
     objective: Objective
     limits: tuple[Limit, ...]
+    costs: Mapping[str, Cost]
+
+    def predicted(self, found: Found, precision: str) -> float:
+        """Return what a chain costs at a precision, as often as images leave it."""
+        cost = self.costs.get(precision, self.costs[FULL])
+        return expected(found.chain, cost, found.rates)
 
     @property
     def every_point(self) -> bool:
@@ -185,7 +194,7 @@ class Entries:
     """What is measured together.
 
     Attributes:
-        cascades: With gates; at least one.
+        cascades: With gates.
         others: Without: the network cut short, other networks.
         reference: A bundle of its own for the network that accuracy is held against; ``None`` if
             every cascade ends in it.
@@ -266,6 +275,7 @@ class _Reading:
         return Measured(
             finalist=whose,
             found=found,
+            predicted=self.how.predicted(found, precision),
             target=one.target,
             precision=precision,
             point=one.operating_point,

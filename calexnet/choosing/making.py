@@ -16,6 +16,7 @@ import numpy as np
 
 from calexnet.choosing.pool import Exit, ExitPool, Network, Said
 from calexnet.errors import CheckpointError
+from calexnet.files import schema
 from calexnet.files.storage import staged_folder
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 
@@ -77,6 +78,20 @@ class Made:
     pool: ExitPool
     runs: Mapping[str, Mapping[str, Cascade]]
     weights: Mapping[str, str]
+
+    @property
+    def identity(self) -> str:
+        """A hash of the networks, and of all that their branches were trained by."""
+        return schema.fingerprint(
+            [
+                dict(self.weights),
+                [
+                    [name, head, schema.encode(run.spec)]
+                    for name, runs in self.runs.items()
+                    for head, run in runs.items()
+                ],
+            ]
+        )
 
     def run(self, one: Exit) -> Cascade:
         """Return a run that an exit is of; of a network's end any with that network."""

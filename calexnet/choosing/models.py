@@ -14,8 +14,9 @@ from calexnet.errors import InputError
 from calexnet.files.storage import is_file
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from calexnet.training.backbones.frozen import FrozenBackbone
     from calexnet.training.cascade import CascadePlan
 
 #: Real images that an ONNX file is tried on.
@@ -60,6 +61,37 @@ def opened(named: Sequence[Named], ground: Ground) -> tuple[Model, ...]:
     """
     names = _names([one.what for one in named])
     return tuple(_opened(one, name, ground) for one, name in zip(named, names, strict=True))
+
+
+def untrained(one: Named, ground: Ground) -> tuple[FrozenBackbone, Tensor, int]:
+    """Return a model to be timed: its network, some images, and its epochs if it will be trained.
+
+    A backbone's weights do not matter for that, so they are random ones.
+    """
+    from calexnet.training import backbones
+    from calexnet.training.backbones.frozen import FrozenBackbone, handed
+    from calexnet.training.backbones.graph import GraphBackbone
+    from calexnet.training.backbones.graph_file import GraphFile
+    from calexnet.training.cascade import preprocessing_of
+
+    plan, epochs = _plan(one), 0
+    if is_path(one.what):
+        model = _opened(one, one.what, ground)
+        plan, network = model.plan, model.network
+    else:
+        classes = len(ground.samples.classes)
+        network = backbones.build(backbones.BackboneSpec(one.what, classes, one.stem), ground.allow)
+        epochs = plan.backbone_training.epochs if one.weights is None else 0
+        if plan.attach is None:
+            plan = replace(plan, attach=_places(network, plan, ground))
+    rows = ground.split.indices["train"]
+    pixels = ground.samples.images[rows[:_TRIED]]
+    preprocessing = preprocessing_of(ground.samples, rows, plan)
+    if isinstance(network, GraphFile):
+        frozen: FrozenBackbone = GraphBackbone(network)
+    else:
+        frozen = FrozenBackbone(network, plan.attach or ())
+    return frozen, handed(frozen.network, preprocessing.normalise(pixels)), epochs
 
 
 def _names(whats: Sequence[str]) -> list[str]:
@@ -125,17 +157,20 @@ def _of_builder(one: Named, name: str, ground: Ground) -> Model:
     spec = backbones.BackboneSpec(one.what, len(ground.samples.classes), one.stem)
     network = backbones.build(spec, ground.allow)
     load_weights(network, weights)
-    if plan.attach is None and one.what not in backbones.BUILT_IN:
-        plan = replace(plan, attach=_proposed(network, plan, ground))
+    if plan.attach is None:
+        plan = replace(plan, attach=_places(network, plan, ground))
     return Model(name, plan, network)
 
 
-def _proposed(network: nn.Module, plan: CascadePlan, ground: Ground) -> tuple[str, ...]:
-    """Return places for branches on a network of one's own, found on a few images."""
+def _places(network: nn.Module, plan: CascadePlan, ground: Ground) -> tuple[str, ...]:
+    """Return a built-in backbone's places; of one's own those that are found on a few images."""
+    from calexnet.training import backbones
     from calexnet.training.backbones import attaching
     from calexnet.training.backbones.frozen import handed
     from calexnet.training.cascade import preprocessing_of
 
+    if plan.backbone in backbones.BUILT_IN:
+        return backbones.default_attach(plan.backbone)
     rows = ground.split.indices["train"]
     preprocessing = preprocessing_of(ground.samples, rows, plan)
     images = handed(network, preprocessing.normalise(ground.samples.images[rows[:2]]))

@@ -9,8 +9,8 @@ images would probably certify.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import ceil, floor
 from statistics import NormalDist
@@ -22,6 +22,7 @@ from calexnet.certify import CONFIDENCE, Counts, counts, noninferiority
 from calexnet.choosing.costs import Cost, to_exit
 from calexnet.choosing.pool import Chain, Exit, ExitPool
 from calexnet.gating import ExitTable, choose_exits, chosen_labels, exit_rates
+from calexnet.manifest import FULL
 from calexnet.rules.base import Floats
 from calexnet.rules.price import PriceRule
 
@@ -45,6 +46,8 @@ class Found:
         cost: Mean of an image.
         counts: Against the reference on the calibration part.
         rates: Share that leaves at each exit.
+        precision: Of the build that it costs this much at; what narrow builds answer is not known
+            yet, and taken to be what is answered at full precision.
     """
 
     chain: Chain
@@ -52,6 +55,7 @@ class Found:
     cost: float
     counts: Counts
     rates: tuple[float, ...]
+    precision: str = FULL
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,24 @@ def search(pool: ExitPool, cost: Cost, aim: Aim) -> tuple[Found, ...]:
         seen |= found
         going = sorted(found, key=lambda chain: aim.order(found[chain]))[:WIDTH]
     return tuple(sorted(seen.values(), key=lambda one: (*aim.order(one), len(one.chain))))
+
+
+def search_builds(pool: ExitPool, costs: Mapping[str, Cost], aim: Aim) -> tuple[Found, ...]:
+    """Return the same of every precision, the best chain at its best precision first.
+
+    Args:
+        pool: What can be combined.
+        costs: By precision.
+        aim: What for.
+    """
+    found = [
+        replace(one, precision=precision)
+        for precision, cost in costs.items()
+        for one in search(pool, cost, aim)
+        # Narrow builds are made of cascades and the plain networks in them.
+        if precision == FULL or len(one.chain) > 1 or one.chain == pool.plain
+    ]
+    return tuple(sorted(found, key=lambda one: (*aim.order(one), len(one.chain))))
 
 
 def every_chain(pool: ExitPool) -> Iterator[Chain]:

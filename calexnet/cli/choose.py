@@ -13,15 +13,18 @@ from calexnet import data
 from calexnet.cli.train import let_threads_rest
 from calexnet.data.split import divide
 from calexnet.errors import InputError
-from calexnet.files.storage import staged_folder
+from calexnet.files.storage import sha256, staged_folder
 
 if TYPE_CHECKING:
     from calexnet.choosing.choice import Asked, ClassLimit
     from calexnet.choosing.models import Named
     from calexnet.data.dataset import Dataset
+    from calexnet.data.split import Split
 
 HELP = "From models and labelled images to what to ship, with a certificate that holds."
 
+#: Share of images that may be in two parts, as some published sets have them.
+_FEW = 0.01
 _OBJECTIVES = ("ms", "joules", "macs")
 
 
@@ -53,6 +56,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder for the choice")
     parser.add_argument(
         "--pool", type=Path, help="folder that trained parts are kept in; OUT.pool by default"
+    )
+    parser.add_argument(
+        "--costs",
+        type=Path,
+        metavar="BOARD.JSON",
+        help="what another machine said of the graphs in POOL/pieces (calexnet-bench "
+        "--costs-only): choose for that machine, and time nothing here",
     )
     kinds.max_drop(parser)
     parser.add_argument(
@@ -88,11 +98,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Choose, write the folder, and say what came of it."""
     let_threads_rest()
-    from calexnet.choosing import choice, deciding, making, models, page, words
+    from calexnet.choosing import choice, deciding, making, models
+    from calexnet.choosing.shown import page, words
     from calexnet.devices import open_device
     from calexnet.files.scratch import scratch_folder
 
     asked = _asked(arguments)
+    if arguments.costs is not None:
+        _refuse_elsewhere(arguments)
     samples = data.load(
         arguments.data,
         arguments.data_root,
@@ -103,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
     kinds.tell(samples)
     _refuse_unfit(samples, asked)
     split = divide(samples, arguments.seed, arguments.split, arguments.group)
+    _refuse_leaks(samples, split)
     deciding.refuse_hopeless(split.record.parts["test"].samples, asked.max_drop)
     pool = arguments.pool or arguments.out.with_name(f"{arguments.out.name}.pool")
     own = [model for model in arguments.models if ":" in model]
@@ -111,9 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
         staged_folder(arguments.out, marker=choice.JSON) as stage,
         scratch_folder(".trial-", stage.parent) as scratch,
     ):
-        opened = models.opened(_named(arguments), ground)
-        made = making.made(opened, deciding.EFFORTS[asked.effort].heads, ground)
-        found = deciding.choose(made, asked, ground, open_device("auto"), scratch, _tell)
+        named, effort = _named(arguments), deciding.EFFORTS[asked.effort]
+        _tell(deciding.outlook_of(named, asked, ground).words())
+        opened = models.opened(named, ground)
+        made = making.made(opened, effort.heads, ground)
+        found = deciding.choose(
+            made, asked, ground, open_device("auto"), scratch, _tell, arguments.costs
+        )
         found.ship(stage / choice.BUNDLE)
         (stage / choice.JSON).write_bytes(choice.dump(found.facts))
         (stage / choice.HTML).write_text(page.render(found.facts, arguments.out), "utf-8")
@@ -141,6 +159,17 @@ def _asked(arguments: argparse.Namespace) -> Asked:
     )
 
 
+def _refuse_elsewhere(arguments: argparse.Namespace) -> None:
+    """Do nothing if nothing is asked for that only a measurement of finalists could tell."""
+    if arguments.require or arguments.minimise != "ms":
+        raise InputError(
+            "costs from elsewhere tell mean times alone",
+            got="--require" if arguments.require else f"--minimise {arguments.minimise}",
+            expected="--minimise ms without limits",
+            fix="Choose there, or measure the chosen bundle there with calexnet-bench",
+        )
+
+
 def _class_limit(text: str) -> ClassLimit:
     from calexnet.choosing.choice import ClassLimit
 
@@ -165,6 +194,29 @@ def _refuse_unfit(samples: Dataset, asked: Asked) -> None:
                 got=repr(limit.name),
                 expected=f"one of {', '.join(samples.classes)}",
             )
+
+
+def _refuse_leaks(samples: Dataset, split: Split) -> None:
+    """Do nothing if next to none of the images that choose and test were trained on.
+
+    A few published sets hold some images twice; those are remarked upon.
+    """
+    hashes = {
+        part: [sha256(samples.images[row].tobytes()) for row in rows]
+        for part, rows in split.indices.items()
+    }
+    trained = {*hashes["train"]}
+    for part in ("calibration", "test"):
+        again = sum(one in trained for one in hashes[part])
+        if again > _FEW * len(hashes[part]):
+            raise InputError(
+                f"images of the {part} part were trained on",
+                got=f"{again} of {len(hashes[part])}, pixel for pixel",
+                expected="images that are new to the network: these would certify what it has seen",
+                fix="Remove the copies, or keep them in one part with --group",
+            )
+        if again:
+            _tell(f"{again} of the {len(hashes[part])} {part} images are in the train part too")
 
 
 def _named(arguments: argparse.Namespace) -> list[Named]:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.choosing import choice, page, words
+from calexnet.choosing import choice
 from calexnet.choosing.choice import Choice
+from calexnet.choosing.shown import page, words
 from calexnet.errors import InputError
 from tests.support.sample_choice import CUT, contender, sample_choice
 

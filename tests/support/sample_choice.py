@@ -74,9 +74,9 @@ def sample_choice() -> Choice:
         reference="net",
         unit="macs",
         candidates=(
-            Candidate(CASCADE, 0.1, 45.0, Counts(1000, 2, 3), (0.6, 0.2, 0.2), True),
-            Candidate(CUT, None, 40.0, Counts(1000, 9, 1), (1.0,), True),
-            Candidate(PLAIN, None, 100.0, EQUAL, (1.0,), True),
+            Candidate(CASCADE, 0.1, 45.0, Counts(1000, 2, 3), (0.6, 0.2, 0.2), True, "fp32"),
+            Candidate(CUT, None, 40.0, Counts(1000, 9, 1), (1.0,), True, "fp32"),
+            Candidate(PLAIN, None, 100.0, EQUAL, (1.0,), True, "fp32"),
         ),
         contenders=(contender(PLAIN, 1.0, standing="reference"), cascade, cut),
         chosen=1,

@@ -21,8 +21,9 @@ from calexnet.bench.page.drawing import (
     triangle,
 )
 from calexnet.bench.words.figures import at_most, percent, points
-from calexnet.choosing import choice, words
+from calexnet.choosing import choice
 from calexnet.choosing.choice import Candidate, Choice, Contender
+from calexnet.choosing.shown import words
 
 HEIGHT = 366
 LEFT, TOP, BOTTOM = 50, 132, 324
@@ -115,7 +116,7 @@ def _dots(found: Choice, scale: _Scale) -> Iterator[str]:
 
 def _words(one: Candidate, found: Choice) -> str:
     share = percent(one.cost / found.plain.predicted)
-    name = words.name(one.chain, found.reference)
+    name = words.name(one.chain, found.reference) + words.at(one.precision)
     return f"{name}: {share} of plain, {points(-one.counts.drop)} points"
 
 

@@ -17,9 +17,10 @@ from calexnet.bench.words.figures import (
     significant,
 )
 from calexnet.bench.words.tables.table import Column, Table
-from calexnet.choosing import choice, words
+from calexnet.choosing import choice
 from calexnet.choosing.choice import Candidate, Choice, Contender
-from calexnet.choosing.plot import frontier
+from calexnet.choosing.shown import words
+from calexnet.choosing.shown.plot import frontier
 
 _POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'unsafe-inline'"
 _MILLION = 1_000_000
@@ -75,12 +76,11 @@ def _verdict(found: Choice, folder: Path) -> str:
 def _why(found: Choice) -> list[str]:
     """Return why this one, and what it comes to."""
     best, plain = found.winner, found.plain
-    said = [
-        f"A million images take {_duration(best.ms)} on one thread of this machine, instead of "
-        f"{_duration(plain.ms)}."
-        if best is not plain
-        else f"A million images take {_duration(plain.ms)} on one thread of this machine."
-    ]
+    said = []
+    if best.ms is not None and plain.ms is not None:
+        instead = "" if best is plain else f", instead of {_duration(plain.ms)}"
+        takes = f"A million images take {_duration(best.ms)} on one thread of this machine"
+        said.append(f"{takes}{instead}.")
     if found.asked.objective == "joules":
         used = (significant(one.objective * _MILLION / 3.6e6) for one in (best, plain))
         said.append("A million images use {} kWh instead of {}.".format(*used))
@@ -126,7 +126,9 @@ def _frontier(found: Choice) -> str:
         (),
         (
             Column[Candidate](
-                "Network", lambda one: words.name(one.chain, found.reference), "prose"
+                "Network",
+                lambda one: words.name(one.chain, found.reference) + words.at(one.precision),
+                "prose",
             ),
             Column("Of plain", lambda one: percent(one.cost / found.plain.predicted)),
             Column("Lost, points", lambda one: points(one.counts.drop)),
@@ -184,7 +186,8 @@ def _marked(one: Contender, found: Choice) -> str:
 
 
 def _ratio(one: Contender) -> str:
-    found = one.ratio
+    if (found := one.ratio) is None:
+        return MISSING
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
 
 

@@ -33,15 +33,19 @@ def name(chain: Chain, reference: str) -> str:
     return f"the cascade with exits at {', '.join(_place(one) for one in chain[:-1])}"
 
 
+def at(precision: str) -> str:
+    """Return a precision as it is added to a name; nothing for the full one."""
+    return "" if precision == FULL else f" at {precision}"
+
+
 def _place(one: Exit) -> str:
     return one.network if one.place is None else f"{one.place} ({one.head})"
 
 
 def of(one: Contender, found: Choice) -> str:
     """Return the name of a contender, with its precision and operating point."""
-    narrow = "" if one.precision == FULL else f" at {one.precision}"
     point = "" if one.point is None else f", {one.point}"
-    return f"{name(one.chain, found.reference)}{narrow}{point}"
+    return f"{name(one.chain, found.reference)}{at(one.precision)}{point}"
 
 
 def standing(one: Contender) -> str:
@@ -64,7 +68,7 @@ def sentence(found: Choice) -> str:
 def gain(one: Contender, found: Choice) -> str:
     """Return what is gained against plain, in what was asked for."""
     if found.asked.objective == "ms":
-        return time_change(one.ratio.value)
+        return time_change(one.objective / found.plain.objective)
     share = 1 - one.objective / found.plain.objective
     unit = {"macs": "MACs", "joules": "joules"}[found.asked.objective]
     return f"{100 * abs(share):.0f} % {'fewer' if share > 0 else 'more'} {unit}"
@@ -101,15 +105,21 @@ def code(found: Choice, folder: Path) -> str:
     )
 
 
+def _times(one: Contender) -> str:
+    return "n/a" if one.ratio is None else f"x{one.ratio.value:.3f}"
+
+
 def prediction_error(found: Choice) -> float | None:
     """Return how far predicted times were off at most, as a share; ``None`` with nothing to tell.
 
-    Predicted is a cascade's cost over plain's; measured, its time over plain's.
+    Predicted is a cost over plain's; measured, a time over plain's. MACs foretell no narrow build.
     """
     off = [
         abs(one.predicted / found.plain.predicted / one.ratio.value - 1)
         for one in found.contenders
-        if one.precision == FULL and one.standing != "reference"
+        if one.ratio is not None
+        and one.standing != "reference"
+        and (one.precision == FULL or found.unit == "ms")
     ]
     return max(off, default=None)
 
@@ -123,7 +133,7 @@ def summary(found: Choice, folder: Path) -> str:
         upper = "-" if one.upper is None else f"{100 * one.upper:.2f}"
         tested = "-" if one.p is None and one.standing != "reference" else points(one.test.drop)
         lines.append(
-            f"x{one.ratio.value:<6.3f}  {points(one.calibration.drop):>17}  {tested:>11}   "
+            f"{_times(one):<7}  {points(one.calibration.drop):>17}  {tested:>11}   "
             f"{upper:>7}   {standing(one):<18} {of(one, found)}"
         )
     off = prediction_error(found)

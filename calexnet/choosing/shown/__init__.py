@@ -1,0 +1,1 @@
+"""A choice as people read it: on a terminal, and as one page."""
