@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from calexnet import certify
 from calexnet.bench.measuring.rivals import Rival
 from calexnet.bench.measuring.subject import ONE_FILE, Images, Subject
-from calexnet.bench.model import classes, statistics
+from calexnet.bench.model.accuracy import Marks
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.decision import decide, useful
 from calexnet.bench.model.prediction import cut_at, plain_at
-from calexnet.bench.report.decision import OWN, Alternative, Certificate, Decision, Kind
+from calexnet.bench.report.decision import OWN, Alternative, ByGroup, Certificate, Decision, Kind
 from calexnet.bench.report.interval import Interval
 from calexnet.certify import Candidate, Counts, Link
 from calexnet.certify.class_drops import balanced_accuracy
@@ -105,24 +105,25 @@ class Rules:
 
     Attributes:
         max_drop: Share of accuracy that may be lost, 0..1.
-        classes: Their names.
+        marks: What answers are held against.
         features: Instruction sets of the processor that answered.
     """
 
     max_drop: float
-    classes: Sequence[str]
+    marks: Marks
     features: tuple[str, ...] = ()
 
 
 def decided(
-    contenders: Sequence[Contender], truth: NDArray[np.int64], blocks: Blocks, rules: Rules
+    contenders: Sequence[Contender], blocks: Blocks, rules: Rules
 ) -> tuple[tuple[Alternative, ...], Decision]:
     """Return every network beside the reference, the first of them, and which one to ship."""
     picking, telling = blocks.halves()
     tasks = {one.name: one.task for one in contenders}
     ms = {name: picking.ms(task) for name, task in tasks.items()}
-    right = [one.labels == truth for one in contenders]
-    certificates = _certificates(contenders, right, ms, rules.max_drop)
+    marks = rules.marks
+    right = [one.labels == marks.truth for one in contenders]
+    certificates = _certificates(contenders, right, ms, rules)
     fastest = min((one.task for one in contenders if one.kind == "plain"), key=blocks.ms)
     found = tuple(
         Alternative(
@@ -131,10 +132,10 @@ def decided(
             target=one.target,
             precision=one.precision,
             operating_point=one.operating_point,
-            accuracy=statistics.share(int(mine.sum()), len(mine)),
-            balanced=balanced_accuracy(mine, truth),
-            drop=_drop(right[0], mine, one is contenders[0]),
-            worst_class=classes.worst_class(truth, right[0], mine, rules.classes),
+            accuracy=marks.share(mine),
+            balanced=balanced_accuracy(mine, marks.truth),
+            drop=_drop(marks, right[0], mine, one is contenders[0]),
+            worst_class=marks.worst_class(right[0], mine),
             ms=blocks.ms(one.task),
             ratio=blocks.ratio(fastest, one.task),
             certificate=certificates[one.name],
@@ -153,10 +154,12 @@ def decided(
     return found, decision
 
 
-def _drop(reference: NDArray[np.bool_], right: NDArray[np.bool_], itself: bool) -> Interval:
+def _drop(
+    marks: Marks, reference: NDArray[np.bool_], right: NDArray[np.bool_], itself: bool
+) -> Interval:
     if itself:
         return Interval(0.0, 0.0, 0.0)
-    change = statistics.paired_change(reference, right)
+    change = marks.change(reference, right)
     return Interval(-change.value, -change.high, -change.low)
 
 
@@ -164,12 +167,17 @@ def _certificates(
     contenders: Sequence[Contender],
     right: Sequence[NDArray[np.bool_]],
     ms: Mapping[str, float],
-    max_drop: float,
+    rules: Rules,
 ) -> dict[str, Certificate]:
     """Return what became of every contender, by name."""
     reference = contenders[0].name
     candidates = {
-        one.name: Candidate(one.name, one.calibration, certify.counts(right[0], mine))
+        one.name: Candidate(
+            one.name,
+            one.calibration,
+            certify.counts(right[0], mine),
+            rules.marks.drops(right[0], mine),
+        )
         for one, mine in zip(contenders, right, strict=True)
     }
     own, rivals = (
@@ -177,27 +185,41 @@ def _certificates(
             [candidates[one.name] for one in contenders[1:] if (one.kind in OWN) == inside],
             ms,
             ms[reference],
-            max_drop,
+            rules.max_drop,
         )
         for inside in (True, False)
     )
-    found = certify.certify(own, max_drop, rivals=rivals)
-    certificates = {
-        name: Certificate(
-            "reference" if name == reference else "no use",
-            None,
-            found.own.alpha,
-            one.calibration,
-            one.test,
-        )
-        for name, one in candidates.items()
+    found = certify.certify(own, rules.max_drop, rivals=rivals)
+    links = {
+        link.name: (chain.alpha, rank, link)
+        for chain in (found.own, *([] if found.rivals is None else [found.rivals]))
+        for rank, link in enumerate(chain.links, start=1)
     }
-    for chain in (found.own, *([] if found.rivals is None else [found.rivals])):
-        for rank, link in enumerate(chain.links, start=1):
-            certificates[link.name] = _certificate(link, rank, chain.alpha)
+    certificates = {}
+    for name, one in candidates.items():
+        alpha, rank, link = links.get(name, (found.own.alpha, None, None))
+        by_group = rules.marks.by_group(one.drops, rules.max_drop, alpha)
+        certificates[name] = (
+            Certificate(
+                "reference" if name == reference else "no use",
+                None,
+                alpha,
+                one.calibration,
+                one.test,
+                by_group=by_group,
+            )
+            if link is None
+            else _certificate(link, rank, alpha, by_group)
+        )
     return certificates
 
 
-def _certificate(link: Link, rank: int, alpha: float) -> Certificate:
-    upper = None if link.p is None else certify.upper_bound(link.test, alpha)
-    return Certificate(link.outcome, rank, alpha, link.calibration, link.test, link.p, upper)
+def _certificate(
+    link: Link, rank: int | None, alpha: float, by_group: ByGroup | None
+) -> Certificate:
+    upper = None
+    if link.p is not None:
+        upper = certify.upper_bound(link.test, alpha) if by_group is None else by_group.upper
+    return Certificate(
+        link.outcome, rank, alpha, link.calibration, link.test, link.p, upper, by_group
+    )

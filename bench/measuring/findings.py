@@ -13,7 +13,7 @@ from calexnet.bench.measuring.energy.section import (
     foretold_energy,
 )
 from calexnet.bench.measuring.subject import ONE_FILE, Subject, Timing, one_file_at
-from calexnet.bench.model import classes, latency, prediction, statistics
+from calexnet.bench.model import latency, prediction, statistics
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.prediction import Grid, cascade_at, half_at, halved, path_at, plain_at
 from calexnet.bench.report import document, times
@@ -81,12 +81,13 @@ class Findings:
             self.of.plain_labels == truth,
             self.of.exits.labels == truth,
         )
-        change = statistics.paired_change(plain_right, ours_right)
+        marks = self.of.marks
+        change = marks.change(plain_right, ours_right)
         return document.Accuracy(
             **self.of.names,
             samples=len(truth),
-            plain=float(plain_right.mean()),
-            cascade=float(ours_right.mean()),
+            plain=marks.share(plain_right).value,
+            cascade=marks.share(ours_right).value,
             change=change.value,
             change_low=change.low,
             change_high=change.high,
@@ -94,7 +95,7 @@ class Findings:
             cascade_right_only=int((~plain_right & ours_right).sum()),
             plain_balanced=balanced_accuracy(plain_right, truth),
             cascade_balanced=balanced_accuracy(ours_right, truth),
-            worst_class=classes.worst_class(truth, plain_right, ours_right, self.of.classes),
+            worst_class=marks.worst_class(plain_right, ours_right),
         )
 
     def _amortisation(self, grid: Grid, threads: int, batch: int) -> times.AmortisationRow:
@@ -334,9 +335,10 @@ class Findings:
     def _point_row(self, point: OperatingPoint, blocks: Blocks) -> times.OperatingPointRow:
         exits = self.of.at(point)
         right = exits.labels == self.of.test.truth
-        accuracy = statistics.share(int(right.sum()), len(right))
+        marks = self.of.marks
+        accuracy = marks.share(right)
         truth, plain = self.of.test.truth, self.of.plain_labels == self.of.test.truth
-        change = statistics.paired_change(plain, right)
+        change = marks.change(plain, right)
         cost = blocks.compare(
             self.of.prefix + plain_at(1), self.of.prefix + self.of.timed_as(point)
         )
@@ -352,7 +354,7 @@ class Findings:
             change_low=change.low,
             change_high=change.high,
             balanced=balanced_accuracy(right, truth),
-            worst_class=classes.worst_class(truth, plain, right, self.of.classes),
+            worst_class=marks.worst_class(plain, right),
             keeps=None,
             exit_rates=exits.rates,
             macs=self.of.macs.expected(exits.rates),

@@ -39,6 +39,7 @@ from calexnet.bench.report.settled import Settled
 from calexnet.bench.report.validity import Validity
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
+from calexnet.data.groups import group_names
 from calexnet.data.split import recorded_test_part
 from calexnet.devices import limits
 from calexnet.devices.base import Device, DeviceState
@@ -288,10 +289,10 @@ class _Benchmark:
         blocks = timings[1].blocks
         rules = Rules(
             self.plan.max_drop,
-            self.bundle.manifest.classes,
+            self.subjects[0].marks,
             limits.features(self.device.system),
         )
-        alternatives, decision = decided(contenders, self.test.truth, blocks, rules)
+        alternatives, decision = decided(contenders, blocks, rules)
         energy_rows = tuple(row for one in energy for row in one.rows)
         amortisation = tuple(row for one in found for row in one.amortisation)
         crossover = tuple(row for one in found for row in one.crossover)
@@ -416,7 +417,15 @@ class _Benchmark:
         preprocessing = self.bundle.manifest.preprocessing
         images = raw if preprocessing.input == "uint8" else preprocessing.normalise(raw)
         order = np.random.default_rng(self.plan.seed).permutation(len(images))
-        return Images(images, self.data.labels[self.samples], order)
+        return Images(images, self.data.labels[self.samples], order, self._groups())
+
+    def _groups(self) -> tuple[str, ...] | None:
+        """Return the group of each test image, where the recorded split says there are any."""
+        group = self.bundle.manifest.split.group
+        if group is None:
+            return None
+        names = group_names(self.data, group)
+        return tuple(names[row] for row in self.samples)
 
     # What it was.
 
@@ -469,6 +478,7 @@ class _Benchmark:
             samples=len(self.samples),
             sha256=None if self.plan.all_samples else digest,
             group=self.bundle.manifest.split.group,
+            groups=None if self.test.groups is None else len(set(self.test.groups)),
         )
 
     def _provenance(

@@ -22,6 +22,7 @@ from calexnet.bench.measuring.energy.section import (
 from calexnet.bench.measuring.energy.section import Subject as Names
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Call, Spent, Work
+from calexnet.bench.model.accuracy import Marks
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.prediction import (
     cascade_at,
@@ -60,11 +61,13 @@ class Images:
         images: As the cascade takes them.
         truth: int64 ``(n,)``.
         order: A permutation.
+        groups: The group of each; ``None`` = each by itself.
     """
 
     images: Array
     truth: NDArray[np.int64]
     order: NDArray[np.intp]
+    groups: tuple[str, ...] | None = None
 
     def sha256(self) -> str:
         """Return a digest of the images and their labels."""
@@ -106,7 +109,7 @@ class Subject:
     Attributes:
         names: Of target and precision, as rows begin.
         prefix: Of its tasks' names.
-        classes: Their names.
+        marks: What answers are held against.
         point: The operating point that tables are about.
         points: All of them.
         plain_counts: What its plain answered otherwise than the reference on calibration samples.
@@ -119,7 +122,7 @@ class Subject:
         self, bundle: Bundle, build: Compiled, test: Images, plan: BenchPlan, load: Load
     ) -> None:
         self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
-        self.classes = bundle.manifest.classes
+        self.marks = Marks(test.truth, bundle.manifest.classes, test.groups)
         self.prefix = f"{build.target} {build.precision} "
         begun = monotonic()
         self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}

@@ -107,7 +107,7 @@ def _others(
             or (
                 found is not None
                 and ms[one.name] > ms[best.name]
-                and certify.p_value(found.test, max_drop) <= found.alpha
+                and found.p_alone(max_drop) <= found.alpha
             )
         ):
             yield one
@@ -122,7 +122,11 @@ def _doubt(
         tested = one.certificate
         if tested is None:
             continue
-        needed = certify.images_needed(tested.test, max_drop, tested.alpha)
+        needed = (
+            certify.images_needed(tested.test, max_drop, tested.alpha)
+            if tested.by_group is None
+            else tested.by_group.needed
+        )
         if needed is not None:
             return one, needed
     return (rising[0] if rising else None), None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calexnet.bench.report.interval import Interval
-from calexnet.certify import Counts, Outcome
+from calexnet.certify import Counts, Outcome, p_value
 
 #: What can be shipped; the last two are rivals that the user named. A cut network ends after a
 #: stage, with the head there and no gate.
@@ -17,6 +17,23 @@ OWN: tuple[Kind, ...] = ("plain", "cascade", "cut network")
 #: What became of a network: see `calexnet.certify`; or it is what the others are held against, or
 #: it was not tested because one that is surer to keep the accuracy is faster too.
 Standing = Literal["reference", "no use"] | Outcome
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    """What the test says of a network where images belong together, chain or not.
+
+    Attributes:
+        groups: How many there are on the test part.
+        p: The p-value of their mean drop.
+        upper: What a group loses in the mean at most, with confidence 1 - alpha of the chain.
+        needed: How many groups like these would tell; ``None`` if no number of them.
+    """
+
+    groups: int
+    p: float
+    upper: float
+    needed: int | None
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,7 @@ class Certificate:
         p: The p-value there; ``None`` if it was not tested.
         upper: Share of accuracy that it loses at most, with confidence 1 - `alpha`; ``None``
             likewise.
+        by_group: Of images that belong together: by this it was tested, and not by `test`.
     """
 
     standing: Standing
@@ -41,6 +59,11 @@ class Certificate:
     test: Counts
     p: float | None = None
     upper: float | None = None
+    by_group: ByGroup | None = None
+
+    def p_alone(self, max_drop: float) -> float:
+        """Return the p-value on the test part, whether or not its chain came so far."""
+        return p_value(self.test, max_drop) if self.by_group is None else self.by_group.p
 
 
 @dataclass(frozen=True)
@@ -119,7 +142,8 @@ class Decision:
         blocks: How many picked, and how many the ratio is from; ``None`` where an older version
             took the same for both.
         doubt: Name of the fastest that is faster still, and may keep the accuracy.
-        needed: How many test images would tell of it, if they are like these; ``None`` if none.
+        needed: How many test images, or groups of them, would tell of it, if they are like these;
+            ``None`` if none.
         lossy: Name of the most accurate that is faster still, and surely loses more.
         features: Instruction sets of the processor whose answers were tested; with the target,
             precision and the versions of the report, what a certificate is of.

@@ -112,7 +112,8 @@ class DataRecord:
         samples: How many images.
         sha256: Of the test part's keys and labels; ``None`` for ``all``.
         group: By what images belong together, ``None`` = each by itself, or it was not recorded.
-            The certificates of a report take each by itself all the same.
+        groups: How many groups, by which accuracy was told and certified; ``None`` without any, or
+            where an older version took each image by itself all the same.
     """
 
     source: str
@@ -120,6 +121,7 @@ class DataRecord:
     samples: int
     sha256: str | None
     group: str | None = None
+    groups: int | None = None
 
 
 @dataclass(frozen=True)

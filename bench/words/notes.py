@@ -17,7 +17,7 @@ def notes(report: Report) -> tuple[str, ...]:
             f"{one.target} {one.precision} was not measured: {one.message}"
             for one in report.left_out
         ),
-        *([] if group is None else [grouped(group)]),
+        *([] if group is None else [_grouped(group, report.data.groups)]),
         *_of_the_run(report.provenance),
         *(
             ["Measured on all samples given, not on the recorded test part."]
@@ -27,8 +27,14 @@ def notes(report: Report) -> tuple[str, ...]:
     )
 
 
-def grouped(group: str) -> str:
-    """Return that certificates take each image by itself, where images belong together."""
+def _grouped(group: str, groups: int | None) -> str:
+    """Return that accuracy is told by group, or that an older version did not do so."""
+    if groups is not None:
+        return (
+            f"The test images belong together by {group}, in {counted(groups, 'group')}: accuracy, "
+            "what is lost of it and certificates are of the mean over groups, and are tested by "
+            "group."
+        )
     return (
         f"The test images belong together by {group}, and certificates here take each by itself: "
         "they are too sure. calexnet evaluate tests by group."

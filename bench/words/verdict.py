@@ -116,7 +116,14 @@ def _kept(best: Alternative) -> str:
     )
     if found is None:
         return here
-    return f"{here} on {counted(found.test.images, 'image')} ({_bound(found)})"
+    return f"{here} on {_asked(found)} ({_bound(found)})"
+
+
+def _asked(found: Certificate) -> str:
+    """Return on how much it was tested: images, or groups of them."""
+    images = counted(found.test.images, "image")
+    groups = found.by_group
+    return images if groups is None else f"{counted(groups.groups, 'group')} of {images}"
 
 
 def _bound(found: Certificate | None) -> str:
@@ -165,15 +172,17 @@ def _worst(found: ClassDrop | None) -> tuple[str, ...]:
 
 def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
     """Return what is faster and not certified, and how many images would tell."""
-    images = one.certificate.test.images if one.certificate else 0
+    tested = one.certificate
+    groups = None if tested is None else tested.by_group
+    size = groups.groups if groups else tested.test.images if tested else 0
+    unit = "test images" if groups is None else "groups of test images"
     tell = (
         "What would tell was not recorded."
-        if one.certificate is None
-        else "More images like these would not tell."
+        if tested is None
+        else f"More {unit} like these would not tell."
         if decision.needed is None
-        else f"About {_about(decision.needed)} test images like these would tell; there "
-        f"are {images:,}."
-        if decision.needed > images
+        else f"About {_about(decision.needed)} {unit} like these would tell; there are {size:,}."
+        if decision.needed > size
         else "It was not tested, for the chain of tests ended before it."
     )
     return (

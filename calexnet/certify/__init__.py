@@ -17,7 +17,6 @@ from calexnet.certify.chain import (
     counts,
     images_needed,
     lower_bound,
-    ordered,
     p_value,
     upper_bound,
 )
@@ -35,7 +34,6 @@ __all__ = [
     "counts",
     "images_needed",
     "lower_bound",
-    "ordered",
     "p_value",
     "upper_bound",
 ]

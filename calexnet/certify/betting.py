@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 #: Largest share of the capital that a bet may lose.
 _STAKE = 0.9
+#: Most groups that `groups_needed` speaks of.
+_MOST_GROUPS = 100_000
 
 
 def group_drops(
@@ -67,3 +69,28 @@ def upper_bound(drops: Floats, alpha: float) -> float:
         sure = p_value(drops, middle, alpha) <= alpha
         low, high = (low, middle) if sure else (middle, high)
     return high
+
+
+def lower_bound(drops: Floats, alpha: float) -> float:
+    """Return what the mean drop is at least, likewise; or -1."""
+    return -upper_bound(-drops, alpha)
+
+
+def groups_needed(drops: Floats, max_drop: float, alpha: float) -> int | None:
+    """Return how many groups like these would certify `max_drop`, in whole sets of them.
+
+    As `calexnet.certify.images_needed`, it is where certifying gets likely, no promise; ``None`` if
+    no number of them would, up to a hundred thousand.
+    """
+    if len(drops) == 0 or drops.mean() >= max_drop:
+        return None
+    low, high = 0, 1
+    while p_value(np.tile(drops, high), max_drop, alpha) > alpha:
+        low, high = high, 2 * high
+        if high * len(drops) > _MOST_GROUPS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        sure = p_value(np.tile(drops, middle), max_drop, alpha) <= alpha
+        low, high = (low, middle) if sure else (middle, high)
+    return high * len(drops)

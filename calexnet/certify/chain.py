@@ -8,7 +8,7 @@ Maurer, Hothorn and Lehmacher 1995). Facts only; who reads them makes the words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.certify import noninferiority
+from calexnet.certify import betting, noninferiority
 from calexnet.errors import InputError
 
 #: What became of a candidate; ``left out``: beyond the longest chain.
@@ -84,11 +84,20 @@ class Candidate:
         name: Unique.
         calibration: Against the reference on the calibration part; ``None`` if nobody knows.
         test: Against the reference on the test part.
+        drops: Where images belong together, every group's drop there (`betting.group_drops`): then
+            their mean is what is tested, and not `test`, which takes each image by itself.
     """
 
     name: str
     calibration: Counts | None
     test: Counts
+    drops: tuple[float, ...] | None = None
+
+    def p(self, max_drop: float, alpha: float) -> float:
+        """Return the p-value, on the test part, of "loses `max_drop` or more"."""
+        if self.drops is None:
+            return p_value(self.test, max_drop, alpha)
+        return betting.p_value(np.array(self.drops), max_drop, alpha)
 
 
 @dataclass(frozen=True)
@@ -256,25 +265,11 @@ def _chain(candidates: Sequence[Candidate], max_drop: float, alpha: float) -> Ch
         p: float | None = None
         outcome: Outcome = "left out" if len(links) >= LONGEST else "not reached"
         if not ended and outcome == "not reached":
-            p = p_value(one.test, max_drop, alpha)
+            p = one.p(max_drop, alpha)
             outcome = "passed" if p <= alpha else "failed"
             ended = outcome == "failed"
         links.append(Link(one.name, one.calibration, surely, one.test, p, outcome))
     return Chain(max_drop, alpha, tuple(links))
-
-
-def ordered(
-    calibration: Mapping[str, Counts | None], max_drop: float, alpha: float = 1 - CONFIDENCE
-) -> tuple[str, ...]:
-    """Return names in the order in which `certify` would test them, ten at most.
-
-    Args:
-        calibration: Each candidate's counts on the calibration part, by name.
-        max_drop: A share, 0..1.
-        alpha: 1 - confidence.
-    """
-    untested = [Candidate(name, found, Counts(1, 0, 0)) for name, found in calibration.items()]
-    return tuple(one.name for one, _ in _ordered(untested, max_drop, alpha)[:LONGEST])
 
 
 def _ordered(

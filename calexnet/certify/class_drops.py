@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.certify import CONFIDENCE, Counts, counts, lower_bound, upper_bound
+from calexnet.certify import CONFIDENCE, Counts, betting, counts, lower_bound, upper_bound
 
 Right = NDArray[np.bool_]
 
@@ -22,12 +23,14 @@ class ClassDrop:
     Attributes:
         label: The class.
         counts: Of its images alone.
+        drop: A share of its images, or the mean over its groups.
         low: What it loses at least, a share of its images; negative is a gain.
         high: What it loses at most. Both hold at once for all classes, so for the worst one too.
     """
 
     label: int
     counts: Counts
+    drop: float
     low: float
     high: float
 
@@ -53,6 +56,7 @@ def worst_class(
     other: Right,
     truth: NDArray[np.integer],
     alpha: float = 1 - CONFIDENCE,
+    groups: Sequence[str] | None = None,
 ) -> ClassDrop:
     """Return the class with the largest share lost; among equals the one with most images.
 
@@ -64,11 +68,24 @@ def worst_class(
         other: Likewise.
         truth: Likewise.
         alpha: 1 - confidence.
+        groups: The group of each image, where images belong together: then what a class loses is
+            the mean over its groups, and its interval is by group too.
     """
     each = class_counts(reference, other, truth)
-    label, found = max(each, key=lambda one: (one[1].drop, one[1].images))
     side = alpha / 2 / len(each)
-    return ClassDrop(label, found, lower_bound(found, side), upper_bound(found, side))
+    if groups is not None:
+        of = np.array(groups)
+        drops = {
+            label: betting.group_drops(reference[mine], other[mine], of[mine].tolist())
+            for label, _ in each
+            for mine in [truth == label]
+        }
+        label, found = max(each, key=lambda one: (float(drops[one[0]].mean()), one[1].images))
+        mine = drops[label]
+        ends = betting.lower_bound(mine, side), betting.upper_bound(mine, side)
+        return ClassDrop(label, found, float(mine.mean()), *ends)
+    label, found = max(each, key=lambda one: (one[1].drop, one[1].images))
+    return ClassDrop(label, found, found.drop, lower_bound(found, side), upper_bound(found, side))
 
 
 def balanced_accuracy(right: Right, truth: NDArray[np.integer]) -> float:

@@ -21,10 +21,9 @@ from calexnet.bench.measuring.measure import measure
 from calexnet.bench.measuring.plan import BenchPlan
 from calexnet.bench.measuring.timing import Load
 from calexnet.bench.report.document import Report
-from calexnet.bench.words import notes, remedies
+from calexnet.bench.words import remedies
 from calexnet.bundle import open_bundle
 from calexnet.cli import alone, costs
-from calexnet.data.split import SplitRecord
 from calexnet.devices import choices, limits, open_device
 from calexnet.errors import InputError, MeasurementError
 from calexnet.export.pool.document import is_pool
@@ -185,7 +184,6 @@ def run(arguments: argparse.Namespace) -> int:
         samples = data.load_alike(
             arguments.data, arguments.data_root, content.preprocessing, content.split
         )
-        _tell_groups(content.split)
         stopwatch = GpuClock() if arguments.clock == "gpu" else None
         report = measure(
             arguments.bundle, samples, device, plan, journal=journal, stopwatch=stopwatch
@@ -245,12 +243,6 @@ def _refuse_threads(plan: BenchPlan) -> None:
         )
 
 
-def _tell_groups(split: SplitRecord) -> None:
-    """Say early that certificates take each image by itself, where images belong together."""
-    if split.group is not None:
-        print(f"warning: {notes.grouped(split.group)}", file=sys.stderr)
-
-
 def _counts(report: Report, asked: Sequence[Gate]) -> bool:
     """Tell whether all counts that was asked for: the verdict, and what the gates look at."""
     claims = ("verdict", *(METRICS[gate.metric].claim for gate in asked))
@@ -266,14 +258,12 @@ def _going_on(journal: Path) -> Iterator[None]:
     """Say how a run that is stopped can go on."""
     try:
         yield
-    except KeyboardInterrupt:
-        if journal.exists():
-            print(
-                f"\ncalexnet-bench: what was measured is kept in {journal}; the same command goes "
-                "on from there",
-                file=sys.stderr,
-            )
-        raise
+    except KeyboardInterrupt as stop:
+        if not journal.exists():
+            raise
+        raise KeyboardInterrupt(
+            f"what was measured is kept in {journal}, and the same command goes on from there"
+        ) from stop
 
 
 if __name__ == "__main__":

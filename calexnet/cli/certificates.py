@@ -16,7 +16,6 @@ from calexnet.certify import (
     certify,
     counts,
     images_needed,
-    ordered,
     upper_bound,
 )
 from calexnet.certify.class_drops import balanced_accuracy, is_skewed, worst_class
@@ -98,16 +97,22 @@ def certificates_by_group(
         "surest on calibration first, as far as the first that fails",
         f"{'operating point':<{width}}  verdict        a group loses   in the mean at most",
     ]
-    ended = False
-    for name in ordered({point.name: point.counts for point in points}, max_drop):
-        point = next(one for one in points if one.name == name)
-        right = chosen_labels(table, choose_exits(table, point.table())) == truth
-        drops = betting.group_drops(plain, right, groups)
-        sure = betting.p_value(drops, max_drop, alpha) <= alpha
-        verdict = "not reached" if ended else "certified" if sure else "not certified"
-        ended |= not sure
-        most = _signed(betting.upper_bound(drops, alpha))
-        lines.append(f"{name:<{width}}  {verdict:<13}  {_signed(drops.mean()):>13}   {most} points")
+    right = {
+        point.name: chosen_labels(table, choose_exits(table, point.table())) == truth
+        for point in points
+    }
+    drops = {name: betting.group_drops(plain, mine, groups) for name, mine in right.items()}
+    candidates = [
+        Candidate(one.name, one.counts, counts(plain, right[one.name]), tuple(drops[one.name]))
+        for one in points
+    ]
+    for link in certify(candidates, max_drop).own.links:
+        mine = drops[link.name]
+        most = _signed(betting.upper_bound(mine, alpha))
+        lines.append(
+            f"{link.name:<{width}}  {_WORDS[link.outcome]:<13}  {_signed(mine.mean()):>13}   "
+            f"{most} points"
+        )
     return "\n".join(lines)
 
 

@@ -45,8 +45,9 @@ def run(program: str, command: Callable[[], int]) -> int:
             return code
     except CalexnetError as error:
         return _failed(f"{program}: error: {error}", error.exit_code)
-    except KeyboardInterrupt:
-        return _failed(f"\n{program}: stopped; nothing was left half written", INTERRUPTED)
+    except KeyboardInterrupt as stop:  # who keeps something for the next time says so in it
+        left = str(stop) or "nothing was left half written"
+        return _failed(f"\n{program}: stopped; {left}", INTERRUPTED)
     except BrokenPipeError:
         _drop_output()  # whoever read it has gone
         return 0

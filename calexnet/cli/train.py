@@ -16,6 +16,7 @@ from calexnet.cli import onnx_backbone
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
 from calexnet.errors import InputError, StorageError, first_line
+from calexnet.memory import amount
 from calexnet.registry import Allowed, Part
 from calexnet.training import backbones, heads, methods
 from calexnet.training.record import RECORD
@@ -248,7 +249,10 @@ def _tell(known: Beforehand | Plain) -> None:
 
 
 def _beforehand(known: Beforehand) -> str:
-    lines = [head_costs(known.attach, known.macs, known.parameters)]
+    lines = [
+        head_costs(known.attach, known.macs, known.parameters),
+        f"Features for the branches: {amount(known.features_bytes)} on the disk while it trains.",
+    ]
     if known.widths:
         widths = ", ".join(map(str, known.widths))
         lines.append(f"Narrowed to --head-budget: at most {widths} channels inside these heads.")

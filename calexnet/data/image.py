@@ -28,6 +28,9 @@ _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 
 _ORIENTATION = 0x0112
 
+#: What is told of a file of which the end is missing, as of a download that broke off.
+_CUT_SHORT = "cut short: copy it again"
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -92,7 +95,8 @@ def reason(problem: BaseException) -> str:
         return problem.strerror
     if type(problem).__name__ == "UnidentifiedImageError":
         return "no image"
-    return " ".join(str(problem).split()) or type(problem).__name__
+    said = " ".join(str(problem).split()) or type(problem).__name__
+    return f"{_CUT_SHORT} ({said})" if "truncated" in said or "EOF" in said else said
 
 
 def _eight_bits(image: Image) -> Any:

@@ -26,6 +26,7 @@ class Beforehand:
         macs: Of one image.
         parameters: Of the backbone and its branches.
         auxiliary: How many outputs the backbone gives beside its logits while it is trained.
+        features_bytes: What the features of all images for the branches take on the disk.
         widths: The most channels inside each head, where they were narrowed to a budget.
     """
 
@@ -33,6 +34,7 @@ class Beforehand:
     macs: Macs
     parameters: Parameters
     auxiliary: int
+    features_bytes: int
     widths: tuple[int, ...] = ()
 
 

@@ -273,10 +273,10 @@ def train_cascade(
     attach = backbone.attach
     macs = flops.count(backbone, branches, preprocessing)
     numbers = flops.parameters(backbone, branches)
-    tell(Beforehand(attach, macs, numbers, ready.auxiliary, recipe.widths))
     images_kept = len(parts["train"]) + len(parts["calibration"])
     place = cache or scratch or Path(tempfile.gettempdir())
-    features.require_room(attach, [branch.head for branch in branches], images_kept, place)
+    room = features.require_room(attach, [branch.head for branch in branches], images_kept, place)
+    tell(Beforehand(attach, macs, numbers, ready.auxiliary, room, recipe.widths))
     if not trained:
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 

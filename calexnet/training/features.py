@@ -118,8 +118,10 @@ def compute(
     return Features(tuple(found), np.array(answers), data.labels[rows])
 
 
-def require_room(attach: Sequence[str], heads: Sequence[Head], images: int, folder: Path) -> None:
-    """Do nothing if the features of so many images fit, before anything else takes hours.
+def require_room(attach: Sequence[str], heads: Sequence[Head], images: int, folder: Path) -> int:
+    """Return how many bytes the features of so many images take, before anything takes hours.
+
+    They are on the disk; of them, no more than a batch is in memory at a time.
 
     Args:
         attach: Names of the attach points.
@@ -135,6 +137,7 @@ def require_room(attach: Sequence[str], heads: Sequence[Head], images: int, fold
         for name, head in zip(attach, heads, strict=True)
     }
     _refuse_full(folder, sizes, earlier=folder.glob("*.npy"))
+    return sum(sizes.values())
 
 
 def _reduced_shape(head: Head) -> tuple[int, ...]:

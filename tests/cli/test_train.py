@@ -63,6 +63,8 @@ def test_a_backbone_of_ones_own_is_trained_and_branched(
     assert ["margin-0", "margin-0.1", "margin-0.3"] == points
     assert ["margin-0.1"] == [line.split()[0] for line in lines if "(default)" in line]
     assert "Trained cascade: runs/tints" == lines[-1]
+    (room,) = (line for line in lines if line.startswith("Features for the branches: "))
+    assert room.endswith("B on the disk while it trains.")
     made, _ = checkpoint.load(folder / "runs" / "tints", OWNERS)
     assert BackboneSpec("tinynet:tiny", 4) == made.spec.backbone
     assert (2, 0.1, 3) == (

@@ -136,3 +136,16 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path) -> None:
         image.read(tmp_path / "pipe.png")
     with pytest.raises(InputError, match=r"as an image: got no regular file"):
         image.read(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_half_a_file_is_told_to_be_cut_short(tmp_path: Path, kind: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    whole, half = io.BytesIO(), tmp_path / f"rex.{kind}"
+    Image.fromarray(noise).save(whole, kind)
+    half.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+
+    with pytest.raises(
+        InputError, match=rf"cannot read .*/rex\.{kind} as an image: got cut short: copy it again "
+    ):
+        image.read(half)

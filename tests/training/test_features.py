@@ -300,7 +300,8 @@ def test_features_that_do_not_fit_on_the_disk_are_refused_before_the_first_pass(
     assert [] == setting.passes
 
     both = ("conv1", "layer2"), setting.heads
-    features.require_room(*both, 4, tmp_path / "new" / "cache")  # 4 x 4 x (1024 + 32) = 16.9 kB
+    # 4 bytes of 4 images, 1024 + 32 numbers each.
+    assert features.require_room(*both, 4, tmp_path / "new" / "cache") == 4 * 4 * (1024 + 32)
     with pytest.raises(
         StorageError, match=r"got 21\.1 kB, most of it of conv1; expected at most 20"
     ):

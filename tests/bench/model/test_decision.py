@@ -227,7 +227,7 @@ def test_what_lost_more_here_than_may_be_lost_is_not_helped_by_images_like_these
     decision = found(*networks)
 
     assert (networks[1].name, None) == (decision.doubt, decision.needed)
-    assert reasons(decision, networks)[1].endswith("More images like these would not tell.")
+    assert reasons(decision, networks)[1].endswith("More test images like these would not tell.")
 
 
 def test_a_network_alone_of_its_kind_wins_without_a_ratio() -> None:
