@@ -73,7 +73,7 @@ class Bundle:
         Raises:
             BundleError: The bundle has none.
         """
-        for build in self.manifest.compiled:
+        for build in self.manifest.builds:
             fits = build.target == target and precision in (None, build.precision)
             if fits and build.layout == layout:
                 return build

@@ -17,6 +17,7 @@ from calexnet.counts import GraphCounts
 from calexnet.data.split import SplitRecord
 from calexnet.errors import BundleError
 from calexnet.files import jsontext, schema, selfhash
+from calexnet.files.targets import READS
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.parity import Parity
 from calexnet.registry import Part
@@ -174,6 +175,11 @@ class Compiled:
         """Target and precision, and the layout where that is not segments."""
         return f"{self.target} {self.precision}" + f" {self.layout}" * (self.layout != SEGMENTS)
 
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """Its graphs' files, plain last."""
+        return tuple(graph.file for graph in (*self.segments, self.plain))
+
 
 @dataclass(frozen=True)
 class BranchRecord:
@@ -314,8 +320,19 @@ class Manifest:
 
     def files(self) -> tuple[FileRecord, ...]:
         """Return every file that the bundle holds besides the manifest."""
-        return tuple(
-            graph.file for build in self.compiled for graph in (*build.segments, build.plain)
+        return tuple(file for build in self.compiled for file in build.files)
+
+    @property
+    def builds(self) -> tuple[Compiled, ...]:
+        """What was compiled, and then what other targets can run of it as it is."""
+        held = {(one.target, one.precision, one.layout) for one in self.compiled}
+        return self.compiled + tuple(
+            _as_they_are(one, target)
+            for target, (source, precisions) in READS.items()
+            for one in self.compiled
+            if one.target == source
+            and one.precision in precisions
+            and (target, one.precision, one.layout) not in held
         )
 
     @property
@@ -363,16 +380,28 @@ class Manifest:
         raise BundleError("unknown operating point", got=repr(wanted), expected=f"one of {known}")
 
 
+def _as_they_are(source: Compiled, target: str) -> Compiled:
+    """Return the build of `target` that runs the files of `source`."""
+    reason = f"it runs the files of {source.target} as they are, and was not compared"
+    return replace(source, target=target, parity=None, parity_reason=reason)
+
+
 def with_build(content: Manifest, build: Compiled) -> Manifest:
     """Return `content` with `build` in the place of an earlier such entry, else as the last.
 
     What is at full precision comes before what is not, and segments before what is made of them:
-    the first is the default. What was made of an entry goes with it.
+    the first is the default. What was made of an entry goes with it, and so do those that run
+    files of it which are other ones now.
     """
     mine = build.target, build.precision, build.layout
     stale = (build.target, build.precision, IF) if build.layout == SEGMENTS else None
     held = {(c.target, c.precision, c.layout): c for c in content.compiled}
-    entries = {key: entry for key, entry in held.items() if key != stale} | {mine: build}
+    files = {file.path: file for file in build.files}
+    entries = {
+        key: entry
+        for key, entry in held.items()
+        if key != stale and all(files.get(file.path, file) == file for file in entry.files)
+    } | {mine: build}
     ordered = sorted(entries.values(), key=lambda one: (one.precision != FULL, one.layout == IF))
     return replace(content, compiled=tuple(ordered))
 

@@ -21,10 +21,11 @@ class OnnxRuntime(FileTarget):
 
     def compile(self, graphs: PortableGraphs, bundle: Path, folder: str) -> tuple[GraphRecord, ...]:
         """See `FileTarget`."""
-        return tuple(_written(graph, bundle, f"{folder}/{graph.name}.onnx") for graph in graphs)
+        return tuple(written(graph, bundle, f"{folder}/{graph.name}.onnx") for graph in graphs)
 
 
-def _written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:
+def written(graph: PortableGraph, bundle: Path, path: str) -> GraphRecord:
+    """Write `graph` to `path` below the folder `bundle`; return its record."""
     record = write_graph(bundle, path, graph.data, graph.name, graph.inputs, graph.outputs)
     return with_counts(record, graph.data)
 

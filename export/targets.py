@@ -17,6 +17,7 @@ from calexnet.manifest import FULL, Fingerprint, GraphRecord
 TARGETS = {
     "onnxruntime": "calexnet.export.onnxruntime:OnnxRuntime",
     "tflite": "calexnet.export.tflite:Tflite",
+    "openvino": "calexnet.export.openvino:OpenVino",
     "tensorrt": "calexnet.export.tensorrt:TensorRt",
 }
 #: Likewise, for what only shows whether graphs build: offered to nobody.
@@ -36,7 +37,13 @@ class Target(ABC):
 
 
 class FileTarget(Target):
-    """A target whose files run on any machine."""
+    """A target whose files run on any machine.
+
+    Attributes:
+        as_they_are: Of `precisions`, those at which its runtime takes the full-precision graphs.
+    """
+
+    as_they_are: ClassVar[tuple[str, ...]] = ()
 
     def check(self, graphs: PortableGraphs) -> None:
         """Do nothing if the target can have these, before minutes of work at a narrow precision.

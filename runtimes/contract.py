@@ -25,6 +25,10 @@ class Runtime(ABC):
     lazy: ClassVar[bool] = False
     keeps: ClassVar[bool] = False
 
+    def at(self, precision: str) -> Runtime:
+        """Return what runs builds at `precision`: this one, where their files say it all."""
+        return self
+
     @abstractmethod
     def require(self) -> None:
         """Do nothing if the runtime can be used here.

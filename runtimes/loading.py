@@ -36,6 +36,12 @@ def _tflite() -> type[Runtime]:
     return Tflite
 
 
+def _openvino() -> type[Runtime]:
+    from calexnet.runtimes.openvino import OpenVino
+
+    return OpenVino
+
+
 def _tensorrt() -> type[Runtime]:
     from calexnet.runtimes.tensorrt import TensorRt
 
@@ -53,6 +59,7 @@ def _tensorrt_rtx() -> type[Runtime]:
 RUNTIMES: dict[str, Callable[[], type[Runtime]]] = {
     "onnxruntime": _onnxruntime,
     "tflite": _tflite,
+    "openvino": _openvino,
     "tensorrt": _tensorrt,
 }
 #: Likewise, for what only shows whether graphs build: it says so, and runs nothing.
@@ -195,7 +202,7 @@ def _refuse_lazy(runs: Runtime, build: Compiled) -> None:
         raise InputError(
             "segments cannot be opened later",
             got=f"lazy=True for {build.name}",
-            expected=f"target onnxruntime or tflite in layout {SEGMENTS}",
+            expected=f"target onnxruntime, tflite or openvino in layout {SEGMENTS}",
             fix="Leave out lazy",
         )
 
@@ -220,7 +227,7 @@ def _choose(
         compiled = bundle.compiled(target, precision, layout)
         return require_build(bundle, compiled), compiled
     problems: list[CalexnetError] = []
-    for build in bundle.manifest.compiled:
+    for build in bundle.manifest.builds:
         if precision in (None, build.precision) and build.layout == layout:
             try:
                 return require_build(bundle, build), build
@@ -243,7 +250,7 @@ def require_build(bundle: Bundle, build: Compiled) -> Runtime:
         InputError: There is no such runtime.
         RuntimeUnavailableError: It does not work here, or the engines were built elsewhere.
     """
-    runs = runtime(build.target)
+    runs = runtime(build.target).at(build.precision)
     runs.require()
     if build.fingerprint is not None:
         words = f"calexnet-export {bundle.folder} --target {build.target}"

@@ -10,6 +10,11 @@ from __future__ import annotations
 ENDINGS = {
     "onnxruntime": ".onnx",
     "tflite": ".tflite",
+    "openvino": ".onnx",
     "tensorrt": ".engine",
     "tensorrt-rtx": ".engine",
 }
+
+#: Target -> whose files it runs as they are, and at which precisions: a bundle with those has such
+#: builds too, before anyone exports them.
+READS = {"openvino": ("onnxruntime", ("fp32", "int8"))}

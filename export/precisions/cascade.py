@@ -74,14 +74,16 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
         precision: Likewise.
         images: To find ranges on, as engines take them.
     """
-    from calexnet.export.precisions.rejoin import narrow_cascade
-
     attach = [branch.attach for branch in bundle.manifest.branches]
     compiler = target_of(target, precision)
     assert isinstance(compiler, FileTarget), "engines are built by build_engines"
     full = portable.read(bundle)
     compiler.check(full)
-    graphs = narrow_cascade(full, attach, precision, images)
+    graphs = full
+    if precision not in compiler.as_they_are:
+        from calexnet.export.precisions.rejoin import narrow_cascade
+
+        graphs = narrow_cascade(full, attach, precision, images)
     *segments, plain = compiler.compile(graphs, bundle.folder, f"{target}/{precision}")
     return Compiled(target, precision, SEGMENTS, tuple(segments), plain, None, NOT_YET)
 

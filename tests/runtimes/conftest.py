@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +14,20 @@ from calexnet.runtimes.loading import load_runner
 from calexnet.runtimes.runner import Runner
 from tests.support.onnx_bundle import Wiring, write_bundle
 
-TARGETS = ("onnxruntime", "tflite")
+needs_openvino = pytest.mark.skipif(
+    find_spec("openvino") is None, reason="needs pip install 'calexnet[openvino]'"
+)
+
+TARGETS = ("onnxruntime", "tflite", pytest.param("openvino", marks=needs_openvino))
+WIRED = [
+    pytest.param(
+        (target, wiring),
+        id=f"{target}-{wiring}",
+        marks=[needs_openvino] if target == "openvino" else [],
+    )
+    for target in ("onnxruntime", "tflite", "openvino")
+    for wiring in get_args(Wiring)
+]
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +48,12 @@ def hand_made_tflite(hand_made: Path) -> Path:
 
 def loaded(folder: Path, target: str) -> Runner:
     """Return a runner on `target` for a bundle of portable graphs."""
-    if target != "onnxruntime":
+    if target == "tflite":  # the others run the portable graphs
         export_bundle(folder, target=target)
     return load_runner(open_bundle(folder), target, threads=1)
 
 
-@pytest.fixture(scope="session", params=list(product(TARGETS, get_args(Wiring))), ids="-".join)
+@pytest.fixture(scope="session", params=WIRED)
 def runner(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runner:
     """A runner for every runtime and every way in which tensors cross the cuts."""
     target, wiring = request.param

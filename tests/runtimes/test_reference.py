@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,8 @@ from tests.support.small_cascade import untrained
 
 pytestmark = pytest.mark.slow
 
+#: What runs the portable graphs too, where it is installed.
+HERE = ("openvino",) if find_spec("openvino") else ()
 #: Wherever a score is further than this from its threshold, exits have to be the same.
 BOUND = 1e-5
 _BLOCKS = [f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(3)]
@@ -71,7 +74,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def _runners(folder: Path, segments: int) -> Iterator[Runner]:
     bundle = open_bundle(folder)
     flat = Plan(SegmentTimes((1, 64), ((1.0, 1.0),) * segments), (0.0,) * segments)
-    for target in ("onnxruntime", "tflite"):
+    for target in ("onnxruntime", "tflite", *HERE):
         for threads in (1, 2):
             yield load_runner(bundle, target, threads=threads)
         yield load_runner(bundle, target, threads=1, plan=flat)  # nobody is ever gathered
@@ -84,7 +87,8 @@ def _runners(folder: Path, segments: int) -> Iterator[Runner]:
             small.undo()
             small.setattr(lane, "WORK_BYTES", largest)
             yield load_runner(bundle, target, threads=1)  # five at a time, or a few more
-    yield load_runner(bundle, layout="if", threads=1)
+    for target in ("onnxruntime", *HERE):
+        yield load_runner(bundle, target, layout="if", threads=1)
 
 
 def _spread(cascade: Cascade, images: NDArray[np.uint8]) -> None:
@@ -116,7 +120,7 @@ def test_a_runner_takes_no_more_at_once_than_its_room(exported: Exported) -> Non
 
 def test_eight_threads_get_the_references_answers_in_layout_if(exported: Exported) -> None:
     cascade, pool, runners = exported
-    (whole,) = (runner for runner in runners if runner.compiled.layout == "if")
+    whole, *_ = (runner for runner in runners if runner.compiled.layout == "if")
     answers = cascade.answer(pool)
     table = np.repeat(np.median(answers.scores[:-1], axis=1)[:, None], len(whole.classes), axis=1)
     exits = choose_exits(answers, table)
