@@ -14,6 +14,7 @@ from tests.test_house import modules, within
 #: All that a board may lack.
 BLOCKED = [
     *("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime", "tensorrt", "ai_edge_litert"),
+    "openvino",
     *("tflite_runtime", "sklearn", "safetensors", "psutil", "pynvml", "PIL"),
     *("matplotlib", "pooch", "tensorrt_rtx", "cuda"),
 ]

@@ -100,7 +100,7 @@ def test_a_run_is_exported_with_these_options() -> None:
         ("cut", None),
         ("allow", ()),
     ] == parameters(export.export_run)
-    assert {"onnxruntime", "tflite", "tensorrt"} == set(export.TARGETS) == set(RUNTIMES)
+    assert {"onnxruntime", "tflite", "openvino", "tensorrt"} == set(export.TARGETS) == set(RUNTIMES)
 
 
 def test_a_bundle_is_exported_with_these_options() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
@@ -511,6 +512,14 @@ class _Benchmark:
         return [name for s in self.subjects for name in runtime_packages(s.runner.compiled.target)]
 
 
+def unasked(bundle: Bundle) -> Iterator[Compiled]:
+    """Yield the builds that nobody exported and that run here all the same, of files that are."""
+    for build in bundle.manifest.builds[len(bundle.manifest.compiled) :]:
+        with suppress(RuntimeUnavailableError):
+            require_build(bundle, build)
+            yield build
+
+
 def _usable_builds(
     bundle: Bundle, plan: BenchPlan
 ) -> tuple[list[Compiled], list[document.LeftOut]]:
@@ -520,9 +529,11 @@ def _usable_builds(
         BundleError: The bundle holds nothing of the kind.
         RuntimeUnavailableError: Nothing of it works here.
     """
+    content = bundle.manifest
+    held = content.builds if plan.target else (*content.compiled, *unasked(bundle))
     asked = [
         build
-        for build in bundle.manifest.compiled
+        for build in held
         if build.layout == SEGMENTS
         and plan.target in (None, build.target)
         and plan.precision in (None, build.precision)

@@ -89,7 +89,8 @@ def answer_once(
     What the child process runs; its arguments are words.
     """
     try:
-        runtime(target).require()
+        runs = runtime(target).at(precision)
+        runs.require()
         before = peak_bytes()
         bundle = open_bundle(Path(folder))
         preprocessing = bundle.manifest.preprocessing
@@ -102,7 +103,7 @@ def answer_once(
         else:
             record = bundle.compiled(target, precision).plain
             data = bundle.read_graph(record)
-            plain = runtime(target).load(record, data, provider=None, threads=int(threads))
+            plain = runs.load(record, data, provider=None, threads=int(threads))
             for _ in range(2):
                 plain.run({"image": images}, ("label", "score"))
     except CalexnetError as problem:

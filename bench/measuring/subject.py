@@ -327,7 +327,7 @@ def middle(scores: NDArray[np.float32]) -> float | None:
 
 def _one_file(bundle: Bundle, build: Compiled) -> Compiled | None:
     """Return the same cascade in layout `if`, where the bundle holds it."""
-    for other in bundle.manifest.compiled:
+    for other in bundle.manifest.builds:
         if (other.target, other.precision, other.layout) == (build.target, build.precision, IF):
             return other
     return None

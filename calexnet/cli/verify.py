@@ -131,7 +131,7 @@ def _builds(bundle: Bundle, target: str | None, precision: str | None) -> list[C
         bundle.compiled(target, precision)
     found = [
         build
-        for build in bundle.manifest.compiled
+        for build in (bundle.manifest.compiled if target is None else bundle.manifest.builds)
         if target in (None, build.target) and precision in (None, build.precision)
     ]
     if not found:

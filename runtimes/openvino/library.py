@@ -8,7 +8,6 @@ from typing import Any
 from calexnet.errors import RuntimeUnavailableError
 
 
-@cache
 def core() -> Any:
     """Return OpenVINO's core, which all engines of this process share.
 
@@ -16,13 +15,20 @@ def core() -> Any:
         RuntimeUnavailableError: OpenVINO is not installed.
     """
     try:
-        import openvino
+        import openvino  # noqa: F401
     except ImportError as missing:
         raise RuntimeUnavailableError(
             "OpenVINO cannot be used here",
             got=missing,
             fix="Run: pip install 'calexnet[openvino]'",
         ) from missing
+    return _core()
+
+
+@cache
+def _core() -> Any:
+    import openvino
+
     return openvino.Core()
 
 

@@ -110,6 +110,6 @@ def test_where_there_is_nothing_to_open_later_it_says_so(tmp_path: Path) -> None
     with pytest.raises(
         InputError,
         match=r"^segments cannot be opened later: got lazy=True for onnxruntime fp32 if; expected "
-        r"target onnxruntime or tflite in layout segments\. Leave out lazy\.$",
+        r"target onnxruntime, tflite or openvino in layout segments\. Leave out lazy\.$",
     ):
         load(tmp_path / "bundle", layout="if", lazy=True)
