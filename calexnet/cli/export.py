@@ -14,7 +14,7 @@ from calexnet import data
 from calexnet.bundle import open_bundle
 from calexnet.cli import alone
 from calexnet.cli.parity import parity_lines
-from calexnet.errors import InputError
+from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, export_bundle, export_if, export_run
 from calexnet.export.precisions import PRECISIONS
 from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
@@ -28,6 +28,7 @@ from calexnet.manifest import (
     Fingerprint,
     Manifest,
 )
+from calexnet.runtimes.loading import load_runner
 
 #: Fewer images to find ranges on are remarked upon.
 _FEW = 32
@@ -58,7 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         default=FULL,
-        help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}",
+        help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}, bf16",
     )
     parser.add_argument(
         "--layout",
@@ -283,6 +284,8 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
     lines.append(f"{'plain':<10} {build.plain.file.size / 1e3:7.1f} kB  {content.macs.plain:12,}")
     if content.cut is not None:
         lines += ["", *_cut_lines(content.cut, macs.plain)]
+    if target == "openvino" and precision.startswith("int8"):
+        lines += _executed(out, precision, layout)
     if build.fingerprint is not None:
         lines += ["", _built_by(build.fingerprint, build.plain.buckets or ())]
     elif build.calibration is not None:
@@ -321,7 +324,29 @@ def _built_by(mark: Fingerprint, batches: tuple[int, ...]) -> str:
     return f"Built by {mark.runtime} {gpu}, for batches up to {max(batches)}."
 
 
+def _executed(out: Path, precision: str, layout: str) -> list[str]:
+    """Return how much of a build OpenVINO executes in 8-bit whole numbers, where it is here."""
+    try:
+        runner = load_runner(open_bundle(out), "openvino", precision, layout=layout)
+    except RuntimeUnavailableError:
+        return []
+    from calexnet.runtimes.openvino.executed import integer_convolutions
+
+    plain = integer_convolutions([runner.plain_engine])
+    cascade = integer_convolutions(runner.engines)
+    return [
+        "",
+        f"OpenVINO executes {plain.integer} of {plain.all} convolutions of plain in 8-bit whole "
+        f"numbers on this processor, and {cascade.integer} of {cascade.all} of the cascade.",
+    ]
+
+
 def _calibrated(record: CalibrationRecord) -> str:
+    if record.ranged == 0:
+        return (
+            f"Thresholds carried over to this build's own scores, on {record.samples} images of "
+            f"{record.data}."
+        )
     told = (
         f"Ranges from {record.ranged} images of {record.data}; thresholds carried over to this "
         f"build's own scores, on {record.samples}."

@@ -20,7 +20,7 @@ from calexnet.export.parity import NOT_YET, REFERENCE, parity_of
 from calexnet.export.precisions.samples import Calibration
 from calexnet.export.targets import FileTarget, target_of
 from calexnet.gating import ExitTable
-from calexnet.manifest import SEGMENTS, Compiled, Manifest, with_build
+from calexnet.manifest import SEGMENTS, CalibrationRecord, Compiled, Manifest, with_build
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.rules.base import Rule
 from calexnet.rules.transfer import carried, surely_worse
@@ -56,13 +56,25 @@ def narrow_build(
         operating_points=_points(
             bundle.manifest, rule, reference.exits, answers.exits, calibration, right
         ),
-        calibration=calibration.record,
+        calibration=_record(target, precision, calibration),
         plain_counts=counts(right, answers.plain_labels == calibration.labels),
         cuts=cut_networks(answers.exits, calibration.labels, right),
     )
     thresholds = bundle.manifest.operating_point(None, build).table()
     parity = parity_of(bundle, runner, thresholds, calibration)
     return replace(build, parity=parity, parity_reason=None)
+
+
+def _record(target: str, precision: str, calibration: Calibration) -> CalibrationRecord:
+    """Return what the build was calibrated on; ranges only where its files were narrowed."""
+    as_they_are = precision in _compiler(target, precision).as_they_are
+    return replace(calibration.record, ranged=0) if as_they_are else calibration.record
+
+
+def _compiler(target: str, precision: str) -> FileTarget:
+    compiler = target_of(target, precision)
+    assert isinstance(compiler, FileTarget), "engines are built by build_engines"
+    return compiler
 
 
 def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[Any]) -> Compiled:
@@ -75,8 +87,7 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
         images: To find ranges on, as engines take them.
     """
     attach = [branch.attach for branch in bundle.manifest.branches]
-    compiler = target_of(target, precision)
-    assert isinstance(compiler, FileTarget), "engines are built by build_engines"
+    compiler = _compiler(target, precision)
     full = portable.read(bundle)
     compiler.check(full)
     graphs = full

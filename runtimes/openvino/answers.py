@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from typing import Any
 
 from calexnet.files.scratch import scratch_folder
 from calexnet.runtimes.engines.base import ANSWER
 from calexnet.runtimes.openvino.executed import PRODUCTS
 
+#: What a tensor is called that a marked operator makes; with a number behind.
+_LOGITS = "calexnet.logits"
 _MARK = {"name": "precise", "version": "0"}
 
 
@@ -37,7 +40,9 @@ def in_float32(core: Any, model: Any) -> Any:
 
     Scores between 0.5 and 1 lie 1/256 apart in bfloat16: gates would collapse. OpenVINO leaves in
     float32 what its files mark as precise, and only its files can say so: hence the way through
-    text. Marked is all from the product that makes the logits to the answer.
+    text. Marked are the products that make the logits; what follows them is left in float32 anyway.
+    A mark is lost where an operator takes up its bias, so each product is an output too, which
+    keeps the two apart.
 
     Args:
         core: OpenVINO's.
@@ -45,39 +50,38 @@ def in_float32(core: Any, model: Any) -> Any:
     """
     import openvino
 
+    for number, product in enumerate(_products(model)):
+        product.output(0).set_names({f"{_LOGITS}{number}"})
+        model.add_outputs([product.output(0)])
     with scratch_folder("calexnet-openvino-") as folder:
         text, weights = folder / "model.xml", folder / "model.bin"
         openvino.serialize(model, text, weights)
-        return core.read_model(marked(text.read_bytes()), weights.read_bytes())
+        return core.read_model(_marked(text.read_bytes()), weights.read_bytes())
 
 
-def marked(document: bytes) -> bytes:
-    """Return a model as OpenVINO writes it, its answers marked as precise."""
-    net = ElementTree.fromstring(document)
-    layers = {layer.get("id", ""): layer for layer in net.iter("layer")}
-    reads: dict[str, list[str]] = {name: [] for name in layers}
-    for edge in net.iter("edge"):
-        reads[edge.get("to-layer", "")].append(edge.get("from-layer", ""))
-    asked = [name for name, layer in layers.items() if _answers(layer)]
+def _products(model: Any) -> Iterator[Any]:
+    """Yield the last product on every way to an answer."""
+    asked = [port.get_node() for port in model.outputs if port.get_names() & {*ANSWER}]
     seen: set[str] = set()
     while asked:
-        name = asked.pop()
-        if name not in seen:
-            seen.add(name)
-            _mark(layers[name])
-            if layers[name].get("type") not in PRODUCTS:
-                asked += reads[name]
+        operator = asked.pop()
+        if operator.get_name() not in seen:
+            seen.add(operator.get_name())
+            if operator.get_type_name() in PRODUCTS:
+                yield operator
+            else:
+                asked += [port.get_source_output().get_node() for port in operator.inputs()]
+
+
+def _marked(document: bytes) -> bytes:
+    """Return a model as OpenVINO writes it, the layers marked as precise that make the logits."""
+    net = ElementTree.fromstring(document)
+    for layer in net.iter("layer"):
+        ports = layer.iterfind("output/port")
+        if any(_LOGITS in port.get("names", "") for port in ports):
+            told = layer.find("rt_info")
+            if told is None:
+                told = ElementTree.Element("rt_info")
+                layer.insert(0 if layer.find("data") is None else 1, told)
+            ElementTree.SubElement(told, "attribute", _MARK)
     return ElementTree.tostring(net)
-
-
-def _answers(layer: ElementTree.Element) -> bool:
-    ports = layer.iterfind("output/port")
-    return any(set(port.get("names", "").split(",")) & set(ANSWER) for port in ports)
-
-
-def _mark(layer: ElementTree.Element) -> None:
-    told = layer.find("rt_info")
-    if told is None:
-        told = ElementTree.Element("rt_info")
-        layer.insert(0 if layer.find("data") is None else 1, told)
-    ElementTree.SubElement(told, "attribute", _MARK)
