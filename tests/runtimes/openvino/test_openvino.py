@@ -224,7 +224,7 @@ def test_a_narrow_answer_is_found_and_a_narrow_trunk_is_none(
 
 def test_convolutions_in_whole_numbers_are_counted() -> None:
     class Told(OpenVinoEngine):
-        layers = LAYERS  # type: ignore[assignment]
+        layers = LAYERS
 
         def __init__(self) -> None: ...
 
