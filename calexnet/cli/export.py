@@ -330,10 +330,11 @@ def _executed(out: Path, precision: str, layout: str) -> list[str]:
         runner = load_runner(open_bundle(out), "openvino", precision, layout=layout)
     except RuntimeUnavailableError:
         return []
+    from calexnet.runtimes.openvino.engine import executed
     from calexnet.runtimes.openvino.executed import integer_convolutions
 
-    plain = integer_convolutions([runner.plain_engine])
-    cascade = integer_convolutions(runner.engines)
+    plain = integer_convolutions(executed([runner.plain_engine]))
+    cascade = integer_convolutions(executed(runner.engines))
     return [
         "",
         f"OpenVINO executes {plain.integer} of {plain.all} convolutions of plain in 8-bit whole "

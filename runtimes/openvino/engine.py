@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -70,3 +70,9 @@ def _shared(array: Array) -> Any:
 def _infer(request: Any) -> None:
     """Run a request in this thread; its answers stay where they are."""
     request.infer(share_outputs=True)
+
+
+def executed(engines: Iterable[Engine]) -> tuple[Layer, ...]:
+    """Return what OpenVINO executes of all `engines`, which are of target openvino."""
+    opened = (cast("OpenVinoEngine", engine.opened()) for engine in engines)
+    return tuple(layer for engine in opened for layer in engine.layers)

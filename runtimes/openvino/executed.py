@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-
-from calexnet.runtimes.engines.base import Engine
-
-if TYPE_CHECKING:
-    from calexnet.runtimes.openvino.engine import OpenVinoEngine
+from typing import Any
 
 #: Layers that multiply with weights: what comes before the last of them is no answer yet.
 PRODUCTS = ("Convolution", "FullyConnected", "MatMul")
@@ -84,15 +79,8 @@ def narrow_answers(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return tuple(layers[number] for number in sorted(seen) if _is_narrow(layers[number]))
 
 
-def integer_convolutions(engines: Iterable[Engine]) -> Share:
-    """Return how many convolutions OpenVINO executes, and how many in 8-bit whole numbers.
-
-    Args:
-        engines: On target openvino.
-    """
-    layers = [
-        layer for engine in engines for layer in cast("OpenVinoEngine", engine.opened()).layers
-    ]
+def integer_convolutions(layers: Iterable[Layer]) -> Share:
+    """Return how many convolutions there are, and how many in 8-bit whole numbers."""
     kinds = [one.precision in _INTEGERS for one in layers if one.kind in _CONVOLUTIONS]
     return Share(sum(kinds), len(kinds))
 

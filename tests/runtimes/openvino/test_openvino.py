@@ -223,12 +223,7 @@ def test_a_narrow_answer_is_found_and_a_narrow_trunk_is_none(
 
 
 def test_convolutions_in_whole_numbers_are_counted() -> None:
-    class Told(OpenVinoEngine):
-        layers = LAYERS
-
-        def __init__(self) -> None: ...
-
-    assert Share(2, 4) == integer_convolutions([Told(), Told()])
+    assert Share(1, 2) == integer_convolutions(LAYERS)
 
 
 def origins(runner: Runner) -> list[str]:
