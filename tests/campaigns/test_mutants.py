@@ -53,11 +53,11 @@ def test_a_change_over_several_lines_is_shown_with_them() -> None:
 
 
 def subject(mutant_of: str) -> mutants.Subject:
-    """Return the mutant of the gate's ``score >= threshold`` that reads `mutant_of`."""
+    """Return the mutant of the gate's ``score >= bar`` that reads `mutant_of`."""
     path = "calexnet/gating.py"
     source = (Path(mutants.__file__).parents[1] / path).read_text()
-    before = "return np.asarray(scores >= threshold[labels], dtype=np.bool_)"
-    after = before.replace("scores >= threshold[labels]", mutant_of)
+    before = "return score >= bar"
+    after = before.replace("score >= bar", mutant_of)
     line = source[: source.index(before)].count("\n") + 1
     return mutants.Subject(path, Mutant((line, line), before, after, source.replace(before, after)))
 
@@ -65,10 +65,10 @@ def subject(mutant_of: str) -> mutants.Subject:
 def test_a_mutant_lives_in_a_process_alone_and_is_noticed_by_a_test_that_reaches_it() -> None:
     test = "tests/test_gating.py::test_equality_exits_and_the_next_lower_score_does_not"
 
-    assert test == mutants.meets(subject("scores > threshold[labels]"), [test])
-    assert mutants.meets(subject("threshold[labels] <= scores"), [test]) is None
-    assert mutants.meets(subject("scores > threshold[labels]"), []) is None
-    assert "at the import" == mutants.meets(subject("scores >= nothing).all("), [test])
+    assert test == mutants.meets(subject("score > bar"), [test])
+    assert mutants.meets(subject("bar <= score"), [test]) is None
+    assert mutants.meets(subject("score > bar"), []) is None
+    assert "at the import" == mutants.meets(subject("score >= bar)"), [test])
 
 
 def test_a_process_that_does_not_end_or_dies_gives_nothing() -> None:

@@ -222,7 +222,9 @@ def test_the_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_a_check_of_graphs_is_no_target_to_be_told_of() -> None:
-    with pytest.raises(InputError, match=r"expected one of onnxruntime, tflite, tensorrt$"):
+    with pytest.raises(
+        InputError, match=r"expected one of onnxruntime, tflite, openvino, tensorrt$"
+    ):
         target_of("coreml")
     assert isinstance(target_of("tensorrt-rtx"), EngineTarget)
 
