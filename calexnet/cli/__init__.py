@@ -14,6 +14,7 @@ COMMANDS = {
     "try": "calexnet.cli.trial",
     "choose": "calexnet.cli.choose",
     "train": "calexnet.cli.train",
+    "distill": "calexnet.cli.distill",
     "export": "calexnet.cli.export",
     "bench": "calexnet.cli.bench",
     "evaluate": "calexnet.cli.evaluate",

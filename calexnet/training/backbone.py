@@ -6,6 +6,7 @@ Nothing here is the paper's: it only gives a backbone worth freezing.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from calexnet.images.preprocessing import Preprocessing
 from calexnet.progress import Progress
 from calexnet.training.backbones.frozen import handed
 from calexnet.training.spec import BackboneTraining
+
+Rows = NDArray[np.intp]
 
 #: Far above any loss of a training that can still recover.
 _EXPLODED = 1e6
@@ -43,6 +46,41 @@ def train_backbone(
     Raises:
         TrainingError: The loss is not finite.
     """
+
+    def loss_of(answers: Tensor, rows: Rows, mirrored: Tensor | None) -> Tensor:
+        return functional.cross_entropy(answers, torch.from_numpy(truth[rows]))
+
+    fit_network(network, images, preprocessing, plan, loss_of, "the backbone")
+
+
+#: Mean loss of the answers for the images at some rows, from which of them were mirrored.
+LossOf = Callable[[Tensor, Rows, "Tensor | None"], Tensor]
+
+
+def fit_network(
+    network: nn.Module,
+    images: NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    plan: BackboneTraining,
+    loss_of: LossOf,
+    what: str,
+    *,
+    flip: bool = False,
+) -> None:
+    """Train `network` in place, whatever the loss.
+
+    Args:
+        network: See `train_backbone`.
+        images: Likewise.
+        preprocessing: Likewise.
+        plan: Likewise.
+        loss_of: Mean loss of a batch.
+        what: It is, for progress and messages.
+        flip: Mirror every second image, drawn anew each time.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
     generator = torch.Generator().manual_seed(plan.seed)
     steps = math.ceil(len(images) / plan.batch)
     optimiser = torch.optim.SGD(
@@ -52,20 +90,23 @@ def train_backbone(
         optimiser, plan.peak_lr, total_steps=plan.epochs * steps
     )
     network.train()
-    with Progress("training the backbone, epochs", plan.epochs) as progress:
+    with Progress(f"training {what}, epochs", plan.epochs) as progress:
         for epoch in range(plan.epochs):
             order = torch.randperm(len(images), generator=generator).numpy()
             total = 0.0
             # In even parts: batch normalisation cannot take a last batch of one image.
             for rows in np.array_split(order, steps):
                 inputs = handed(network, preprocessing.normalise(images[rows]))
+                mirrored = torch.rand(len(rows), generator=generator) < 0.5 if flip else None
+                if mirrored is not None:
+                    inputs[mirrored] = inputs[mirrored].flip(3)
                 answers = first_output(network(_shifted(inputs, plan.shift, generator)))
-                loss = functional.cross_entropy(answers, torch.from_numpy(truth[rows]))
+                loss = loss_of(answers, rows, mirrored)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
                 schedule.step()
-                total += check_loss(loss, f"the backbone's, epoch {epoch + 1}") * len(rows)
+                total += check_loss(loss, f"{what}'s, epoch {epoch + 1}") * len(rows)
             progress.advance(note=f"loss {total / len(order):.3f}")
     network.eval()
 

@@ -49,7 +49,7 @@ from calexnet.training.recipe import plan_recipe, train_branches
 from calexnet.training.spec import BackboneTraining, CascadeSpec, Plain, Recipe, Samples
 
 #: Real calibration images kept with the cascade, to verify every export on.
-_SAMPLES = 128
+SAMPLES = 128
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ def train_cascade(
         )
         made = train_branches(branches, recipe, task, allow)
 
-    kept = over_classes(data, parts["calibration"], _SAMPLES, split.record.seed)
+    kept = over_classes(data, parts["calibration"], SAMPLES, split.record.seed)
     return Cascade(
         spec=CascadeSpec(
             backbone=ready.spec,

@@ -147,6 +147,31 @@ class BranchReport:
 
 
 @dataclass(frozen=True)
+class Distilled:
+    """Of whom a small network learnt, and how.
+
+    Attributes:
+        teacher: Its name.
+        teacher_sha256: Of the run, the ONNX file or the weights that it came from.
+        teacher_macs: Of one image.
+        teacher_accuracy: Share of the calibration samples that it answers rightly.
+        cost: Share of the teacher's MACs that was asked for, at most.
+        temperature: Of the distillation.
+        label_share: Share of the loss that is cross-entropy against the data's labels.
+        flip: Whether images were mirrored.
+    """
+
+    teacher: str
+    teacher_sha256: str
+    teacher_macs: int
+    teacher_accuracy: float
+    cost: float
+    temperature: float
+    label_share: float
+    flip: bool
+
+
+@dataclass(frozen=True)
 class CascadeSpec:
     """Everything about a cascade but its weights.
 
@@ -168,6 +193,7 @@ class CascadeSpec:
         cuts: The network cut after each branch's stage; empty if it was not recorded.
         graph: What the backbone costs if it is an ONNX graph; ``None`` if it is PyTorch's.
         heads: What is known of branches that are ONNX graphs too; empty if they are PyTorch's.
+        distilled: Of whom a small network alone learnt; ``None`` if it is none.
     """
 
     backbone: BackboneSpec
@@ -185,6 +211,7 @@ class CascadeSpec:
     cuts: tuple[CutNetwork, ...] = ()
     graph: GraphCosts | None = None
     heads: tuple[HeadGraph, ...] = ()
+    distilled: Distilled | None = None
 
     @property
     def is_graphs(self) -> bool:

@@ -25,8 +25,9 @@ def with_branches(taken: Taken, attach: Sequence[str] | None) -> GraphFile:
 
     Args:
         taken: The model.
-        attach: Names of tensors, or of the nodes that make them, in running order; ``None`` =
-            places that are spread well. Characters that file names cannot have become ``.``.
+        attach: Names of tensors, or of the nodes that make them, in running order; none for the
+            network alone; ``None`` = places that are spread well. Characters that file names cannot
+            have become ``.``.
 
     Raises:
         InputError: There is no such tensor, or it is no map nor vector.
@@ -39,7 +40,7 @@ def with_branches(taken: Taken, attach: Sequence[str] | None) -> GraphFile:
             "no attach points", got="a graph that nothing separates", expected="--attach with some"
         )
     model = _model(taken.data)
-    values = [_value(model.graph, name, good) for name in attach or good]
+    values = [_value(model.graph, name, good) for name in (good if attach is None else attach)]
     for value in values:
         value.name = _UNSAFE.sub(".", str(value.name)).strip(".")
     names = tuple(str(value.name) for value in values)
