@@ -93,6 +93,7 @@ sys.exit(importlib.import_module(module).main([*words, "--help"]))
     [
         "calexnet.cli",
         "calexnet.cli train",
+        "calexnet.cli distill",
         "calexnet.cli predict",
         "calexnet.cli verify",
         "calexnet.cli inspect",

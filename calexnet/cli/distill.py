@@ -228,7 +228,9 @@ def _card(cascade: Cascade) -> bytes:
 def _tell(known: StudentBeforehand) -> None:
     right = f"{known.teacher.accuracy:.1%} of the {known.teacher.samples} calibration images"
     widths = ", ".join(map(str, known.shape.widths))
-    blocks = f", {known.shape.blocks} blocks each" if known.shape.family == "resnet" else ""
+    plural = "" if known.shape.blocks == 1 else "s"
+    is_resnet = known.shape.family == "resnet"
+    blocks = f", {known.shape.blocks} block{plural} a stage" * is_resnet
     print(f"The teacher answers {right} rightly.")
     tell_chance(known.teacher)
     print(

@@ -28,7 +28,7 @@ from calexnet.training.spec import Plain
 if TYPE_CHECKING:
     from calexnet.data.dataset import Dataset
     from calexnet.training.runs import AnyCascade
-    from calexnet.training.spec import CascadeSpec
+    from calexnet.training.spec import CascadeSpec, Distilled
 
 HELP = "Judge a trained cascade on its test part, at every operating point."
 
@@ -67,8 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     to_cut = {one.name: macs.cut(number, reads) for number, one in enumerate(cuts, 1)}
     print(_by_point(cascade.spec, cuts, macs, to_cut, *test))
     tell_chance(Plain.of(test[0].labels[-1], test[1]))
-    candidates = *spec.operating_points, *cuts
-    print(f"\n{_certificates(spec, candidates, samples, test, arguments.max_drop)}")
+    if spec.attach:  # a network alone has nothing to be held against
+        candidates = *spec.operating_points, *cuts
+        print(f"\n{_certificates(spec, candidates, samples, test, arguments.max_drop)}")
+    if spec.distilled is not None:
+        print(f"\n{_of_teacher(spec.distilled, macs)}")
     print(f"\n{head_costs(spec.attach, macs, cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
@@ -85,6 +88,13 @@ def _cuts(spec: CascadeSpec) -> tuple[OperatingPoint, ...]:
     return tuple(
         cut_point(f"cut after {name}", number, shape, known)
         for number, (name, known) in enumerate(zip(spec.attach, spec.known_cuts(), strict=True), 1)
+    )
+
+
+def _of_teacher(known: Distilled, macs: Macs) -> str:
+    return (
+        f"It learnt from {known.teacher} at {macs.plain / known.teacher_macs:.1%} of its MACs, "
+        f"which answers {known.teacher_accuracy:.2%} of the calibration images rightly."
     )
 
 

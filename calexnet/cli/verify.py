@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
             skipped.append(build)
             continue
         full = build.precision == FULL
+        if not content.branches:  # nobody can leave early where there is no gate
+            parity = replace(parity, early=None)
         lines = parity_lines(parity, full=full, verbose=arguments.verbose)
         print(*(f"  {line}" for line in lines), sep="\n")
         if full and not parity.is_rounding:
