@@ -128,7 +128,7 @@ def cut_after(cascade: AnyCascade, number: int) -> AnyCascade:
     """Return `cascade` cut after stage `number`: a network without branches."""
     if isinstance(cascade, GraphCascade):
         return given.cut_after(cascade, number)
-    from calexnet.training import cut
+    from calexnet.training.backbones import cut
 
     if cascade.spec.graph is not None:  # an ONNX backbone, its branches of torch
         from calexnet.export.graph.capture import as_graphs

@@ -22,8 +22,8 @@ from calexnet.errors import BundleError, InputError
 from calexnet.export import export_bundle, export_run
 from calexnet.export.from_run import cut_record
 from calexnet.registry import Part
+from calexnet.training.backbones.cut import cut_after
 from calexnet.training.cascade import Cascade, train_cascade
-from calexnet.training.cut import cut_after
 from calexnet.training.recipe import plan_recipe
 from tests.support.small_cascade import PLAN
 
