@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,9 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from calexnet.bundle import Bundle
     from calexnet.data.dataset import Dataset
+    from calexnet.manifest import Compiled
     from calexnet.training.cascade import Cascade
 
 # No test leaves anything in its user's cache folder; those of the cache switch it on, elsewhere.
@@ -35,11 +37,14 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session", autouse=True)
-def reports_of_what_was_exported() -> Iterator[None]:
-    """Reports hold a bundle's own builds, whatever is installed here; a test of more says so."""
+def genuine_unasked() -> Iterator[Callable[[Bundle], Iterator[Compiled]]]:
+    """Reports hold a bundle's own builds, whatever is installed here; a test of more takes this."""
+    from calexnet.bench.measuring import measure
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("calexnet.bench.measuring.measure.unasked", lambda bundle: ())
-        yield
+        genuine = measure.unasked
+        patch.setattr(measure, "unasked", lambda bundle: ())
+        yield genuine
 
 
 @pytest.fixture(scope="session")
