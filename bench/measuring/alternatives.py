@@ -19,6 +19,7 @@ from calexnet.bench.report.decision import OWN, Alternative, ByGroup, Certificat
 from calexnet.bench.report.interval import Interval
 from calexnet.certify import Candidate, Counts, Link
 from calexnet.certify.class_drops import balanced_accuracy
+from calexnet.manifest import IF, SEGMENTS
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Contender:
     task: str
     calibration: Counts | None = None
     cut: int | None = None
+    layout: str = SEGMENTS
 
 
 def of_subject(subject: Subject) -> Iterator[Contender]:
@@ -61,6 +63,7 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
             labels=subject.exits.labels,
             task=subject.prefix + ONE_FILE,
             calibration=subject.point.counts,
+            layout=IF,
         )
     for point in subject.points:
         yield Contender(
@@ -140,6 +143,7 @@ def decided(
             ratio=blocks.ratio(fastest, one.task),
             certificate=certificates[one.name],
             cut=one.cut,
+            layout=one.layout,
         )
         for one, mine in zip(contenders, right, strict=True)
     )

@@ -16,7 +16,7 @@ from calexnet.bench.model.settings import by_setting
 from calexnet.bench.page import choices, details, markup, panel, savings
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyRow
-from calexnet.bench.words import chosen, overview
+from calexnet.bench.words import chosen, first, overview
 from calexnet.bench.words.conclusions import setting_name
 from calexnet.bench.words.figures import counted, significant
 from calexnet.bench.words.glossary import LEAD
@@ -53,9 +53,9 @@ def render(report: Report) -> str:
         f"<title>{heading}</title>",
         f"<style>\n{style}</style>\n</head>\n<body>",
         _flag(report),
-        f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="byline">{_byline(report)}</p>\n'
-        f'<p class="lead">{markup.text(LEAD)}</p>\n</header>',
+        f'<main>\n<header>\n<h1>{heading}</h1>\n<p class="byline">{_byline(report)}</p>\n</header>',
         _verdict(report),
+        f'<p class="lead">{markup.text(LEAD)}</p>',
         _validity(report),
         _notes(notes(report)),
         _contents(parts),
@@ -129,18 +129,50 @@ def _verdict(report: Report) -> str:
     found = report.decision
     kind = found.choice.replace(" ", "-") if report.validity.counts("verdict") else "invalid"
     body = (
-        markup.paragraphs(choice_tables.rule(report))
-        + markup.bullets(reasons(found, report.alternatives))
+        markup.bullets(reasons(found, report.alternatives))
         + markup.grid(choice_tables.deciding(report))
         + markup.paragraphs(chosen.words(report))
+        + markup.paragraphs(choice_tables.rule(report))
     )
-    if not report.validity.counts("verdict"):
-        body = markup.fold("What it would have said", body)
+    stands = report.validity.counts("verdict")
     said = sentence(found, report.alternatives, report.validity)
+    told = (
+        f'<p class="ship">{escape(first.word(report))}</p>\n'
+        f'<p class="decision">{markup.text(said)}</p>\n'
+        f"{_numbers(report) if stands else ''}\n{_following(report)}"
+    )
     return (
         f'<section class="verdict {kind}" id="verdict">\n<h2>Verdict</h2>\n'
-        f'<p class="decision">{markup.text(said)}</p>\n{body}\n</section>'
+        f'<div class="screen">\n<div>\n{told}\n</div>\n{_picture(report)}\n</div>\n'
+        f"{markup.fold('Why' if stands else 'What it would have said', body)}\n</section>"
     )
+
+
+def _numbers(report: Report) -> str:
+    """Return the numbers that decide, large, each over what it is of."""
+    each = "".join(
+        f"<div><dt>{markup.text(one.label)}</dt><dd>{markup.text(one.figure)}</dd></div>"
+        for one in first.numbers(report)
+    )
+    return f'<dl class="numbers">{each}</dl>' if each else ""
+
+
+def _following(report: Report) -> str:
+    words = first.following(report)
+    return f'<p class="next"><b>What next:</b> {markup.text(words)}</p>' if words else ""
+
+
+def _picture(report: Report) -> str:
+    """Return the plot of all that could be shipped."""
+    found = choices.plot(report)
+    if not found:
+        return ""
+    caption = (
+        "Each mark is one network that could be shipped: further to the left is faster, higher is "
+        "more accurate. The leftmost mark in the shaded area wins. An open mark does not keep the "
+        "accuracy, or not surely; one at the lower edge loses still more than the scale shows."
+    )
+    return f"<figure>{found}\n<figcaption>{markup.text(caption)}</figcaption></figure>"
 
 
 def _validity(report: Report) -> str:
@@ -202,14 +234,7 @@ def _choices(report: Report) -> tuple[str, ...]:
     if not report.alternatives:
         return ()
     table = choice_tables.alternatives(report)
-    caption = (
-        "Each mark is one network that could be shipped: the further to the left the faster, the "
-        "higher the more accurate. The leftmost mark in the shaded area wins. An open mark does "
-        "not keep the accuracy, or not surely; one at the lower edge loses still more than the "
-        "scale shows."
-    )
     return (
-        f"{markup.paragraph(caption)}\n<figure>{markup.panels([choices.plot(report)])}</figure>",
         markup.fold(
             f"All {counted(len(table.records), 'network')}, the fastest first",
             markup.paragraphs(table.notes) + markup.grid(table),

@@ -7,6 +7,7 @@ from typing import Literal
 
 from calexnet.bench.report.interval import Interval
 from calexnet.certify import Counts, Outcome, p_value
+from calexnet.manifest import SEGMENTS
 
 #: What can be shipped; the last two are rivals that the user named. A cut network ends after a
 #: stage, with the head there and no gate.
@@ -101,6 +102,7 @@ class Alternative:
         certificate: Whether it keeps the accuracy; `balanced`, `worst_class` and this are ``None``
             where an older version did not record them.
         cut: Of a cut network: the stage that it ends with, from 1.
+        layout: Of the bundle's graphs; ``if`` is the cascade in one file.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Alternative:
     ratio: Interval
     certificate: Certificate | None
     cut: int | None = None
+    layout: str = SEGMENTS
 
     def keeps(self, max_drop: float) -> bool | None:
         """Tell whether it loses at most `max_drop`: ``None`` where that is not sure."""

@@ -6,29 +6,59 @@ import re
 from typing import Any
 
 from calexnet.bench.report.document import Report
-from calexnet.bench.words import chosen
+from calexnet.bench.words import chosen, first
 from calexnet.bench.words.glossary import LEAD
 from calexnet.bench.words.notes import notes
 from calexnet.bench.words.tables import order as tables
+from calexnet.bench.words.tables.choice import deciding
 from calexnet.bench.words.tables.table import Column, Table
-from calexnet.bench.words.verdict import headline, reasons, sentence
+from calexnet.bench.words.verdict import reasons, sentence
+
+#: So many can be read at one sitting.
+MOST_WORDS = 1500
+_ELSEWHERE = "All tables stand in report.html, and as CSV in the folder tables beside it."
 
 _RULES = {"figure": "---:", "word": "---", "prose": "---"}
 
 
 def render(report: Report) -> str:
-    """Return the whole report as Markdown; it ends with a newline."""
-    parts = [
+    """Return the report as Markdown, `MOST_WORDS` at most; it ends with a newline.
+
+    What decides comes first, then the tables in their order as far as there is room: those left out
+    stand in the page and as CSV.
+    """
+    head = [
         f"# {escape(tables.title(report))}",
-        f"**{escape(sentence(report.decision, report.alternatives, report.validity))}**",
+        f"**{escape(first.word(report))}.** "
+        f"{escape(sentence(report.decision, report.alternatives, report.validity))}",
+        *_numbers(report),
+        *([f"What next: {escape(words)}"] if (words := first.following(report)) else []),
         escape(LEAD),
+        *_notes(notes(report)),
         *([] if report.validity.counts("verdict") else ["What it would have said:"]),
         _list((*reasons(report.decision, report.alternatives), *chosen.words(report))),
-        *_notes(notes(report)),
-        *(section(table) for table in tables.tables(report)),
-        *_in_sentences(headline(report)),
     ]
-    return "\n\n".join(parts) + "\n"
+    found = tables.tables(report)
+    left, shown = MOST_WORDS - _words(_ELSEWHERE) - sum(map(_words, head)), []
+    for table in (deciding(report), *found):
+        text = section(table)
+        if table.records and _words(text) <= left:
+            left -= _words(text)
+            shown.append(text)
+    return "\n\n".join([*(part for part in head if part), *shown, _ELSEWHERE]) + "\n"
+
+
+def _numbers(report: Report) -> tuple[str, ...]:
+    """Return the numbers that decide, where the verdict stands."""
+    if not report.validity.counts("verdict"):
+        return ()
+    found = first.numbers(report)
+    return (_list(tuple(f"{one.figure} {one.label}" for one in found)),) if found else ()
+
+
+def _words(text: str) -> int:
+    """Return how many words a reader meets: signs that draw a table or a list are none."""
+    return sum(any(sign.isalnum() for sign in word) for word in text.split())
 
 
 def escape(text: str) -> str:
@@ -38,10 +68,6 @@ def escape(text: str) -> str:
 
 def _notes(said: tuple[str, ...]) -> tuple[str, ...]:
     return ("## Before you read on", _list(said)) if said else ()
-
-
-def _in_sentences(sentences: tuple[str, ...]) -> tuple[str, ...]:
-    return ("## The same in sentences", _list(sentences)) if sentences else ()
 
 
 def _list(items: tuple[str, ...]) -> str:

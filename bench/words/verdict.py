@@ -85,7 +85,7 @@ def reasons(decision: Decision, alternatives: Sequence[Alternative]) -> tuple[st
         ),
         *([] if doubt is None else [_doubt(doubt, best, decision)]),
         *([] if lossy is None else [_lossy(lossy, decision.max_drop)]),
-        *(_how_to_cut(one) for one in (best, rival, doubt) if one is not None and one.cut),
+        *(how_to_cut(one) for one in (best, rival, doubt) if one is not None and one.cut),
     )
 
 
@@ -116,17 +116,17 @@ def _kept(best: Alternative) -> str:
     )
     if found is None:
         return here
-    return f"{here} on {_asked(found)} ({_bound(found)})"
+    return f"{here} on {asked(found)} ({bound(found)})"
 
 
-def _asked(found: Certificate) -> str:
+def asked(found: Certificate) -> str:
     """Return on how much it was tested: images, or groups of them."""
     images = counted(found.test.images, "image")
     groups = found.by_group
     return images if groups is None else f"{counted(groups.groups, 'group')} of {images}"
 
 
-def _bound(found: Certificate | None) -> str:
+def bound(found: Certificate | None) -> str:
     """Return what is certified."""
     if found is None:
         return "a certificate was not recorded"
@@ -148,7 +148,7 @@ def _won(
     accuracy = (
         "is the reference for accuracy"
         if best is reference
-        else f"{_change(best)}, {_bound(best.certificate)}"
+        else f"{_change(best)}, {bound(best.certificate)}"
     )
     said = f"{_upper(_named(best))} takes {significant(best.ms)} ms an image and {accuracy}"
     if rival is None or against is None:
@@ -192,7 +192,8 @@ def _doubt(one: Alternative, best: Alternative, decision: Decision) -> str:
     )
 
 
-def _how_to_cut(one: Alternative) -> str:
+def how_to_cut(one: Alternative) -> str:
+    """Return the command that makes a bundle of a cut network."""
     return (
         f"To get {one.name} as a bundle of its own: calexnet-export RUN --cut {one.cut} --out DIR."
     )

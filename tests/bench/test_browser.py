@@ -70,6 +70,41 @@ def test_the_page_is_silent_fetches_nothing_and_fits(
         assert view.seen["plots"] == page.count('<svg class="plot"') >= 6
 
 
+#: How far down the first screen reaches, and which of its words a line end breaks inside.
+FIRST = """(document) => {
+  const bottom = (name) => Math.max(...[...document.querySelectorAll(name)]
+    .map((one) => one.getBoundingClientRect().bottom));
+  const broken = [];
+  for (const part of document.querySelectorAll(".screen, table.heat")) {
+    const walk = document.createTreeWalker(part, 4);
+    while (walk.nextNode()) {
+      for (const word of walk.currentNode.data.matchAll(/[\\w.]+/g)) {
+        const range = document.createRange();
+        range.setStart(walk.currentNode, word.index);
+        range.setEnd(walk.currentNode, word.index + word[0].length);
+        const tops = [...range.getClientRects()].map((box) => Math.round(box.top));
+        if (new Set(tops).size > 1) broken.push(word[0]);
+      }
+    }
+  }
+  return { word: bottom(".ship"), told: bottom(".next"), plot: bottom(".screen svg"), broken };
+}"""
+
+
+@pytest.mark.parametrize("kind", ["by hand", "measured"])
+def test_the_verdict_fits_the_first_screen_of_a_phone_and_a_laptop(
+    kind: str, report: Report, tmp_path: Path
+) -> None:
+    page = html.render({"measured": report, "by hand": sample_report()}[kind])
+
+    phone, laptop = visit(page, tmp_path, [("", 390), ("", 1280)], FIRST).views
+
+    assert phone.seen["broken"] == laptop.seen["broken"] == []
+    assert 0 < phone.seen["word"] < phone.seen["told"] <= 844
+    assert 0 < laptop.seen["told"] <= 800
+    assert laptop.seen["plot"] <= 800
+
+
 def test_an_error_and_a_request_would_be_noticed(tmp_path: Path) -> None:
     page = html.render(sample_report())
     loud = page.replace("</main>", '<img src="missing.png" alt=""></main><script>1</script>')

@@ -191,11 +191,12 @@ def test_verdict_then_reasons_then_validity_then_plots_then_tables() -> None:
     text = html.render(sample_report())
     places = [
         text.index("Ship the cascade on onnxruntime"),
+        text.index('<dl class="numbers">'),
+        text.index('id="choices-title"'),
         text.index("takes 12.4\u00a0ms an image"),
         text.index("What does not stand, why"),
         text.index("2 of 9 blocks &amp; more."),
         text.index('id="where"'),
-        text.index('id="choices-title"'),
         text.index('id="latency-0-title"'),
         text.index('id="break-even-0-title"'),
         text.index('id="spread-0-title"'),
@@ -255,10 +256,10 @@ def test_the_target_that_the_decision_is_about_is_unfolded() -> None:
     assert '<details class="subject">\n<summary>onnxruntime fp32' in text
 
 
-def test_a_newcomer_is_told_what_plain_and_a_cascade_are_before_the_verdict() -> None:
+def test_a_newcomer_is_told_what_plain_and_a_cascade_are_beside_the_verdict() -> None:
     assert all(word in LEAD for word in ("Plain is", "A cascade is", "early exits: small outputs"))
     text = html.render(sample_report())
-    assert text.index(LEAD) < text.index('id="verdict"')
+    assert text.index('id="verdict"') < text.index(LEAD) < text.index('id="where"')
 
 
 def test_the_page_says_whether_one_file_or_segments_are_faster_where_it_was_measured() -> None:

@@ -170,7 +170,8 @@ def test_the_method_names_sensor_rails_windows_idle_power_and_cost() -> None:
 
 
 def test_every_format_shows_it() -> None:
-    for text in (markdown.render(measured()), html.render(measured())):
+    shown = "".join(map(markdown.section, tables.tables(measured())))
+    for text in (shown, html.render(measured())):
         assert "How energy was measured" in text
         assert "cascade uses less" in text
 
