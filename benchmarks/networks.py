@@ -111,10 +111,10 @@ def _noise(network: Network) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def add_int8(folder: Path, images: NDArray[np.uint8]) -> None:
+def add_int8(folder: Path, images: NDArray[np.uint8], target: str = "onnxruntime") -> None:
     """Add the cascade of the bundle `folder` at int8, with ranges found on `images`."""
     bundle = open_bundle(folder)
-    build = write_narrow(bundle, "onnxruntime", _INT8, images)
+    build = write_narrow(bundle, target, _INT8, images)
     content = manifest.with_build(bundle.manifest, build)
     (folder / manifest.MANIFEST).write_bytes(manifest.dump(content))
 

@@ -23,7 +23,7 @@ from calexnet.errors import InputError
 Floats = NDArray[np.float64]
 
 #: Calls of a task that are timed to find out how many fit into a block; none after so many seconds.
-_TRIALS, _TRIALS_S = 5, 0.2
+_TRIALS, _TRIALS_S = 5, 0.05
 
 #: One call of whatever is timed.
 Call = Callable[[], object]
