@@ -147,10 +147,14 @@ def every_chain(pool: ExitPool) -> Iterator[Chain]:
 
 
 def _longer(pool: ExitPool, chain: Chain) -> Iterator[Chain]:
-    """Yield the chain with one more exit, which has to come before its last one."""
-    taken = {pool.rank(one) for one in chain}
+    """Yield the chain with one more exit, which has to come before its last one.
+
+    Networks before the last are asked whole: what is carried over their cuts is of no use to it.
+    """
+    taken, last = {pool.rank(one) for one in chain}, chain[-1]
     for one in pool.exits():
-        if pool.rank(one) not in taken and pool.rank(one) < pool.rank(chain[-1]):
+        whole_or_own = one.place is None or one.network == last.network
+        if whole_or_own and pool.rank(one) not in taken and pool.rank(one) < pool.rank(last):
             yield tuple(sorted((*chain, one), key=pool.rank))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -122,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     own = [model for model in arguments.models if ":" in model]
     ground = making.Ground(samples, split, pool, kinds.allowed(arguments, *own))
     with (
+        _going_on(pool),
         staged_folder(arguments.out, marker=choice.JSON) as stage,
         scratch_folder(".trial-", stage.parent) as scratch,
     ):
@@ -138,6 +141,17 @@ def run(arguments: argparse.Namespace) -> int:
     print(words.summary(found.facts, arguments.out))
     print(f"\nChoice: {arguments.out / choice.HTML}   Trained parts, for another choice: {pool}")
     return 0
+
+
+@contextlib.contextmanager
+def _going_on(pool: Path) -> Iterator[None]:
+    """Say how a choice that is stopped can go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if pool.exists():
+            _tell(f"what was trained is kept in {pool}; the same command goes on from there")
+        raise
 
 
 def _tell(words: str) -> None:

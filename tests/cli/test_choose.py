@@ -136,6 +136,10 @@ def test_too_few_images_are_told_at_once_with_how_many_would_do(
         (("--require", "speed<8"), "unknown metric: got 'speed'"),
         (("--max-class-drop", "pink=2"), "no class of this name: got 'pink'; expected one of red"),
         (("--weights", "a.npz", "--weights", "b.npz"), "weights without a backbone: got b.npz"),
+        (
+            ("--costs", "board.json"),
+            "costs from elsewhere tell mean times alone: got --mini",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_told_in_one_line(
