@@ -34,6 +34,7 @@ def judged(
         Held(
             str(place),
             row.objective,
+            row.found.counts,
             {name: parts[0].counts(calibration[place], name) for name in names},
             {name: parts[1].counts(test[place], name) for name in names},
         )

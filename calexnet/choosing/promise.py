@@ -76,12 +76,15 @@ class Held:
     Attributes:
         name: Unique.
         cost: What is made small.
-        calibration: Its counts there, overall and (by name) of the classes with limits.
+        expected: Its counts on calibration images as the search had them, by cross-fitting: its
+            thresholds had no part in these.
+        calibration: Its own, overall and (by name) of the classes with limits.
         test: Likewise on the test part.
     """
 
     name: str
     cost: float
+    expected: Counts
     calibration: Mapping[str | None, Counts]
     test: Mapping[str | None, Counts]
 
@@ -142,10 +145,15 @@ def promised(
 
 
 def _useful(held: Sequence[Held], limits: Mapping[str | None, float], most: float) -> list[Held]:
-    """Return who is worth a test, the surest first: each costs less than all that are surer."""
+    """Return who is worth a test, the surest first: each costs less than all that are surer.
+
+    As sure as the least of its counts: its own flatter thresholds that were found on them.
+    """
 
     def doubt(one: Held) -> float:
-        return max(certify.p_value(one.calibration[name], limit) for name, limit in limits.items())
+        seen = [(one.expected, limits[None])]
+        seen += [(one.calibration[name], limit) for name, limit in limits.items()]
+        return max(certify.p_value(found, limit) for found, limit in seen)
 
     found = []
     for one in sorted(held, key=lambda one: (doubt(one), one.cost, one.name)):

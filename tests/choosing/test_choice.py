@@ -55,7 +55,7 @@ def test_plain_is_a_full_answer_and_says_how_many_images_would_do() -> None:
     said = words.sentence(_plain(4000))
 
     assert said.startswith("Ship plain: nothing that costs less is certified to lose at most 1 po")
-    assert "the network cut after layer1 (strided), loses +1.3 points on 1,000 test" in said
+    assert "the network cut after layer1 (strided), loses 1.3 points on 1,000 test" in said
     assert said.endswith(
         "2.10 points at most; about 4,000 test images would do if they are like these."
     )
@@ -108,7 +108,7 @@ def test_the_page_is_whole_in_itself_and_shows_every_candidate() -> None:
     assert "A million images take 16.7 minutes on one thread of this machine, instead of 33.3 " in (
         html
     )
-    assert "costs less: it loses +1.3 points of the test part" in html
+    assert "costs less: it loses 1.3 points on the test part" in html
 
 
 def test_the_page_escapes_names() -> None:

@@ -10,18 +10,23 @@ from calexnet.certify import Counts
 from calexnet.choosing.choice import ClassLimit
 from calexnet.choosing.promise import Held, Part, promised
 
-SAFE, HARMFUL = Counts(1000, 2, 2), Counts(1000, 60, 0)
+SAFE, HARMFUL, EQUAL = Counts(1000, 2, 2), Counts(1000, 60, 0), Counts(1000, 0, 0)
 INFINITE = float("inf")
 
 
 def held(
-    name: str, cost: float, calibration: Counts, test: Counts, cat: Counts | None = None
+    name: str,
+    cost: float,
+    calibration: Counts,
+    test: Counts,
+    cat: Counts | None = None,
+    expected: Counts | None = None,
 ) -> Held:
     counts: list[dict[str | None, Counts]] = [{None: calibration}, {None: test}]
     if cat is not None:
         for one in counts:
             one["cat"] = cat
-    return Held(name, cost, *counts)
+    return Held(name, cost, expected or calibration, *counts)
 
 
 def test_the_surest_on_calibration_images_comes_first_and_the_chain_ends_where_one_fails() -> None:
@@ -37,6 +42,15 @@ def test_the_surest_on_calibration_images_comes_first_and_the_chain_ends_where_o
     assert ["passed", "failed", "not reached"] == [one.standing for one in found.values()]
     assert found["bold"].p is None
     assert found["sure"].upper == certify.upper_bound(SAFE)
+
+
+def test_thresholds_that_flatter_their_own_images_make_nobody_surer() -> None:
+    rows = [
+        held("flattered", 1, EQUAL, SAFE, expected=Counts(1000, 12, 0)),
+        held("honest", 2, Counts(1000, 4, 0), SAFE),
+    ]
+
+    assert ["honest", "flattered"] == list(promised(rows, 0.02, (), most=10))
 
 
 def test_the_test_part_has_no_say_in_the_order() -> None:

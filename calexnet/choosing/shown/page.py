@@ -11,6 +11,7 @@ from calexnet.bench.words.figures import (
     MISSING,
     amount,
     at_most,
+    changed,
     counted,
     percent,
     points,
@@ -101,7 +102,7 @@ def _but(one: Contender) -> str:
         )
         return f"it breaks a limit ({', '.join(told)})"
     if one.standing == "failed":
-        return f"it loses {points(one.test.drop)} points of the test part, which is not sure enough"
+        return f"it {changed(-one.test.drop)} on the test part, which is not sure enough"
     return "it was not tested, as one that is surer had failed, or won"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from calexnet.bench.words.figures import at_most, counted, points, significant, time_change
+from calexnet.bench.words.figures import at_most, changed, counted, points, significant, time_change
 from calexnet.choosing import choice
 from calexnet.choosing.choice import BUNDLE, Choice, Contender
 from calexnet.choosing.pool import Chain, Exit
@@ -80,7 +80,7 @@ def _why_plain(found: Choice) -> str:
         return "nothing that may be certified costs less."
     told = (
         f"nothing that costs less is certified to lose at most {at_most(found.asked.max_drop)}. "
-        f"The surest, {of(failed, found)}, loses {points(failed.test.drop)} points on "
+        f"The surest, {of(failed, found)}, {changed(-failed.test.drop)} on "
         f"{counted(failed.test.images, 'test image')}, {_upper(failed)} at most"
     )
     if found.needed is not None:
