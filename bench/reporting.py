@@ -12,6 +12,7 @@ from typing import Any
 from calexnet.bench.page import html
 from calexnet.bench.report import csv
 from calexnet.bench.report.document import Report
+from calexnet.bench.report.lookover import look_over
 from calexnet.bench.report.migration import migrated
 from calexnet.bench.words import chosen, markdown, notes, overview
 from calexnet.bench.words.remedies import broken, standing
@@ -43,8 +44,15 @@ def write_tables(report: Report, folder: Path) -> None:
 
 
 def read(path: Path) -> Report:
-    """Return the report in a ``report.json``, also of an older version."""
-    return schema.decode(Report, migrated(jsontext.read(path)))
+    """Return the report in a ``report.json``, also of an older version.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is damaged, contradicts itself, or is of a version that cannot be read.
+    """
+    report = schema.decode(Report, migrated(jsontext.read(path)))
+    look_over(report)
+    return report
 
 
 def open_report(path: Path) -> Report:

@@ -87,6 +87,41 @@ def _change(whole: Any, holder: Any, key: Any, held: list[str], random: Random) 
         held.append(random.choice(FRAGMENTS))
 
 
+def of_values(document: Any, random: Random) -> bytes:
+    """Return a document with one to four values changed to others of their kind.
+
+    What comes out still has its schema's form, more often than not, and contradicts itself.
+    """
+    changed = copy.deepcopy(document)
+    for _ in range(random.choice((1, 1, 2, 4))):
+        kinds: dict[type, list[tuple[Any, Any]]] = {}
+        for holder, key in _places(changed):
+            kinds.setdefault(type(holder[key]), []).append((holder, key))
+        places = kinds[random.choice(sorted(kinds, key=str))]
+        holder, key = random.choice(places)
+        like = [other[place] for other, place in places if place == key]
+        holder[key] = _another(holder[key], random.choice(like), random)
+    return json.dumps(changed).encode()
+
+
+def _another(value: Any, like: Any, random: Random) -> Any:
+    """Return a value of the same kind; `like` is one that stands elsewhere under that name."""
+    if isinstance(value, bool) or value is None:
+        return random.choice((True, False, None, 0, 0.5, ""))
+    if isinstance(value, (int, float)):
+        sizes = (0, 1, -1, 2, 1e-300, 5e-324, 1e300, 10**18, value + 1, value - 1, -value, None)
+        return random.choice((*sizes, like, like, value * 1e3, value / 1e3, 0.5, 1e9))
+    if isinstance(value, str):
+        return random.choice((like, like, "", "x", value + "x", value[:-1], None))
+    copies = copy.deepcopy(like)
+    if isinstance(value, dict):
+        fewer = dict(random.sample([*value.items()], random.randint(0, len(value))))
+        return random.choice((copies, copies, fewer, None, {}))
+    at = random.randrange(len(value) + 1)
+    changes = (copies, [], value[:at], value[at:], value[::-1], [*value, *copies], None)
+    return random.choice((*changes, [*value[:at], *value[at + 1 :]], [*value, *value[at:]]))
+
+
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Yield every holder of a value with the key or index of that value, the whole's own too."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value)

@@ -182,6 +182,13 @@ def damaged_document(files: Files, random: Random) -> Files:
     return files | {name: damage.of_json(document, random, seal="sha256" in document)}
 
 
+def damaged_report(files: Files, random: Random) -> Files:
+    """Damage a report, or let it contradict itself."""
+    if random.random() < 0.3:
+        return damaged_document(files, random)
+    return {"report.json": damage.of_values(json.loads(files["report.json"]), random)}
+
+
 def damaged_log(files: Files, random: Random) -> Files:
     """Damage a meter's log, or put a strange word into it."""
     name = random.choice(sorted(files))
@@ -266,14 +273,22 @@ def read_data(folder: Path) -> None:
 
 
 def read_report(folder: Path) -> None:
-    """Read a report and compare it with itself."""
+    """Read a report, show it in every form, and compare it with itself and with a sound one."""
     from calexnet.bench import reporting
     from calexnet.bench.model.comparable import ACROSS
     from calexnet.bench.model.compare import compare
+    from calexnet.bench.page import html
+    from calexnet.bench.words import markdown
     from calexnet.cli.compare import lines
+    from tests.support.sample_report import sample_report
 
     report = reporting.open_report(folder)
-    list(lines(report, report, compare(report, report, across=tuple(ACROSS))))
+    reporting.summary(report), markdown.render(report), html.render(report)
+    reporting.write_tables(report, folder)
+    with contextlib.suppress(CalexnetError):
+        for one in (report, sample_report()):
+            list(lines(one, report, compare(one, report, across=tuple(ACROSS), everything=True)))
+    list(lines(report, report, compare(report, report, across=tuple(ACROSS), relative=True)))
 
 
 def read_log(folder: Path) -> None:
@@ -309,7 +324,7 @@ SUBJECTS = {
     "tflite": Subject(make_bundle, damaged_tflite, read_tflite),
     "runs": Subject(make_run, damaged_run, read_run),
     "npz": Subject(make_data, damaged_arrays, read_data),
-    "reports": Subject(make_report, damaged_document, read_report),
+    "reports": Subject(make_report, damaged_report, read_report),
     "logs": Subject(make_log, damaged_log, read_log, "0.csv"),
     "plans": Subject(make_plan, damaged_document, read_plan),
     "cells": Subject(make_cells, damaged_document, read_cells),
