@@ -115,11 +115,12 @@ def _another(value: Any, like: Any, random: Random) -> Any:
         return random.choice((like, like, "", "x", value + "x", value[:-1], None))
     copies = copy.deepcopy(like)
     if isinstance(value, dict):
-        fewer = dict(random.sample([*value.items()], random.randint(0, len(value))))
-        return random.choice((copies, copies, fewer, None, {}))
+        some = dict(random.sample([*value.items()], random.randint(0, len(value))))
+        return random.choice((copies, copies, some, None, {}))
     at = random.randrange(len(value) + 1)
-    changes = (copies, [], value[:at], value[at:], value[::-1], [*value, *copies], None)
-    return random.choice((*changes, [*value[:at], *value[at + 1 :]], [*value, *value[at:]]))
+    changes: tuple[Any, ...] = (copies, [], value[:at], value[at:], value[::-1], None)
+    fewer, more = [*value[:at], *value[at + 1 :]], [*value, *value[at:]]
+    return random.choice((*changes, fewer, more, [*value, *copies]))
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -182,11 +182,16 @@ def damaged_document(files: Files, random: Random) -> Files:
     return files | {name: damage.of_json(document, random, seal="sha256" in document)}
 
 
-def damaged_report(files: Files, random: Random) -> Files:
-    """Damage a report, or let it contradict itself."""
+def contradicting(files: Files, random: Random) -> Files:
+    """Damage the one JSON document that there is, or let it contradict itself."""
     if random.random() < 0.3:
         return damaged_document(files, random)
-    return {"report.json": damage.of_values(json.loads(files["report.json"]), random)}
+    ((name, data),) = ((name, data) for name, data in files.items() if name.endswith(".json"))
+    document = json.loads(data)
+    changed = damage.of_values(document, random)
+    if "sha256" in document:
+        changed = damage.of_json_sealed(json.loads(changed))
+    return files | {name: changed}
 
 
 def damaged_log(files: Files, random: Random) -> Files:
@@ -311,11 +316,17 @@ def read_plan(folder: Path) -> None:
 
 
 def read_cells(folder: Path) -> None:
-    """Read a sweep's cells with their answers and rules."""
+    """Read a sweep's cells with their answers and rules, and make tables of them."""
+    from calexnet.analysis import artefact
+    from calexnet.analysis.recipes import recipes
+    from calexnet.analysis.statics import statics, table
+    from calexnet.analysis.summary import plain
     from calexnet.sweep import results
 
-    for cell in results.read(folder):
-        _ = cell.answers, cell.rule
+    cells = results.read(folder)
+    for cell in cells:
+        _ = cell.answers, cell.rule, plain(cell.answers), results.finished(cell.result.spec, folder)
+    artefact.as_csv(table(statics(recipes(cells), 0)))
 
 
 SUBJECTS = {
@@ -324,8 +335,8 @@ SUBJECTS = {
     "tflite": Subject(make_bundle, damaged_tflite, read_tflite),
     "runs": Subject(make_run, damaged_run, read_run),
     "npz": Subject(make_data, damaged_arrays, read_data),
-    "reports": Subject(make_report, damaged_report, read_report),
+    "reports": Subject(make_report, contradicting, read_report),
     "logs": Subject(make_log, damaged_log, read_log, "0.csv"),
-    "plans": Subject(make_plan, damaged_document, read_plan),
-    "cells": Subject(make_cells, damaged_document, read_cells),
+    "plans": Subject(make_plan, contradicting, read_plan),
+    "cells": Subject(make_cells, contradicting, read_cells),
 }

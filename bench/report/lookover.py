@@ -71,8 +71,8 @@ def look_over(report: Report) -> None:
     for name, value in _parts(report):
         for where, key, number in _numbers(value, name, name):
             _of_a_size(name.partition("[")[0], where, key, number)
-    for table, key in _KEYS.items():
-        _once(table, [_key(row, key) for row in getattr(report, table)])
+    for table, names in _KEYS.items():
+        _once(table, [_key(row, names) for row in getattr(report, table)])
     for table, other in _BESIDE.items():
         _beside(report, table, other)
     _named(report)
@@ -188,8 +188,8 @@ def _steadiness(report: Report) -> None:
         _require(bool(getattr(found, name)), f"validity.{name} is empty")
     for place, row in enumerate(report.samples):
         _require(len(row.ms) > 1, f"samples[{place}].ms has {len(row.ms)} entries, not 2 or more")
-    for place, row in enumerate(report.energy):
-        for compared in (row.gross, row.net):
+    for place, joules in enumerate(report.energy):
+        for compared in (joules.gross, joules.net):
             ends = () if compared is None else _key(compared, ("ratio", "ratio_low", "ratio_high"))
             known = {end is None for end in ends}
             _require(len(known) < 2, f"energy[{place}] has a ratio without an interval")

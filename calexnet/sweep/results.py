@@ -26,6 +26,7 @@ from calexnet.gating import ExitTable
 from calexnet.manifest import FileRecord
 from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
 from calexnet.rules.base import Rule
+from calexnet.sweep.lookover import look_over, look_over_answers
 from calexnet.sweep.spec import CellSpec
 
 SCHEMA = 1
@@ -165,7 +166,10 @@ class Cell:
             raise InputError(f"cannot read {path}", got=problem, fix=_AGAIN) from problem
         if sha256(data) != self.result.answers.sha256:
             raise InputError(f"{path} was changed after its cell was finished", fix=_AGAIN)
-        return unpack(data, path)
+        found = unpack(data, path)
+        with _readable(path):
+            look_over_answers(found, self.result)
+        return found
 
 
 _AGAIN = "Run the same sweep again: it redoes such cells and skips the rest"
@@ -315,13 +319,16 @@ def _documents(folder: Path) -> list[Path]:
 def _read(cls: Any, path: Path) -> Any:
     with _readable(path):
         document = jsontext.read(path)
-    found = document.get("schema") if isinstance(document, dict) else None
-    if found != SCHEMA:
+    version = document.get("schema") if isinstance(document, dict) else None
+    if version != SCHEMA:
         raise InputError(
-            f"{path} is of another schema", got=repr(found), expected=str(SCHEMA), fix=_AGAIN
+            f"{path} is of another schema", got=repr(version), expected=str(SCHEMA), fix=_AGAIN
         )
     with _readable(path):
-        return schema.decode(cls, document)
+        found = schema.decode(cls, document)
+        if isinstance(found, CellResult):
+            look_over(found)
+        return found
 
 
 @contextlib.contextmanager

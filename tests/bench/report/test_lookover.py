@@ -1,4 +1,4 @@
-"""A report that contradicts itself is refused where it is read: one message, which names the place."""
+"""A report that contradicts itself is refused where it is read, in one message with the place."""
 
 from __future__ import annotations
 
