@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from calexnet.costs import Macs
 from calexnet.files.schema import SchemaError
-
-if TYPE_CHECKING:
-    from calexnet.costs import Macs
-    from calexnet.sweep.results import Answered, Answers, CellResult
+from calexnet.gating import ExitTable
+from calexnet.sweep.spec import CellSpec
 
 #: No figure of a cell is larger.
 _MOST = 1e15
@@ -61,37 +63,50 @@ _RECIPE: dict[str, _Kind] = {
 }
 
 
-def look_over(cell: CellResult) -> None:
+def look_over(spec: CellSpec, classes: int, macs: Macs, branches: int) -> None:
     """Do nothing if the parts of a cell's document fit one another.
+
+    Args:
+        spec: Its plan is looked into.
+        classes: How many.
+        macs: Of the parts.
+        branches: What training was written down of: at least all that there are.
 
     Raises:
         SchemaError: Two do not; the message names them.
     """
-    plan = cell.spec.plan
-    _require("backbone" in plan, "spec.plan.backbone is missing")
-    _of_kinds(plan, _PLAN, "spec.plan")
-    _of_kinds(plan.get("recipe", {}), _RECIPE, "spec.plan.recipe")
-    _require(_or_none(_is_number)(cell.spec.axes.margin), "spec.axes.margin is no margin")
-    _require(bool(cell.classes), "classes is empty")
-    _fits(cell.macs)
-    stages, found = len(cell.macs.stages), len(cell.branches)
-    _require(found >= stages - 1, f"branches has {found} entries, and there are {stages} stages")
+    _require("backbone" in spec.plan, "spec.plan.backbone is missing")
+    _of_kinds(spec.plan, _PLAN, "spec.plan")
+    _of_kinds(spec.plan.get("recipe", {}), _RECIPE, "spec.plan.recipe")
+    _require(_or_none(_is_number)(spec.axes.margin), "spec.axes.margin is no margin")
+    _require(classes > 0, "classes is empty")
+    _fits(macs)
+    stages = len(macs.stages)
+    said = f"branches has {branches} entries, and there are {stages} stages"
+    _require(branches >= stages - 1, said)
 
 
-def look_over_answers(answers: Answers, cell: CellResult) -> None:
-    """Do nothing if answers may be those of a cell.
+def look_over_answers(
+    name: str, table: ExitTable, truth: NDArray[np.int32], exits: int, classes: int
+) -> None:
+    """Do nothing if a part's answers may be those of a cell.
+
+    Args:
+        name: Of the part.
+        table: The answers.
+        truth: int32 ``(n,)``, the right classes.
+        exits: That the cell has.
+        classes: Likewise.
 
     Raises:
         SchemaError: They are of other exits or classes, or there are none.
     """
-    for name in ("calibration", "test"):
-        part: Answered = getattr(answers, name)
-        exits, wanted = len(part.table.labels), len(cell.macs.stages)
-        _require(exits == wanted, f"{name}: {exits} exits, and the cell has {wanted}")
-        _require(len(part) > 0, f"{name}: no samples")
-        for labels in (part.truth, part.table.labels):
-            known = 0 <= labels.min() <= labels.max() < len(cell.classes)
-            _require(known, f"{name}: labels {labels.min()} to {labels.max()} are no classes")
+    found = len(table.labels)
+    _require(found == exits, f"{name}: {found} exits, and the cell has {exits}")
+    _require(len(truth) > 0, f"{name}: no samples")
+    for labels in (truth, table.labels):
+        known = 0 <= labels.min() <= labels.max() < classes
+        _require(known, f"{name}: labels {labels.min()} to {labels.max()} are no classes")
 
 
 def _fits(macs: Macs) -> None:

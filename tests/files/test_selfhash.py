@@ -31,6 +31,18 @@ def test_it_is_that_of_the_bytes_with_zeros_in_its_place() -> None:
     assert blank.replace(ZEROS, sha256(blank.encode())).encode() == signed({"a": 1}, indent=None)
 
 
+def test_it_stands_in_front_one_field_a_line_and_other_zeros_stay() -> None:
+    blank = f'{{\n "sha256": "{ZEROS}",\n "a": "{ZEROS}"\n}}\n'
+
+    wanted = blank.replace(ZEROS, sha256(blank.encode()), 1)
+    assert wanted.encode() == signed({"a": ZEROS})
+
+
+def test_what_is_no_json_is_not_signed() -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        signed({"a": float("nan")})
+
+
 @pytest.mark.parametrize("content", [{"a": 1}, {"file": {"sha256": ZEROS}, "name": "gr\u00fcn"}])
 def test_the_tools_of_any_system_can_check_it(tmp_path: Path, content: dict[str, Any]) -> None:
     """As the module's docstring says, but for jq, which not every system has."""
