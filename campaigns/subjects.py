@@ -337,6 +337,6 @@ SUBJECTS = {
     "npz": Subject(make_data, damaged_arrays, read_data),
     "reports": Subject(make_report, contradicting, read_report),
     "logs": Subject(make_log, damaged_log, read_log, "0.csv"),
-    "plans": Subject(make_plan, contradicting, read_plan),
+    "plans": Subject(make_plan, damaged_document, read_plan),
     "cells": Subject(make_cells, contradicting, read_cells),
 }
