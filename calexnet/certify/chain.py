@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, floor
-from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
@@ -222,7 +221,7 @@ def _certain(found: Counts, max_drop: float, alpha: float) -> bool:
         return p_value(found, max_drop, alpha) <= alpha
     harmed, helped = np.array([found.harmed]), np.array([found.helped])
     score = noninferiority.score(harmed, helped, found.images, max_drop)[0]
-    return bool(score <= NormalDist().inv_cdf(alpha))
+    return bool(score <= noninferiority.quantile(alpha))
 
 
 def certify(

@@ -25,7 +25,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, lgamma, pi, sqrt
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,9 +264,16 @@ def _along(images: int, first: int, limits: Integers) -> Outcomes:
     )
 
 
+def quantile(share: float) -> float:
+    """Return the standard normal number that this share of all lies below, 0 < share < 1."""
+    from statistics import NormalDist  # an import that whoever loads a bundle is spared
+
+    return NormalDist().inv_cdf(share)
+
+
 def _low(alpha: float) -> float:
     """Return the score statistic at which an outcome's limit lies."""
-    return WIDER * NormalDist().inv_cdf(alpha)
+    return WIDER * quantile(alpha)
 
 
 def _limit(images: int, harmed: int, helped: int, alpha: float) -> float:
@@ -275,7 +281,7 @@ def _limit(images: int, harmed: int, helped: int, alpha: float) -> float:
 
 
 def _probit(share: float) -> float:
-    return NormalDist().inv_cdf(min(max(share, 1e-6), 1 - 1e-6))
+    return quantile(min(max(share, 1e-6), 1 - 1e-6))
 
 
 def _window(count: int, share: float) -> tuple[int, int]:

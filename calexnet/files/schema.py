@@ -12,7 +12,8 @@ import json
 import sys
 import types
 import typing
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ def decode(cls: type[T], document: Json, where: str = "") -> T:
     Raises:
         SchemaError: A field is missing, unknown or of another type; the message says which.
     """
-    return typing.cast("T", _decode(cls, document, where))
+    return typing.cast("T", _decoder(typing.cast("Any", cls))(document, where))
 
 
 def fields(cls: type) -> tuple[str, ...]:
@@ -63,76 +64,99 @@ def fingerprint(document: Json) -> str:
     return hashlib.sha256(canonical(document)).hexdigest()
 
 
-def _decode(expected: Any, value: Json, where: str) -> Any:
+#: Decodes one value; told where it is in the document.
+_Decoder = Callable[[Json, str], Any]
+
+
+@cache  # looking at a type is costly, and a document has thousands of values of a few types
+def _decoder(expected: Any) -> _Decoder:
+    """Return what decodes values of one type; a dataclass's fields are looked at when met."""
     if expected is Any:
-        return value
+        return lambda value, where: value
     if dataclasses.is_dataclass(expected):
-        return _decode_dataclass(typing.cast("type", expected), value, where)
+        return partial(_decode_dataclass, typing.cast("type", expected))
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
-        return _decode_optional(arguments, value, where)
+        kinds = tuple(_decoder(each) for each in arguments if each is not type(None))
+        return partial(_decode_optional, kinds, type(None) in arguments)
     if origin is typing.Literal:
-        _require(value in arguments, f"one of {', '.join(map(repr, arguments))}", value, where)
-        return value
+        return partial(_decode_literal, arguments)
     if origin is tuple:
-        _require(isinstance(value, list), "an array", value, where)
-        return tuple(_decode(arguments[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+        return partial(_decode_tuple, _decoder(arguments[0]))
     if origin is dict:
-        _require(isinstance(value, dict), "an object", value, where)
-        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    return _decode_scalar(expected, value, where)
+        return partial(_decode_dict, _decoder(arguments[1]))
+    return partial(_decode_scalar, expected)
 
 
 def _decode_dataclass(cls: type, value: Json, where: str) -> Any:
     _require(isinstance(value, dict), "an object", value, where or "the document")
     fields = _fields(cls)
-    unknown = sorted(set(value) - set(fields))
-    _require(not unknown, f"no field {unknown[0]!r}" if unknown else "", value, where)
+    if unknown := sorted(set(value) - set(fields)):
+        raise _mismatch(f"no field {unknown[0]!r}", value, where)
     found = {}
-    for name, (hint, is_required) in fields.items():
+    for name, (decoder, is_required) in fields.items():
         place = f"{where}.{name}" if where else name
         if name in value:
-            found[name] = _decode(hint, value[name], place)
+            found[name] = decoder(value[name], place)
         elif is_required:
             raise SchemaError(f"{place} is missing")
     return cls(**found)
 
 
-@cache  # hints are text, which is costly to evaluate, and a document has hundreds of records
-def _fields(cls: type) -> dict[str, tuple[Any, bool]]:
-    """Return the type of each field, and whether a document must have it."""
+@cache  # hints are text, which is costly to evaluate
+def _fields(cls: type) -> dict[str, tuple[_Decoder, bool]]:
+    """Return what decodes each field, and whether a document must have it."""
     hints = typing.get_type_hints(cls)
     return {
-        f.name: (hints[f.name], f.default is f.default_factory is dataclasses.MISSING)
+        f.name: (_decoder(hints[f.name]), f.default is f.default_factory is dataclasses.MISSING)
         for f in dataclasses.fields(cls)
     }
 
 
-def _decode_optional(arguments: tuple[Any, ...], value: Json, where: str) -> Any:
-    if value is None and type(None) in arguments:
+def _decode_optional(
+    kinds: tuple[_Decoder, ...], may_be_none: bool, value: Json, where: str
+) -> Any:
+    if value is None and may_be_none:
         return None
     problems = []
-    for argument in arguments:
-        if argument is type(None):
-            continue
+    for decoder in kinds:
         try:
-            return _decode(argument, value, where)
+            return decoder(value, where)
         except SchemaError as problem:
             problems.append(problem)
     raise problems[0]
+
+
+def _decode_literal(allowed: tuple[Any, ...], value: Json, where: str) -> Any:
+    _require(value in allowed, f"one of {', '.join(map(repr, allowed))}", value, where)
+    return value
+
+
+def _decode_tuple(item: _Decoder, value: Json, where: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list), "an array", value, where)
+    return tuple(item(each, f"{where}[{i}]") for i, each in enumerate(value))
+
+
+def _decode_dict(item: _Decoder, value: Json, where: str) -> dict[str, Any]:
+    _require(isinstance(value, dict), "an object", value, where)
+    return {key: item(each, f"{where}.{key}") for key, each in value.items()}
 
 
 def _decode_scalar(expected: type, value: Json, where: str) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         _require(abs(value) <= sys.float_info.max, "a float", value, where)
         return float(value)
-    fits = isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
-    _require(fits, f"a {expected.__name__}", value, where)
-    return value
+    if isinstance(value, expected) and (expected is bool or not isinstance(value, bool)):
+        return value
+    raise _mismatch(f"a {expected.__name__}", value, where)
 
 
 def _require(condition: bool, expected: str, value: Json, where: str) -> None:
     if not condition:
-        shown = repr(value)
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        raise SchemaError(f"{where or 'the document'}: expected {expected}, got {shown}")
+        raise _mismatch(expected, value, where)
+
+
+def _mismatch(expected: str, value: Json, where: str) -> SchemaError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    return SchemaError(f"{where or 'the document'}: expected {expected}, got {shown}")

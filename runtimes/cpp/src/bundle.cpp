@@ -114,7 +114,8 @@ void refuse_escape(const fs::path &folder, const std::string &listed) {
 // Each target's files are told by their names' ends.
 void refuse_type(const Build &build, const File &file) {
     const std::string end = fs::path(file.path).extension();
-    const bool fits = build.target == "onnxruntime" ? end == ".onnx"
+    const bool runs_onnx = build.target == "onnxruntime" || build.target == "openvino";
+    const bool fits = runs_onnx                     ? end == ".onnx"
                       : build.target == "tflite"    ? end == ".tflite"
                                                     : end == ".engine";
     if (!fits) {
