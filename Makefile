@@ -4,7 +4,8 @@
 # make test   the whole test suite
 # make bench  what calexnet itself costs, against plain and against the limit
 # make certify-study  how often certificates are wrong, and how often they are given
-# make choose-study  how well costs of pieces foretell those of whole cascades
+# make choose-study  how well costs of pieces foretell those of cascades, what choosing saves, and how
+#                    often its certificates are broken
 # make cases  inputs that people had and that once failed, where their folder CASES is
 # make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
 # make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
@@ -62,6 +63,8 @@ certify-study: $(READY)
 
 choose-study: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.cost_study
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.choose_study resnet8 --data digits --max-drop 2 \
+		--pool runs/choose-study
 
 CASES ?= ../shared/cases
 cases: $(READY)

@@ -130,7 +130,7 @@ def made(models: Sequence[Model], heads: Sequence[str], ground: Ground) -> Made:
     said: dict[Exit, Said] = {}
     for name, mine in runs.items():
         for head, run in mine.items():
-            said |= _said(name, head, run, ground)
+            said |= answered(name, head, run, ground, "calibration")
     indices = ground.split.indices
     pool = ExitPool(
         networks=tuple(sorted(networks, key=lambda one: one.macs)),
@@ -214,22 +214,22 @@ def _network(name: str, runs: Mapping[str, Cascade]) -> Network:
     return Network(name, places, some.stages, {head: one.branches for head, one in counted.items()})
 
 
-def _said(name: str, head: str, run: Cascade, ground: Ground) -> dict[Exit, Said]:
-    """Return what every exit of a run answers on the calibration part."""
+def answered(name: str, head: str, run: Cascade, ground: Ground, part: str) -> dict[Exit, Said]:
+    """Return what every exit of a run, the network `name` with `head`s, answers for a part."""
     from calexnet.training import features
     from calexnet.training.methods.base import exit_table
 
-    rows = ground.split.indices["calibration"]
-    part = features.compute(
+    rows = ground.split.indices[part]
+    found = features.compute(
         run.backbone,
         [branch.head for branch in run.branches],
         ground.samples,
         rows,
         run.spec.preprocessing,
         _cache(ground),
-        "calibration",
+        part,
     )
-    table = exit_table(run.branches, part)
+    table = exit_table(run.branches, found)
     exits = [*(Exit(name, place, head) for place in run.spec.attach), Exit(name)]
     return {
         one: Said(labels, np.asarray(scores))
