@@ -130,11 +130,15 @@ class Population:
 
 @dataclass(frozen=True)
 class Contender:
-    """A chain with its thresholds, float32 ``(branches, classes)``, and its cost as it was seen."""
+    """A chain as the search saw it, and its thresholds: float32 ``(branches, classes)``."""
 
-    chain: Chain
+    found: Found
     bars: NDArray[np.float32]
-    cost: float
+
+    @property
+    def chain(self) -> Chain:
+        """Its exits."""
+        return self.found.chain
 
 
 def chosen(population: Population, seed: int, tested: int) -> Shipped:
@@ -184,11 +188,11 @@ def oracle(population: Population) -> float:
 def _points(pool: ExitPool, chain: Chain, cost: Cost, aim: Aim) -> Iterator[Contender]:
     for one in rungs(pool, chain, cost, aim).values():
         assert one.price is not None
-        yield Contender(chain, thresholds(pool, chain, cost, one.price), one.cost)
+        yield Contender(one, thresholds(pool, chain, cost, one.price))
 
 
 def _static(pool: ExitPool, found: Found) -> Contender:
-    return Contender(found.chain, np.zeros((0, len(pool.classes)), np.float32), found.cost)
+    return Contender(found, np.zeros((0, len(pool.classes)), np.float32))
 
 
 def _tested(
@@ -201,7 +205,8 @@ def _tested(
     held = [
         Held(
             str(place),
-            one.cost,
+            one.found.cost,
+            one.found.counts,
             {None: population.counts(one, calibration)},
             {None: population.counts(one, test)},
         )
@@ -210,7 +215,7 @@ def _tested(
     most = expected(population.pool.plain, population.cost, [1.0])
     outcome = promised(held, population.max_drop, (), most)
     passed = [contenders[int(name)] for name, it in outcome.items() if it.standing == "passed"]
-    return population.shipped(min(passed, key=lambda one: one.cost, default=None))
+    return population.shipped(min(passed, key=lambda one: one.found.cost, default=None))
 
 
 def table(name: str, population: Population, resplits: int) -> tuple[list[Row], float]:

@@ -12,12 +12,18 @@ from benchmarks.choose_study import Contender, Population, Row, Shipped
 from calexnet.certify import Counts
 from calexnet.choosing.costs import counted
 from calexnet.choosing.pool import Exit
+from calexnet.choosing.search import alone
 from tests.support.choosing_pool import network, pool
 
 
 def population(max_drop: float = 0.05, images: int = 400) -> Population:
     found = pool((network("net", 2, 10, {"light": 1}),), images=images)
     return Population(found, counted(found), max_drop)
+
+
+def static(whole: Population, one: Exit) -> Contender:
+    bars = np.zeros((0, len(whole.pool.classes)), np.float32)
+    return Contender(alone(whole.pool, (one,), whole.cost), bars)
 
 
 def test_parts_are_drawn_with_replacement_and_are_the_same_again() -> None:
@@ -44,14 +50,13 @@ def test_a_cut_network_saves_what_it_does_not_run() -> None:
     """By hand: stages of 10, heads of 1: the first place costs 11 of 30 MACs."""
     whole = population()
     first = next(one for one in whole.pool.exits() if one.place == whole.pool.networks[0].places[0])
-    bars = np.zeros((0, len(whole.pool.classes)), np.float32)
 
-    found = whole.shipped(Contender((first,), bars, 11.0))
+    found = whole.shipped(static(whole, first))
 
     lost = whole.pool.right(Exit("net")).mean() - whole.pool.right(first).mean()
     assert found.saved == pytest.approx(1 - 11 / 30)
     assert found.drop == pytest.approx(lost)
-    assert whole.counts(Contender((first,), bars, 11.0), slice(None)).drop == pytest.approx(lost)
+    assert whole.counts(static(whole, first), slice(None)).drop == pytest.approx(lost)
 
 
 def test_a_promise_is_broken_by_what_is_certified_and_loses_more() -> None:
@@ -76,7 +81,7 @@ def test_an_exit_that_is_always_right_is_shipped_and_the_oracle_saves_no_less() 
 
 def test_nothing_is_shipped_but_the_reference_where_no_test_passes() -> None:
     whole = population(max_drop=0.0)
-    one = Contender((Exit("net"),), np.zeros((0, len(whole.pool.classes)), np.float32), 30.0)
+    one = static(whole, Exit("net"))
     rows = np.arange(100)
 
     assert Shipped(0.0, 0.0, certified=False) == choose_study._tested(whole, [one], rows, rows)
