@@ -205,7 +205,7 @@ def _of_file(one: Named, name: str, ground: Ground) -> Model:
 
 
 def _of_run(one: Named, name: str, ground: Ground) -> Model:
-    from calexnet.training import runs
+    from calexnet.training import record, runs
     from calexnet.training.backbones.graph import GraphBackbone
     from calexnet.training.backbones.graph_file import GraphFile
 
@@ -218,13 +218,17 @@ def _of_run(one: Named, name: str, ground: Ground) -> Model:
             expected="one division: else images that it was trained on would test it",
             fix="Give that --split and --seed, and the data that it was trained from",
         )
+    ways = spec.preprocessing
+    if not spec.attach:  # a distilled network alone: places for branches are found
+        file = replace(one, what=str(Path(one.what) / record.GRAPH), mean=ways.mean, std=ways.std)
+        return _of_file(file, name, ground)
     plan = replace(
         _plan(one),
         backbone=spec.backbone.name,
         stem=spec.backbone.stem,
         attach=spec.attach,
-        mean=spec.preprocessing.mean,
-        std=spec.preprocessing.std,
+        mean=ways.mean,
+        std=ways.std,
     )
     if isinstance(backbone, GraphFile):
         return Model(name, plan, backbone)

@@ -11,6 +11,7 @@ import pytest
 import calexnet
 from calexnet.cli import main
 from calexnet.data.dataset import Dataset
+from calexnet.data.split import divide
 from calexnet.training import runs
 from calexnet.training.cascade import Cascade
 from calexnet.training.graph_run import GraphCascade
@@ -106,6 +107,21 @@ def test_an_onnx_file_and_a_builder_with_weights_teach_too(
         assert known is not None
         assert (name, name == "resnet8") == (known.teacher, known.flip)
         assert 0.57 * known.teacher_macs <= made.macs().plain <= 0.6 * known.teacher_macs
+
+
+def test_it_can_be_chosen_from_with_branches_of_its_own(
+    student: Path, small_data: Dataset, tmp_path: Path
+) -> None:
+    from calexnet.choosing.making import Ground
+    from calexnet.choosing.models import Named, opened
+
+    ground = Ground(small_data, divide(small_data, 0), tmp_path)
+
+    (found,) = opened([Named(str(student))], ground)
+
+    assert "small" == found.name
+    assert found.plan.attach
+    assert runs.load(student)[0].spec.preprocessing.mean == found.plan.mean
 
 
 @pytest.mark.parametrize(
