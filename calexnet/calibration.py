@@ -183,10 +183,12 @@ def operating_points(
     *,
     classes: int,
     rule: Rule,
+    reference: NDArray[np.bool_] | None = None,
 ) -> tuple[OperatingPoint, ...]:
-    """Return one operating point a setting, in rising order."""
+    """Return one operating point a setting, in rising order; see `operating_point`."""
     points = []
     for setting in sorted(set(settings)):
         table = rule.calibrate(exits, truth, classes, setting)
-        points.append(operating_point(point_name(rule, setting), setting, table, exits, truth))
+        name = point_name(rule, setting)
+        points.append(operating_point(name, setting, table, exits, truth, reference))
     return tuple(points)

@@ -31,6 +31,9 @@ SEGMENTS, IF = "segments", "if"
 #: Names that the segments' own tensors have.
 RESERVED = {"image", "threshold", "label", "score", "exit", "probabilities", "logits"}
 
+#: The head of an early exit that is a whole network.
+NETWORK = "network"
+
 #: The precision that a cascade is trained at, and the reference of all others.
 FULL = "fp32"
 
@@ -183,11 +186,44 @@ class Compiled:
 
 @dataclass(frozen=True)
 class BranchRecord:
-    """Where a branch is attached, what head it has, and how large that is."""
+    """An early exit: a branch, or a whole network before the last one.
+
+    Attributes:
+        attach: Where the branch is attached; of a network, its name.
+        head: Of what kind it is; `NETWORK` for a whole one, which reads the image.
+        parameters: Numbers that it has learnt.
+    """
 
     attach: str
     head: str
     parameters: int
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a whole network."""
+        return self.head == NETWORK
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One whole network of a model cascade.
+
+    Attributes:
+        name: In the cascade.
+        sha256: Of the file, or of the run, that it came from.
+        licence: As given; ``None`` = nobody said.
+        preprocessing: From an image of its own size to its input.
+        temperature: What its logits are divided by in the average that the last gate answers for;
+            ``None`` where the last network answers alone.
+        weight: Of it in that average, likewise.
+    """
+
+    name: str
+    sha256: str
+    licence: str | None
+    preprocessing: Preprocessing
+    temperature: float | None = None
+    weight: float | None = None
 
 
 @dataclass(frozen=True)
@@ -216,12 +252,14 @@ class Provenance:
         versions: Of the packages that built it.
         machine: The builder's machine.
         created: UTC, ISO 8601.
+        models: The whole networks of a model cascade, in running order; else empty.
     """
 
     source: str
     versions: dict[str, str]
     machine: str
     created: str
+    models: tuple[ModelRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -278,6 +316,14 @@ class Manifest:
                 got=len(self.branches),
                 expected="none of a network cut short",
             )
+        networks = [branch.attach for branch in self.branches if branch.is_network]
+        names = [model.name for model in self.provenance.models]
+        if networks != names[:-1]:
+            raise BundleError(
+                "the networks do not fit",
+                got=f"early exits {', '.join(networks) or 'without any'}",
+                expected=f"{', '.join(names[:-1]) or 'none'}, as the provenance has them",
+            )
         shape = len(self.branches), len(self.classes)
         if len(set(self.classes)) != len(self.classes):
             twice = next(name for name in self.classes if self.classes.count(name) > 1)
@@ -317,6 +363,11 @@ class Manifest:
                 got=f"{graphs} segments",
                 expected=expected[build.layout],
             )
+
+    @property
+    def networks(self) -> int:
+        """How many early exits are whole networks: none in an early-exit cascade."""
+        return sum(branch.is_network for branch in self.branches)
 
     def files(self) -> tuple[FileRecord, ...]:
         """Return every file that the bundle holds besides the manifest."""

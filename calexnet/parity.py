@@ -174,12 +174,15 @@ class Answers:
         probabilities: float32 ``(exits, n, classes)``.
         plain_labels: int32 ``(n,)``.
         plain_scores: float32 ``(n,)``.
+        plain_probabilities: float32 ``(n, classes)``; ``None`` = those of the last exit, which
+            answers as plain does.
     """
 
     exits: ExitTable
     probabilities: Floats
     plain_labels: NDArray[np.int32]
     plain_scores: Floats
+    plain_probabilities: Floats | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
@@ -192,12 +195,25 @@ class Answers:
             np.concatenate([part.probabilities for part in parts], axis=1),
             np.concatenate([part.plain_labels for part in parts]),
             np.concatenate([part.plain_scores for part in parts]),
+            np.concatenate([part._of_plain() for part in parts]),
         )
 
     def lead(self, exit_index: int, labels: NDArray[np.int32]) -> Floats:
         """Return how much likelier an exit holds its own answers than `labels`: ``(n,)``."""
-        table, rows = self.probabilities[exit_index], np.arange(len(labels))
-        return np.asarray(table.max(1) - table[rows, labels], dtype=np.float32)
+        return _lead(self.probabilities[exit_index], labels)
+
+    def plain_lead(self, labels: NDArray[np.int32]) -> Floats:
+        """Return how much likelier plain holds its own answers than `labels`: ``(n,)``."""
+        return _lead(self._of_plain(), labels)
+
+    def _of_plain(self) -> Floats:
+        last: Floats = self.probabilities[-1]
+        return last if self.plain_probabilities is None else self.plain_probabilities
+
+
+def _lead(table: Floats, labels: NDArray[np.int32]) -> Floats:
+    rows = np.arange(len(labels))
+    return np.asarray(table.max(1) - table[rows, labels], dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -235,7 +251,7 @@ def compare(
     theirs, ours = reference.answers.exits, found.answers.exits
     wanted = choose_exits(theirs, reference.thresholds)
     taken = choose_exits(ours, found.thresholds)
-    plain = reference.answers.lead(-1, found.answers.plain_labels)
+    plain = reference.answers.plain_lead(found.answers.plain_labels)
     right, said = chosen_labels(theirs, wanted), chosen_labels(ours, taken)
     return Parity(
         reference=reference.name,
@@ -251,7 +267,7 @@ def compare(
             )
             for k, labels in enumerate(ours.labels)
         ),
-        plain_margins=_falling(plain[found.answers.plain_labels != theirs.labels[-1]]),
+        plain_margins=_falling(plain[found.answers.plain_labels != reference.answers.plain_labels]),
         within_bound=float(np.mean([doubtful(theirs, table, bound).mean() for table in tables])),
         reference_accuracy=float((right == truth).mean()),
         accuracy=float((said == truth).mean()),

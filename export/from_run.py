@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calexnet import manifest
+from calexnet import manifest, models
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.costs import Macs
 from calexnet.errors import BundleError, ExportError, InputError
@@ -23,8 +23,11 @@ from calexnet.export.from_bundle import (
     with_versions,
 )
 from calexnet.export.graph import given, portable, segments
+from calexnet.export.graph.segments import CascadeGraphs
 from calexnet.export.graph.serialise import serialise
 from calexnet.export.graph.work import counted
+from calexnet.export.models import content as from_models
+from calexnet.export.models import graphs as graphs_of_models
 from calexnet.export.parity import NOT_YET
 from calexnet.export.precisions import samples as calibration
 from calexnet.export.sealing import seal
@@ -43,6 +46,7 @@ from calexnet.manifest import (
     Provenance,
     with_build,
 )
+from calexnet.models import ModelCascade
 from calexnet.progress import Progress
 from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.runtimes.loading import load_runner
@@ -82,9 +86,15 @@ def export_run(
             expected="a narrow --precision, or a bundle as the source",
             fix="Leave it out: the run brings the samples that it is verified on",
         )
-    cascade, source = runs.load(run, allow)
-    record = None if cut is None else cut_record(cascade, cut)
-    if record is not None:
+    if models.is_models(run):
+        whole, source = models.load(run)
+        from_models.refuse_unfit(whole, input, converter, cut)
+        cascade: AnyCascade | ModelCascade = whole
+    else:
+        cascade, source = runs.load(run, allow)
+    record = None
+    if cut is not None and not isinstance(cascade, ModelCascade):
+        record = cut_record(cascade, cut)
         cascade = cut_after(cascade, record.number)
     samples = None
     if precision != FULL:
@@ -163,7 +173,7 @@ def _refuse_narrow_engines(run: Path, out: Path, target: str, precision: str) ->
 
 
 def export_cascade(
-    cascade: AnyCascade,
+    cascade: AnyCascade | ModelCascade,
     source: str,
     out: Path,
     *,
@@ -207,7 +217,7 @@ def export_cascade(
             content = earlier.manifest
         if translates:
             progress.advance(0, note="translating")
-            built = segments.build(cascade, raw_input=input == "uint8")
+            built = _built(cascade, input)
             graphs = serialise(built)
             progress.advance(note="counting")
             work = counted(graphs, built.branches, cascade.macs())
@@ -220,7 +230,7 @@ def export_cascade(
         if not is_portable:
             progress.advance(0, note=f"compiling for {target} {precision}")
             bundle = Bundle(stage, content, sha256="")
-            if converter == LITERT_TORCH:
+            if converter == LITERT_TORCH and not isinstance(cascade, ModelCascade):
                 build = _converted(cascade, stage, raw_input=input == "uint8")
                 content = with_packages(content, litert_torch.PACKAGES)
             else:
@@ -234,6 +244,12 @@ def export_cascade(
     if translates and (doubt := work.doubt()) is not None:
         print(f"warning: {doubt}", file=sys.stderr)
     return content
+
+
+def _built(cascade: AnyCascade | ModelCascade, input: InputForm) -> CascadeGraphs:
+    if isinstance(cascade, ModelCascade):
+        return graphs_of_models.build(cascade)
+    return segments.build(cascade, raw_input=input == "uint8")
 
 
 def _converted(cascade: AnyCascade, stage: Path, *, raw_input: bool) -> Compiled:
@@ -291,7 +307,7 @@ def _cut_words(cut: CutRecord | None) -> str:
 
 
 def _content(
-    cascade: AnyCascade,
+    cascade: AnyCascade | ModelCascade,
     source: str,
     input: InputForm,
     earlier: Bundle | None,
@@ -299,6 +315,10 @@ def _content(
     cut: CutRecord | None,
 ) -> Manifest:
     """Return the manifest of the cascade, with what an earlier bundle holds compiled already."""
+    compiled = () if earlier is None else earlier.manifest.compiled
+    if isinstance(cascade, ModelCascade):
+        origin = _provenance(cascade, source)
+        return replace(from_models.content(cascade, macs, origin), compiled=compiled)
     spec = cascade.spec
     return Manifest(
         schema=manifest.SCHEMA,
@@ -306,7 +326,7 @@ def _content(
         classes=spec.classes,
         preprocessing=_preprocessing(cascade, input),
         branches=_branches(cascade),
-        compiled=() if earlier is None else earlier.manifest.compiled,
+        compiled=compiled,
         operating_points=spec.operating_points,
         default_operating_point=spec.default_operating_point,
         method=spec.recipe.method,
@@ -332,7 +352,7 @@ def _branches(cascade: AnyCascade) -> tuple[BranchRecord, ...]:
 
 
 def _with_verified(
-    cascade: AnyCascade, stage: Path, content: Manifest, build: Compiled
+    cascade: AnyCascade | ModelCascade, stage: Path, content: Manifest, build: Compiled
 ) -> Manifest:
     """Return `content` with `build`, compared with the run by its runtime if nothing was yet."""
     found = with_versions(with_build(content, build), build.target)
@@ -343,8 +363,8 @@ def _with_verified(
     return with_build(found, replace(build, parity=parity, parity_reason=None))
 
 
-def _provenance(cascade: AnyCascade, source: str) -> Provenance:
-    torch = () if isinstance(cascade, GraphCascade) else ("torch",)
+def _provenance(cascade: AnyCascade | ModelCascade, source: str) -> Provenance:
+    torch = () if isinstance(cascade, (GraphCascade, ModelCascade)) else ("torch",)
     return Provenance(
         source=source,
         versions=versions([*_PACKAGES, *torch]),

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from calexnet.errors import ExportError, ParityError
 from calexnet.gating import NEVER, choose_exits, chosen_labels
+from calexnet.models import ModelCascade
+from calexnet.models.asking import Asked, asked
 from calexnet.parity import Answers, Parity, Side, bound_of, compare, doubtful
+from calexnet.runtimes.onnxruntime import AsWritten
 from calexnet.runtimes.result import Result
 from calexnet.runtimes.runner import Runner
 from calexnet.training.graph_run import GraphCascade
@@ -32,7 +35,7 @@ _EXACT = 32
 _REPORT = "This is a fault of the export; please report it with the run's cascade.json"
 
 
-def verify(cascade: AnyCascade, runner: Runner) -> Parity:
+def verify(cascade: AnyCascade | ModelCascade, runner: Runner) -> Parity:
     """Return how closely the compiled cascade follows the run's own.
 
     Every segment and the plain backbone: labels and scores with nobody leaving, in batches and one
@@ -73,19 +76,25 @@ def verify(cascade: AnyCascade, runner: Runner) -> Parity:
     )
 
 
-def _name(cascade: AnyCascade) -> str:
-    return "the run" if isinstance(cascade, GraphCascade) else "PyTorch"
+def _name(cascade: AnyCascade | ModelCascade) -> str:
+    return "the run" if isinstance(cascade, (GraphCascade, ModelCascade)) else "PyTorch"
 
 
-def _reference(cascade: AnyCascade, images: NDArray[np.uint8]) -> Answers:
-    """Return the run's own answers; its last exit is the plain backbone itself."""
+def _reference(cascade: AnyCascade | ModelCascade, images: NDArray[np.uint8]) -> Answers:
+    """Return the run's own answers; plain is the last exit itself, unless that one averages."""
+    if isinstance(cascade, ModelCascade):
+        return asked(cascade)(images).answers(cascade.spec.average)
     exits, probabilities = cascade.answers(images)
     return Answers(exits, probabilities, exits.labels[-1], exits.scores[-1])
 
 
-def _rounding(cascade: AnyCascade) -> float | None:
+def _rounding(cascade: AnyCascade | ModelCascade) -> float | None:
     """Return how far float32 moves the reference's scores from the exact ones, over all exits."""
     images = cascade.samples.images[:_EXACT]
+    if isinstance(cascade, ModelCascade):
+        average, written = cascade.spec.average, Asked(cascade.models, AsWritten())
+        apart = written(images).exits(average).scores - _reference(cascade, images).exits.scores
+        return float(np.abs(apart).max()) / 2
     if isinstance(cascade, GraphCascade):
         # Half of what another order of the same sums makes of them: either is as far from exact.
         apart = cascade.as_written().answer(images).scores - cascade.answer(images).scores
@@ -108,7 +117,7 @@ def _rounding_of_modules(cascade: Cascade, images: NDArray[np.uint8]) -> float |
     return float(np.abs(scores - cascade.answer(images).scores).max())
 
 
-def _refuse_mixing(cascade: AnyCascade, reference: Answers, bound: float) -> None:
+def _refuse_mixing(cascade: AnyCascade | ModelCascade, reference: Answers, bound: float) -> None:
     """Do nothing if the network's answer for an image does not depend on the batch around it.
 
     Raises:
@@ -154,7 +163,7 @@ def _compare_plain(reference: Answers, found: Answers, bound: float, how: str) -
     row = np.abs(found.plain_scores - reference.plain_scores)
     if not (row <= bound).all():
         raise _parity_error(f"the scores of plain{how}", row, bound)
-    flips = reference.lead(-1, found.plain_labels) > 2 * bound
+    flips = reference.plain_lead(found.plain_labels) > 2 * bound
     if flips.any():
         raise _label_error(f"the labels of plain{how}", flips)
 

@@ -238,8 +238,11 @@ class Runner:
             np.stack([answer[name] for answer in given])
             for name in ("label", "score", "probabilities")
         )
-        plain = self.plain(images)
-        return Answers(ExitTable(labels, scores), table, plain.labels, plain.scores)
+        plain = self._answer(self._plain_chain(), images, self._exits, probabilities=True)
+        assert plain.probabilities is not None
+        return Answers(
+            ExitTable(labels, scores), table, plain.labels, plain.scores, plain.probabilities
+        )
 
     def _every_exit(self, images: Array, *, probabilities: bool = False) -> list[dict[str, Array]]:
         """Return each exit's answer by the names of its tensors, for at least one image."""

@@ -17,6 +17,7 @@ from tests.test_packaging import FOLDERS, ROOT
 FLOORS = (
     ("calexnet.devices", "calexnet.runtimes"),
     ("calexnet.training",),
+    ("calexnet.models",),
     ("calexnet.export", "calexnet.sweep"),
     ("calexnet.bench.report",),
     ("calexnet.bench.model",),

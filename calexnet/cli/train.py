@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calexnet import arguments as kinds
 from calexnet import data, rules
-from calexnet.cli import onnx_backbone
+from calexnet.cli import onnx_backbone, train_models
 from calexnet.cli.head_costs import head_costs
 from calexnet.data.split import divide
 from calexnet.errors import InputError, StorageError, first_line
@@ -36,7 +36,11 @@ HELP = "Train branches on a frozen backbone; one without weights is trained firs
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "model", nargs="?", help="the backbone: an .onnx file, or what --backbone takes"
+        "models",
+        nargs="*",
+        metavar="model",
+        help="the backbone: an .onnx file, or what --backbone takes; or several whole networks, "
+        "the cheapest first: .onnx files, runs, builders as name@weights",
     )
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     kinds.data_root(parser, download=True)
@@ -97,6 +101,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "operating point",
     )
     parser.add_argument("--margins", type=kinds.floats, help="those of all operating points")
+    parser.add_argument(
+        "--answer",
+        choices=("last", "average"),
+        default="last",
+        help="of several networks, what the last exit answers for: the last one alone, or the "
+        "average of all that were asked",
+    )
     parser.add_argument("--epochs", type=int, help="for each branch")
     parser.add_argument("--lr", type=float, help="learning rate of the branches")
     parser.add_argument("--cache", type=Path, help="folder to keep computed features in")
@@ -128,6 +139,8 @@ def configure_backbone(parser: argparse.ArgumentParser, *, required: bool = True
 def run(arguments: argparse.Namespace) -> int:
     """Train, save and say what came of it."""
     let_threads_rest()
+    if len(arguments.models) > 1:
+        return train_models.run(arguments)
     _name_backbone(arguments)
     from calexnet.files.storage import staged_folder
     from calexnet.training.backbones.check import IMAGES
@@ -179,15 +192,20 @@ def _name_backbone(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: It was named twice, or not at all.
     """
-    if (arguments.model is None) == (arguments.backbone is None):
+    model = next(iter(arguments.models), None)
+    if (model is None) == (arguments.backbone is None):
         raise InputError(
             "the backbone has to be named once",
-            got=f"{arguments.model} and --backbone {arguments.backbone}"
-            if arguments.model
-            else "no backbone",
+            got=f"{model} and --backbone {arguments.backbone}" if model else "no backbone",
             expected="calexnet train model.onnx, or --backbone with a name",
         )
-    arguments.backbone = arguments.backbone or arguments.model
+    if arguments.answer != "last":
+        raise InputError(
+            "--answer is for several networks",
+            got=f"{arguments.backbone} alone",
+            fix="Leave it out",
+        )
+    arguments.backbone = arguments.backbone or model
 
 
 def _network(

@@ -146,3 +146,54 @@ def _checked(image: Any) -> NDArray[np.uint8]:
             expected="uint8 (height, width, channels)",
         )
     return array
+
+
+def matrices(
+    extent: tuple[int, int], size: tuple[int, int]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """Return `resize` as two matrix products, for graphs: across, then down.
+
+    Each is rounded, halves up, and clipped to bytes. The weights are those of the fixed point,
+    which float32 holds; `halves_of` splits them so that the sums are exact too.
+
+    Args:
+        extent: Height and width before.
+        size: Height and width after.
+
+    Returns:
+        ``(W, w)`` and ``(H, h)``, float32; ``None`` where a side stays as it is.
+    """
+    down, across = (
+        None if before == after else _matrix(before, after)
+        for before, after in zip(extent, size, strict=True)
+    )
+    return across, down
+
+
+def halves_of(
+    matrix: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a coarse and a fine matrix that add up to one of `matrices`.
+
+    Products of either with bytes are exact in float32, in any order of sums: coarse weights have
+    half of the bits, and fine ones are the rest, up to some 60 pixels that one new pixel sees.
+    """
+    unit = np.float32(1 << (_BITS // 2))
+    coarse = np.asarray(np.rint(matrix * unit) / unit, np.float32)
+    return coarse, matrix - coarse
+
+
+def _matrix(extent: int, size: int) -> NDArray[np.float32]:
+    first, weights = _taps(extent, size)
+    found = np.zeros((extent, size), np.int64)
+    for tap, weight in enumerate(weights):
+        np.add.at(found, (np.minimum(first + tap, extent - 1), np.arange(size)), weight)
+    return (found / (1 << _BITS)).astype(np.float32)
+
+
+def resizing_macs(before: tuple[int, int, int], after: tuple[int, int, int]) -> int:
+    """Return the MACs of bringing one image ``(H, W, C)`` to ``(h, w, C)``: both halves count."""
+    (height, width, channels), (low, narrow, _) = before, after
+    across = channels * height * narrow * width if width != narrow else 0
+    down = channels * narrow * low * height if height != low else 0
+    return 2 * (across + down)

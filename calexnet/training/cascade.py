@@ -19,11 +19,10 @@ from calexnet.costs import Macs, Parameters
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import Split, over_classes
 from calexnet.errors import CalexnetError, InputError, TrainingError, raised
-from calexnet.files import schema
 from calexnet.files.scratch import scratch_folder
 from calexnet.gating import ExitTable
 from calexnet.images.preprocessing import Preprocessing, channel_statistics
-from calexnet.registry import BUILT_IN_ONLY, Allowed, Part
+from calexnet.registry import BUILT_IN_ONLY, Allowed
 from calexnet.training import (
     backbones,
     beforehand,
@@ -281,7 +280,7 @@ def train_cascade(
         _train_and_refreeze(backbone, data, parts["train"], preprocessing, plan)
 
     costs = macs.to_exit(own_head_only=True) / macs.plain  # as shares of the backbone's
-    recipe = replace(recipe, rule=_with_costs(recipe.rule, costs, allow))
+    recipe = replace(recipe, rule=rules.with_costs(recipe.rule, costs, allow))
     rule = rules.build(recipe.rule, allow)
     with (
         _kept(None if trained else backbone.network),
@@ -474,14 +473,6 @@ def _kept(trained: nn.Module | None) -> Iterator[None]:
             got=problem if isinstance(problem, CalexnetError) else raised(problem),
             fix=f"The backbone is kept: go on with --weights {path}",
         ) from problem
-
-
-def _with_costs(rule: Part, costs: NDArray[np.float64], allow: Allowed) -> Part:
-    """Return `rule` knowing what this cascade's exits cost, if it has a field for that."""
-    known = schema.fields(type(rules.build(rule, allow)))
-    if "costs" not in known or rule.options.get("costs"):
-        return rule
-    return Part(rule.name, {**rule.options, "costs": [float(cost) for cost in costs]})
 
 
 def _train_and_refreeze(

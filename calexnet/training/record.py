@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -41,6 +42,17 @@ class Record:
     cascade: CascadeSpec
 
 
+class Signs(Protocol):
+    """A record of any kind: what it signs for."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files beside the record -> their SHA-256."""
+
+
+Kind = TypeVar("Kind")
+
+
 def write(folder: Path, spec: CascadeSpec, files: Mapping[str, bytes], samples: Samples) -> None:
     """Write a run into `folder`, which exists and is empty.
 
@@ -52,14 +64,23 @@ def write(folder: Path, spec: CascadeSpec, files: Mapping[str, bytes], samples: 
         files: Name -> content.
         samples: Real images.
     """
+    hashes = write_files(folder, files, samples)
+    write_record(folder, Record(SCHEMA, hashes, spec))
+
+
+def write_files(folder: Path, files: Mapping[str, bytes], samples: Samples) -> dict[str, str]:
+    """Write a run's files, samples among them; return their SHA-256 by name."""
     packed = BytesIO()
     np.savez(packed, images=samples.images, labels=samples.labels)
     contents = {**files, SAMPLES: packed.getvalue()}
     for name, data in contents.items():
         (folder / name).write_bytes(data)
-    hashes = {name: sha256(data) for name, data in contents.items()}
-    document = schema.encode(Record(SCHEMA, hashes, spec))
-    (folder / RECORD).write_bytes(selfhash.signed(document))
+    return {name: sha256(data) for name, data in contents.items()}
+
+
+def write_record(folder: Path, record: object) -> None:
+    """Write the record of a run, a dataclass, last."""
+    (folder / RECORD).write_bytes(selfhash.signed(schema.encode(record)))
 
 
 def read(folder: Path) -> tuple[Record, str]:
@@ -68,6 +89,40 @@ def read(folder: Path) -> tuple[Record, str]:
     Raises:
         CheckpointError: There is none, it is of another schema, or was altered.
     """
+    return read_as(Record, SCHEMA, folder)
+
+
+def read_as(kind: type[Kind], version: int, folder: Path) -> tuple[Kind, str]:
+    """Return the record of a run of any kind.
+
+    Args:
+        kind: What ``cascade.json`` holds.
+        version: Its ``schema``.
+        folder: Of the run.
+
+    Raises:
+        CheckpointError: There is none, it is of another schema, or was altered.
+    """
+    document, data = document_in(folder)
+    path, found = folder / RECORD, document.get("schema")
+    if found != version:
+        raise CheckpointError(
+            f"{path} is of another schema",
+            got=repr(found),
+            expected=str(version),
+            fix="Train again with this version of calexnet",
+        )
+    with _undamaged(path):
+        identity, bare = selfhash.verified(data, document, bare=True)
+        return schema.decode(kind, bare), identity
+
+
+def document_in(folder: Path) -> tuple[dict[str, Any], bytes]:
+    """Return what a run's record says, unchecked, and its bytes.
+
+    Raises:
+        CheckpointError: There is no run, or the record is no JSON.
+    """
     recover(folder)
     path = folder / RECORD
     if not is_file(path):
@@ -75,17 +130,7 @@ def read(folder: Path) -> tuple[Record, str]:
     with _undamaged(path):
         data = regular_bytes(path, jsontext.MOST_BYTES)
         document = jsontext.parse(data)
-    found = document.get("schema") if isinstance(document, dict) else None
-    if found != SCHEMA:
-        raise CheckpointError(
-            f"{path} is of another schema",
-            got=repr(found),
-            expected=str(SCHEMA),
-            fix="Train again with this version of calexnet",
-        )
-    with _undamaged(path):
-        identity, bare = selfhash.verified(data, document, bare=True)
-        return schema.decode(Record, bare), identity
+    return document if isinstance(document, dict) else {}, data
 
 
 @contextmanager
@@ -123,7 +168,7 @@ def _no_cascade(folder: Path) -> CheckpointError:
     )
 
 
-def content(folder: Path, name: str, record: Record) -> bytes:
+def content(folder: Path, name: str, record: Signs) -> bytes:
     """Return one of the run's files.
 
     Raises:
@@ -152,14 +197,19 @@ def samples(folder: Path, record: Record) -> Samples:
     Raises:
         CheckpointError: They are damaged, or of another form than the cascade takes.
     """
-    path, spec = folder / SAMPLES, record.cascade
+    spec = record.cascade
+    return read_samples(folder, record, spec.preprocessing.image_shape, len(spec.classes))
+
+
+def read_samples(folder: Path, record: Signs, shape: tuple[int, ...], classes: int) -> Samples:
+    """Return the same for images of `shape` ``(H, W, C)`` and so many classes."""
+    path = folder / SAMPLES
     data = content(folder, SAMPLES, record)
     try:
         found = arrays.read(data)
         images, labels = found["images"], found["labels"]
     except (ValueError, KeyError) as problem:
         raise CheckpointError(f"{path} is damaged", got=problem) from problem
-    shape, classes = spec.preprocessing.image_shape, len(spec.classes)
     if (
         (images.dtype.name, images.shape) != ("uint8", (*labels.shape, *shape))
         or (labels.dtype.kind, labels.ndim) != ("i", 1)

@@ -31,6 +31,8 @@ from calexnet.training.backbones.graph_file import GraphCosts, GraphFile, HeadGr
 from calexnet.training.graph_run import GraphBranch, GraphCascade
 
 if TYPE_CHECKING:
+    from calexnet.images.preprocessing import Preprocessing
+    from calexnet.training.backbones.frozen import FrozenBackbone
     from calexnet.training.cascade import Cascade
 
 #: Where the exporter notes the modules that a node comes from, outermost first, then itself.
@@ -41,10 +43,13 @@ def backbone_graph(cascade: Cascade) -> ir.Graph:
     """Return the backbone: ``image`` float32 ``(n, C, H, W)`` to its features and ``logits``."""
     if isinstance(cascade.backbone, GraphBackbone):
         return portable_graph(cascade.backbone.data)
-    spec = cascade.spec.preprocessing
-    sample = torch.zeros(2, spec.channels, spec.height, spec.width)
-    names = [*cascade.spec.attach, "logits"]
-    return _graph(cascade.backbone, {"image": sample}, names, "the backbone")
+    return network_graph(cascade.backbone, cascade.spec.preprocessing)
+
+
+def network_graph(backbone: FrozenBackbone, images: Preprocessing) -> ir.Graph:
+    """Return the same of a network for such images."""
+    sample = torch.zeros(2, images.channels, images.height, images.width)
+    return _graph(backbone, {"image": sample}, [*backbone.attach, "logits"], "the backbone")
 
 
 def branch_graph(cascade: Cascade, index: int) -> ir.Graph:

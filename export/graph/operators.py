@@ -11,21 +11,35 @@ import numpy as np
 import onnx_ir as ir
 
 from calexnet.export.graph.dialect import BATCH
+from calexnet.export.graph.sizing import Sizing
 from calexnet.images.preprocessing import Preprocessing
 
 _FLOAT, _INT32 = ir.DataType.FLOAT, ir.DataType.INT32
 
 
-def prepend_front(graph: ir.Graph, preprocessing: Preprocessing) -> None:
+#: Name of a network's input where its images were brought to size.
+SIZED = "front.image"
+
+
+def prepend_front(
+    graph: ir.Graph, preprocessing: Preprocessing, images: Preprocessing | None = None
+) -> None:
     """Let `graph` take raw images: uint8 ``(n, H, W, C)`` instead of normalised float32.
 
     Cast first: TensorRT transposes no bytes, and to ONNX Runtime the order is all one.
+
+    Args:
+        graph: Of one network; it is changed.
+        preprocessing: What the network takes.
+        images: What they are like, if they are of another size than it takes: they are brought to
+            size as `calexnet.images.resizing.resize` does.
     """
+    images = images or preprocessing
     normalised = graph.inputs[0]
     raw = ir.Value(
         name="image",
         type=ir.TensorType(ir.DataType.UINT8),
-        shape=ir.Shape([BATCH, *preprocessing.image_shape]),
+        shape=ir.Shape([BATCH, *images.image_shape]),
     )
     normalised.name = "normalised"
     tape = ir.tape.Tape(graph)
@@ -36,18 +50,26 @@ def prepend_front(graph: ir.Graph, preprocessing: Preprocessing) -> None:
     front = ir.tape.Tape()
     floats = front.op("Cast", [raw], {"to": int(_FLOAT)})
     channels_first = front.op("Transpose", [floats], {"perm": [0, 3, 1, 2]})
-    scaled = front.op("Mul", [channels_first, scale])
+    channels_first.dtype = _FLOAT
+    channels_first.shape = ir.Shape([BATCH, images.channels, images.height, images.width])
+    sized = Sizing(tape, front).brought(channels_first, images, preprocessing)
+    scaled = front.op("Mul", [sized, scale])
     moved = front.op("Add", [scaled, shift])
-    for value in (channels_first, scaled, moved):
+    for value in (scaled, moved):
         value.dtype, value.shape = _FLOAT, normalised.shape
     floats.dtype, floats.shape = _FLOAT, raw.shape
+    if sized is not channels_first:
+        moved.name = SIZED  # the way there forks: whoever looks for the end of it asks by name
     ir.convenience.replace_all_uses_with(normalised, moved)
     graph.inputs[0] = raw
     graph.insert_before(graph[0], list(front.nodes))
 
 
 def append_answer(
-    graph: ir.Graph, logits: ir.Value, score: ir.Value | None = None
+    graph: ir.Graph,
+    logits: ir.Value,
+    score: ir.Value | None = None,
+    average: ir.Value | None = None,
 ) -> tuple[ir.Value, ir.Value, ir.Value]:
     """Add ``label``, ``score`` and ``probabilities`` to `graph`, from float32 ``(n, classes)``.
 
@@ -55,13 +77,14 @@ def append_answer(
         graph: What to add to.
         logits: Class scores.
         score: A branch's own score; without one it is the largest probability.
+        average: Probabilities to answer by, in the place of the softmax of `logits`.
 
     Returns:
         Label int32 ``(n,)``, score float32 ``(n,)``, probabilities float32 ``(n, classes)``.
     """
     tape = ir.tape.Tape(graph)
-    probabilities = tape.op("Softmax", [logits], {"axis": 1})
-    best = tape.op("ArgMax", [logits], {"axis": 1, "keepdims": 0})
+    probabilities = average or tape.op("Softmax", [logits], {"axis": 1})
+    best = tape.op("ArgMax", [average or logits], {"axis": 1, "keepdims": 0})
     label = tape.op("Cast", [best], {"to": int(_INT32)})
     if score is None:
         axes = tape.initializer(ir.tensor(np.array([1], dtype=np.int64), name="answer.axes"))
@@ -70,6 +93,38 @@ def append_answer(
     _name(score, "score", _FLOAT, [BATCH])
     _name(probabilities, "probabilities", _FLOAT, [BATCH, classes_of(logits)])
     return label, score, probabilities
+
+
+def append_average(
+    graph: ir.Graph,
+    logits: ir.Value,
+    temperature: float,
+    weight: float,
+    earlier: ir.Value | None,
+) -> ir.Value:
+    """Add ``weight * softmax(logits / temperature)`` to what `earlier` networks said.
+
+    Args:
+        graph: What to add to.
+        logits: float32 ``(n, classes)``.
+        temperature: Over 0.
+        weight: In the average.
+        earlier: The sum so far, float32 ``(n, classes)``; ``None`` = nothing yet.
+
+    Returns:
+        The sum, float32 ``(n, classes)``.
+    """
+    tape = ir.tape.Tape(graph)
+    inverse, share = (
+        tape.initializer(ir.tensor(np.array(number, np.float32), name=f"average.{name}"))
+        for name, number in (("inverse", 1 / temperature), ("share", weight))
+    )
+    said = tape.op("Softmax", [tape.op("Mul", [logits, inverse])], {"axis": 1})
+    total = tape.op("Mul", [said, share])
+    if earlier is not None:
+        total = tape.op("Add", [earlier, total])
+    total.dtype, total.shape = _FLOAT, logits.shape
+    return total
 
 
 def classes_of(logits: ir.Value) -> int:

@@ -5,9 +5,9 @@ The contract of a segment's graph is in docs/formats.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import onnx_ir as ir
 
@@ -18,6 +18,30 @@ from calexnet.training.graph_run import GraphCascade
 
 if TYPE_CHECKING:
     from calexnet.training.runs import AnyCascade
+
+
+class _Places(Protocol):
+    @property
+    def attach(self) -> Sequence[str]: ...
+
+
+class _Linked(Protocol):
+    @property
+    def reads(self) -> Sequence[int]: ...
+    @property
+    def state_width(self) -> int: ...
+
+
+class Attaching(Protocol):
+    """Whatever has branches: where they are, and which state each reads and hands on."""
+
+    @property
+    def spec(self) -> _Places:
+        """Attach points by number of the branch, from 0."""
+
+    @property
+    def branches(self) -> Sequence[_Linked]:
+        """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +103,7 @@ def translators(
 def segment(
     stage: Stage,
     branch: ir.Graph,
-    cascade: AnyCascade,
+    cascade: Attaching,
     index: int,
     name: str,
     *,
@@ -112,7 +136,7 @@ def segment(
     return finished(graph, [*carried, *answer], name)
 
 
-def _state_input(cascade: AnyCascade, index: int) -> ir.Value:
+def _state_input(cascade: Attaching, index: int) -> ir.Value:
     return ir.Value(
         name=state_name(index),
         type=ir.TensorType(ir.DataType.FLOAT),

@@ -53,6 +53,14 @@ class ImageForm:
         return np.ascontiguousarray(turned.astype(self.dtype))
 
 
+def is_open(graph: ir.Graph) -> bool:
+    """Return whether `graph` takes one image whose height or width is open."""
+    shape = graph.inputs[0].shape if len(graph.inputs) == 1 else None
+    if shape is None or len(shape) != 4:
+        return False
+    return not all(isinstance(size, int) for size in shape[1:])
+
+
 def form_of(graph: ir.Graph, size: tuple[int, int] | None) -> ImageForm:
     """Return what `graph` takes.
 

@@ -72,7 +72,7 @@ def take(
         RuntimeUnavailableError: onnxruntime is not installed.
     """
     original = read(path)
-    form = pictures.form_of(_graph(original).graph, None if images is None else images.shape[1:3])
+    form = pictures.form_of(graph_of(original).graph, None if images is None else images.shape[1:3])
     preprocessing = _preprocessing(form, mean, std)
     if images is None:
         shape = (_STAND_INS, *preprocessing.image_shape)
@@ -86,7 +86,7 @@ def take(
     inputs = preprocessing.normalise(images)
     proto = in_dialect(original)
     is_half = widen(proto)
-    model = _graph(proto)
+    model = graph_of(proto)
     _free_names(model.graph)
     made_for = form.batch or 1
     pictures.settle(model.graph, form, made_for)
@@ -107,7 +107,17 @@ def take(
     )
 
 
-def _graph(proto: onnx.ModelProto) -> ir.Model:
+def form_in(path: Path) -> ImageForm | None:
+    """Return what the model in `path` takes; ``None`` if it leaves the size of its images open.
+
+    Raises:
+        InputError: It is no ONNX file, or takes something else than one image.
+    """
+    graph = graph_of(read(path)).graph
+    return None if pictures.is_open(graph) else pictures.form_of(graph, None)
+
+
+def graph_of(proto: onnx.ModelProto) -> ir.Model:
     """Return the graph of `proto`, its weights no inputs, its constants beside them."""
     model = ir.serde.deserialize_model(proto)
     passes.RemoveInitializersFromInputsPass()(model)

@@ -86,7 +86,8 @@ def write_narrow(bundle: Bundle, target: str, precision: str, images: NDArray[An
         precision: Likewise.
         images: To find ranges on, as engines take them.
     """
-    attach = [branch.attach for branch in bundle.manifest.branches]
+    branches = bundle.manifest.branches
+    attach = [branch.attach for branch in branches if not branch.is_network]
     compiler = _compiler(target, precision)
     full = portable.read(bundle)
     compiler.check(full)

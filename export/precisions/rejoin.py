@@ -14,7 +14,7 @@ from calexnet.export.graph import operators
 from calexnet.export.graph.cut import Stage, cut, needed
 from calexnet.export.graph.dialect import finished
 from calexnet.export.graph.portable import PortableGraphs
-from calexnet.export.graph.segments import CascadeGraphs
+from calexnet.export.graph.segments import CascadeGraphs, answering
 from calexnet.export.graph.serialise import serialise
 from calexnet.export.precisions import trunk
 
@@ -27,18 +27,30 @@ def narrow_cascade(
     """Return `graphs` at `precision`.
 
     Args:
-        graphs: Of a cascade, float32.
+        graphs: Of a cascade, float32; whole networks come before the branches.
         attach: Where its branches are, in running order.
         precision: One of `precisions.PRECISIONS`.
         images: Real ones, as the graphs take them.
     """
     narrowed = precisions.narrow(onnx.load_from_string(graphs.plain.data), precision, images)
     stages = narrow_stages(narrowed, attach)
-    segments = [
+    before = len(graphs.segments) - len(stages)
+    segments = [_network(graph.data, precision, images) for graph in graphs.segments[:before]]
+    segments += [
         narrow_segment(stage, onnx.load_from_string(full.data), feature)
-        for (stage, feature), full in zip(stages, graphs.segments, strict=True)
+        for (stage, feature), full in zip(stages, graphs.segments[before:], strict=True)
     ]
     return serialise(CascadeGraphs(tuple(segments), narrow_plain(narrowed, graphs.plain.name)))
+
+
+def _network(data: bytes, precision: str, images: NDArray[Any]) -> ir.Model:
+    """Return the segment of a whole network that is not the last, narrowed by itself."""
+    graph = ir.serde.deserialize_model(onnx.load_from_string(data)).graph
+    image = next(value for value in graph.inputs if value.name == "image")
+    alone = answering(ir.convenience.extract(graph, [image], ["logits"]), "alone")
+    narrowed = precisions.narrow(ir.serde.serialize_model(alone), precision, images)
+    ((stage, feature),) = narrow_stages(narrowed, ())
+    return narrow_segment(stage, onnx.load_from_string(data), feature)
 
 
 def narrow_plain(narrowed: onnx.ModelProto, name: str) -> ir.Model:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from calexnet.export.graph.cut import needed
+from calexnet.export.graph.operators import SIZED
 
 #: What the image front is made of.
 _FRONT = {"Transpose", "Cast", "Mul", "Add"}
@@ -36,7 +37,8 @@ class Trunk:
 
 def find(graph: ir.Graph) -> Trunk:
     """Return the trunk of the plain graph."""
-    entry = _entry(graph.inputs[0])
+    named = ir.convenience.create_value_mapping(graph, include_subgraphs=False)
+    entry = named.get(SIZED) or _entry(graph.inputs[0])
     leaving = _last_feature(logits_of(graph))
     inside = needed([leaving], entry)
     return Trunk(entry, tuple(node for node in graph if node in inside), leaving)

@@ -201,10 +201,10 @@ def test_a_rule_with_a_field_for_costs_is_told_them_whatever_its_name() -> None:
     costs, name = np.array([0.5, 1.0]), f"{__name__}:OwnPrice"
 
     allow = Allowed((__name__,))
-    assert [0.5, 1.0] == cascade._with_costs(Part(name), costs, allow).options["costs"]
+    assert [0.5, 1.0] == rules.with_costs(Part(name), costs, allow).options["costs"]
     known = Part("price", {"costs": [1, 4]})
-    assert known == cascade._with_costs(known, costs, allow)
-    assert Part("cpm") == cascade._with_costs(Part("cpm"), costs, allow)
+    assert known == rules.with_costs(known, costs, allow)
+    assert Part("cpm") == rules.with_costs(Part("cpm"), costs, allow)
 
 
 def test_features_leave_the_scratch_folder_with_training(
