@@ -22,12 +22,13 @@ BLOCKED = [
 #: Where torch is needed to import a module.
 TORCH = (
     *("calexnet.training", "calexnet.sweep", "calexnet.export.litert_torch"),
-    "calexnet.export.graph.capture",
+    *("calexnet.export.graph.capture", "calexnet.export.models.of_torch"),
 )
 #: Where graphs are built, `calexnet.export.from_run` from a run: onnx is needed besides.
 GRAPHS = (
     *("calexnet.export.graph", "calexnet.export.intake", "calexnet.export.from_run"),
     *("calexnet.export.precisions", "calexnet.export.tflite", "calexnet.export.pool"),
+    "calexnet.export.models",
 )
 #: What is in a run: read without torch.
 RUNS = [f"calexnet.training.{name}" for name in ("spec", "record", "graph_run", "runs")]

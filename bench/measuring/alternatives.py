@@ -77,7 +77,9 @@ def of_subject(subject: Subject) -> Iterator[Contender]:
         )
     for number, (attach, known) in enumerate(zip(subject.attach, subject.cuts, strict=True), 1):
         yield Contender(
-            f"the network cut after {attach} on {where}",
+            f"{attach} alone on {where}"
+            if number <= subject.networks
+            else f"the network cut after {attach} on {where}",
             "cut network",
             **subject.names,
             operating_point=None,

@@ -113,7 +113,8 @@ class Subject:
         point: The operating point that tables are about.
         points: All of them.
         plain_counts: What its plain answered otherwise than the reference on calibration samples.
-        attach: Where the branches are.
+        attach: Where the branches are; whole networks before the last go by their names.
+        networks: How many of these are whole networks.
         cuts: The network cut after each of them, on calibration samples; ``None`` = not known.
         loading_s: That loading it took, on one thread setting.
     """
@@ -136,6 +137,7 @@ class Subject:
         self.points = bundle.manifest.points_of(build)
         self.plain_counts = bundle.manifest.plain_counts_of(build)
         self.attach = [branch.attach for branch in bundle.manifest.branches]
+        self.networks = bundle.manifest.networks
         self.cuts = bundle.manifest.cuts_of(build)
 
     # What it answers.

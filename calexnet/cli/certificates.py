@@ -35,17 +35,19 @@ def certificates(
     table: ExitTable,
     truth: NDArray[np.int64],
     max_drop: float,
+    labels: NDArray[np.int32] | None = None,
 ) -> str:
     """Return a table with a line for every operating point.
 
     Args:
         points: With their counts on calibration samples, by which they are ordered.
         classes: Names in label order.
-        table: Every exit's answers to the test part; the last is plain.
+        table: Every exit's answers to the test part.
         truth: The right classes, ``(n,)``.
         max_drop: Share of accuracy that may be lost.
+        labels: What plain answers; the same as the last exit by default.
     """
-    plain = table.labels[-1] == truth
+    plain = (table.labels[-1] if labels is None else labels) == truth
     right = {
         point.name: chosen_labels(table, choose_exits(table, point.table())) == truth
         for point in points
@@ -81,6 +83,7 @@ def certificates_by_group(
     truth: NDArray[np.int64],
     groups: Sequence[str],
     max_drop: float,
+    labels: NDArray[np.int32] | None = None,
 ) -> str:
     """Return the same where images belong together: drops are means over groups of their own.
 
@@ -90,8 +93,10 @@ def certificates_by_group(
         truth: Likewise.
         groups: The group of each test image.
         max_drop: Likewise.
+        labels: Likewise.
     """
-    plain, alpha, width = table.labels[-1] == truth, 1 - CONFIDENCE, _width(points)
+    plain = (table.labels[-1] if labels is None else labels) == truth
+    alpha, width = 1 - CONFIDENCE, _width(points)
     lines = [
         f"at most {_points(max_drop)} lost in the mean over {len(set(groups))} groups, 95 % sure; "
         "surest on calibration first, as far as the first that fails",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calexnet import arguments as kinds
-from calexnet import data
+from calexnet import data, models
 from calexnet.calibration import OperatingPoint, class_hits, cut_point, operating_point
 from calexnet.cli.certificates import certificates, certificates_by_group
 from calexnet.cli.head_costs import head_costs
@@ -21,6 +22,8 @@ from calexnet.data.groups import group_names
 from calexnet.data.split import recorded_calibration_part, recorded_test_part
 from calexnet.errors import InputError
 from calexnet.gating import ExitTable
+from calexnet.models import ModelCascade, ModelCascadeSpec
+from calexnet.models.asking import asked
 from calexnet.progress import Progress
 from calexnet.training import runs
 from calexnet.training.spec import Plain
@@ -57,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Answer the test part once; print a line for each operating point, and for each class."""
-    cascade, _ = runs.load(arguments.run, kinds.allowed(arguments))
+    cascade = _loaded(arguments)
     point = _point(cascade, arguments.operating_point)
     spec = cascade.spec
     samples = data.load_alike(arguments.data, arguments.data_root, spec.preprocessing, spec.split)
@@ -65,28 +68,45 @@ def run(arguments: argparse.Namespace) -> int:
     macs, cuts = cascade.macs(), _cuts(cascade.spec)
     reads = [branch.reads for branch in cascade.branches]
     to_cut = {one.name: macs.cut(number, reads) for number, one in enumerate(cuts, 1)}
-    print(_by_point(cascade.spec, cuts, macs, to_cut, *test))
-    tell_chance(Plain.of(test[0].labels[-1], test[1]))
+    print(_by_point(cascade.spec, cuts, macs, to_cut, test))
+    tell_chance(Plain.of(test.plain, test.truth))
     if spec.attach:  # a network alone has nothing to be held against
         candidates = *spec.operating_points, *cuts
         print(f"\n{_certificates(spec, candidates, samples, test, arguments.max_drop)}")
-    if spec.distilled is not None:
+    if not isinstance(spec, ModelCascadeSpec) and spec.distilled is not None:
         print(f"\n{_of_teacher(spec.distilled, macs)}")
     print(f"\n{head_costs(spec.attach, macs, cascade.parameters())}")
     tell_uncalibrated(cascade.spec.uncalibrated)
     if arguments.classes:
         rows = recorded_calibration_part(samples, cascade.spec.split)
         calibration = _answers(cascade, samples, rows, "calibration")
-        hits = (class_hits(point.table(), *part) for part in (calibration, test))
+        parts = (calibration, test)
+        hits = (class_hits(point.table(), part.table, part.truth) for part in parts)
         print(f"\n{_by_class(cascade, point, *hits)}")
     return 0
 
 
-def _cuts(spec: CascadeSpec) -> tuple[OperatingPoint, ...]:
-    """Return the network cut after each branch's stage."""
+def _loaded(arguments: argparse.Namespace) -> AnyCascade | ModelCascade:
+    if models.is_models(arguments.run):
+        return models.load(arguments.run)[0]
+    return runs.load(arguments.run, kinds.allowed(arguments))[0]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What every exit and plain answer to one part of the data, and what is right."""
+
+    table: ExitTable
+    plain: NDArray[np.int32]
+    truth: NDArray[np.int64]
+
+
+def _cuts(spec: CascadeSpec | ModelCascadeSpec) -> tuple[OperatingPoint, ...]:
+    """Return the network cut after each branch's stage; of whole networks, each alone."""
     shape = len(spec.attach), len(spec.classes)
+    whole = len(spec.small) if isinstance(spec, ModelCascadeSpec) else 0
     return tuple(
-        cut_point(f"cut after {name}", number, shape, known)
+        cut_point(f"{name} alone" if number <= whole else f"cut after {name}", number, shape, known)
         for number, (name, known) in enumerate(zip(spec.attach, spec.known_cuts(), strict=True), 1)
     )
 
@@ -99,20 +119,20 @@ def _of_teacher(known: Distilled, macs: Macs) -> str:
 
 
 def _certificates(
-    spec: CascadeSpec,
+    spec: CascadeSpec | ModelCascadeSpec,
     candidates: Sequence[OperatingPoint],
     samples: Dataset,
-    test: tuple[ExitTable, NDArray[np.int64]],
+    test: _Answers,
     max_drop: float,
 ) -> str:
     if spec.split.group is None:
-        return certificates(candidates, spec.classes, *test, max_drop)
+        return certificates(candidates, spec.classes, test.table, test.truth, max_drop, test.plain)
     names = group_names(samples, spec.split.group)
     groups = [names[row] for row in recorded_test_part(samples, spec.split)]
-    return certificates_by_group(candidates, *test, groups, max_drop)
+    return certificates_by_group(candidates, test.table, test.truth, groups, max_drop, test.plain)
 
 
-def _point(cascade: AnyCascade, name: str | None) -> OperatingPoint:
+def _point(cascade: AnyCascade | ModelCascade, name: str | None) -> OperatingPoint:
     points = {point.name: point for point in cascade.spec.operating_points}
     wanted = cascade.spec.default_operating_point if name is None else name
     if wanted not in points:
@@ -121,30 +141,37 @@ def _point(cascade: AnyCascade, name: str | None) -> OperatingPoint:
 
 
 def _answers(
-    cascade: AnyCascade, samples: Dataset, rows: NDArray[np.intp], part: str
-) -> tuple[ExitTable, NDArray[np.int64]]:
+    cascade: AnyCascade | ModelCascade, samples: Dataset, rows: NDArray[np.intp], part: str
+) -> _Answers:
     """Return every exit's answers for the samples at `rows`, and the right ones."""
-    found = []
+    found, plain = [], []
     with Progress(f"answering the {part} part", len(rows)) as progress:
         for start in range(0, len(rows), _BATCH):
-            found.append(cascade.answer(samples.images[rows[start : start + _BATCH]]))
+            images = samples.images[rows[start : start + _BATCH]]
+            if isinstance(cascade, ModelCascade):
+                said = asked(cascade)(images).answers(cascade.spec.average)
+                found.append(said.exits)
+                plain.append(said.plain_labels)
+            else:
+                found.append(cascade.answer(images))
+                plain.append(found[-1].labels[-1])
             progress.advance(found[-1].labels.shape[1])
     table = ExitTable(
         np.concatenate([some.labels for some in found], 1),
         np.concatenate([some.scores for some in found], 1),
     )
-    return table, samples.labels[rows]
+    return _Answers(table, np.concatenate(plain), samples.labels[rows])
 
 
 def _by_point(
-    spec: CascadeSpec,
+    spec: CascadeSpec | ModelCascadeSpec,
     cuts: Sequence[OperatingPoint],
     macs: Macs,
     to_cut: Mapping[str, int],
-    table: ExitTable,
-    truth: NDArray[np.int64],
+    test: _Answers,
 ) -> str:
-    plain = float((table.labels[-1] == truth).mean())
+    table, truth = test.table, test.truth
+    plain = float((test.plain == truth).mean())
     width = max([16, *(len(point.name) for point in cuts)])
     lines = [
         f"{len(truth)} test images, plain {plain:.2%}",
@@ -177,7 +204,9 @@ def _promises(promised: OperatingPoint, kept: OperatingPoint) -> str:
 _Hits = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def _by_class(cascade: AnyCascade, point: OperatingPoint, promised: _Hits, kept: _Hits) -> str:
+def _by_class(
+    cascade: AnyCascade | ModelCascade, point: OperatingPoint, promised: _Hits, kept: _Hits
+) -> str:
     width = max(map(len, ("class", *cascade.spec.classes)))
     heads = "".join(f"  {name:<{_CELL}}" for name in cascade.spec.attach)
     lines = [

@@ -134,6 +134,11 @@ class ModelCascadeSpec:
 
 
 @dataclass(frozen=True)
+class _Reading:
+    reads: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class ModelCascade:
     """A model cascade with its graphs, and real samples from its calibration part."""
 
@@ -144,6 +149,13 @@ class ModelCascade:
     def macs(self) -> Macs:
         """Return the MACs of one image; see `macs_of`."""
         return macs_of(self.spec.models, self.spec.preprocessing)
+
+    @property
+    def branches(self) -> tuple[_Reading, ...]:
+        """Which early exits each one needs to answer by itself: a network needs no other."""
+        *small, last = self.spec.models
+        own = [_Reading(tuple(len(small) + k for k in one.reads)) for one in last.branches]
+        return (*(_Reading(()) for _ in small), *own)
 
     def parameters(self) -> Parameters:
         """Return how many numbers the last network, and each early exit, has learnt."""

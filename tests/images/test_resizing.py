@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from calexnet.errors import InputError
-from calexnet.images.resizing import Resize, resize
+from calexnet.images.resizing import Resize, halves_of, matrices, resize, resizing_macs
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -123,3 +123,34 @@ def test_the_middle_is_cut_out_of_the_image_in_proportion(
 def test_what_is_no_image_is_refused(image: NDArray[np.uint8]) -> None:
     with pytest.raises(InputError, match=r"^cannot resize what is no image: got .*; expected uint"):
         Resize(2, 2)(image)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    extent=st.tuples(*[st.integers(1, 40)] * 2),
+    size=st.tuples(*[st.integers(1, 40)] * 2),
+    seed=st.integers(0, 99),
+)
+def test_two_products_with_bytes_after_each_are_the_same_resize(
+    extent: tuple[int, int], size: tuple[int, int], seed: int
+) -> None:
+    """As graphs do it: in float32, what is behind the point added up by itself."""
+    image = np.random.default_rng(seed).integers(0, 256, (*extent, 3), dtype=np.uint8)
+
+    def along(pixels: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        coarse, fine = (pixels @ half for half in halves_of(matrix))
+        whole = np.floor(coarse)
+        return np.clip(whole + np.floor(coarse - whole + np.float32(0.5) + fine), 0, 255)
+
+    found = image.astype(np.float32).transpose(2, 0, 1)
+    across, down = matrices(extent, size)
+    found = found if across is None else along(found, across)
+    found = found if down is None else along(found.swapaxes(1, 2), down).swapaxes(1, 2)
+
+    np.testing.assert_array_equal(resize(image, *size), found.transpose(1, 2, 0))
+
+
+def test_the_products_of_a_resize_are_counted() -> None:
+    """8x8 to 6x4, 3 channels: 3 * 8 rows * 4 * 8, then 3 * 4 columns * 6 * 8; halves of each."""
+    assert 2 * (3 * 8 * 4 * 8 + 3 * 4 * 6 * 8) == resizing_macs((8, 8, 3), (6, 4, 3))
+    assert 0 == resizing_macs((8, 8, 3), (8, 8, 3))
