@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet import models
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.errors import RuntimeUnavailableError
 from calexnet.export.from_bundle import UNVERIFIED, with_versions
@@ -103,6 +104,7 @@ def _verified(bundle: Bundle, build: Compiled, run: Path | None, allow: Allowed)
 def _samples(bundle: Bundle, run: Path, allow: Allowed) -> tuple[NDArray[Any], NDArray[np.int64]]:
     from calexnet.training import runs
 
-    samples = runs.load(run, allow)[0].samples
+    found = models.load(run) if models.is_models(run) else runs.load(run, allow)
+    samples = found[0].samples
     images = bundle.manifest.preprocessing.as_input(samples.images[:_PARITY])
     return images, samples.labels[:_PARITY]
