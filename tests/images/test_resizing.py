@@ -140,7 +140,8 @@ def test_two_products_with_bytes_after_each_are_the_same_resize(
     def along(pixels: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         coarse, fine = (pixels @ half for half in halves_of(matrix))
         whole = np.floor(coarse)
-        return np.clip(whole + np.floor(coarse - whole + np.float32(0.5) + fine), 0, 255)
+        rounded = np.clip(whole + np.floor(coarse - whole + np.float32(0.5) + fine), 0, 255)
+        return np.asarray(rounded, np.float32)
 
     found = image.astype(np.float32).transpose(2, 0, 1)
     across, down = matrices(extent, size)
