@@ -8,23 +8,66 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calexnet.errors import InputError
+from calexnet.numbers import whole
 from calexnet.runtimes.lanes.lane import Answer
 
 
-class Result(NamedTuple):
-    """Answers for a batch, in input order.
+class _Arrays(NamedTuple):
+    labels: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    exits: NDArray[np.int32]
+    probabilities: NDArray[np.float32] | None = None
+
+
+class Result(_Arrays):
+    """Answers for a batch, in input order; a tuple of its arrays.
 
     Attributes:
         labels: int32 ``(n,)``.
         scores: float32 ``(n,)``.
         exits: int32 ``(n,)``, counted from 1; the last is the backbone's own head.
         probabilities: float32 ``(n, classes)``, only if asked for.
+        classes: Names of the classes, in label order; none of a result that no cascade gave.
     """
 
-    labels: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    exits: NDArray[np.int32]
-    probabilities: NDArray[np.float32] | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each image's label.
+
+        Raises:
+            InputError: No cascade gave this result, so nobody knows the names.
+        """
+        classes = self._known_classes()
+        return [classes[label] for label in self.labels.tolist()]
+
+    def top(self, k: int = 5) -> list[list[tuple[str, float]]]:
+        """Return the `k` likeliest classes of each image, falling: name and probability.
+
+        Of equal ones the first comes first; of fewer than `k` classes, all.
+
+        Raises:
+            InputError: Probabilities were not asked for, or `k` is no whole number from 1 on.
+        """
+        k, classes = whole("k", k, 1, 2**31), self._known_classes()
+        if self.probabilities is None:
+            raise InputError(
+                "there are no probabilities to rank",
+                got="a result without them",
+                fix="Call cascade(images, probabilities=True)",
+            )
+        ranked = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :k]
+        return [
+            [(classes[label], float(row[label])) for label in likeliest.tolist()]
+            for row, likeliest in zip(self.probabilities, ranked, strict=True)
+        ]
+
+    def _known_classes(self) -> tuple[str, ...]:
+        if not self.classes:
+            raise InputError("the classes of this result have no names", got="no cascade's result")
+        return self.classes
 
     @staticmethod
     def empty(count: int, classes: int | None) -> Result:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calexnet.bundle import Bundle
 from calexnet.errors import EngineError, InputError
-from calexnet.gating import ExitTable, forcing
+from calexnet.gating import NEVER, ExitTable, forcing
+from calexnet.images.given import as_batch, pixels
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.manifest import IF, Compiled
 from calexnet.numbers import whole
 from calexnet.parity import Answers
 from calexnet.runtimes import thresholds as tables
+from calexnet.runtimes.counters import Counters, Tally
 from calexnet.runtimes.engines.base import ANSWER, Array, Engine
 from calexnet.runtimes.engines.once import Once
 from calexnet.runtimes.lanes.host import HostLane
@@ -27,19 +31,26 @@ from calexnet.runtimes.result import Batch, Result
 from calexnet.runtimes.steps import Step, steps_of
 from calexnet.runtimes.trace import SegmentCall, trace
 
+#: What `Runner.close` lets go of.
+_HELD = ("_engines", "_cascade", "_plain_chain")
+
 
 class Runner:
     """A cascade that answers batches of images. Safe to share between threads.
 
     Call it with images as the bundle's preprocessing says: uint8 ``(n, H, W, C)``, or normalised
-    float32 ``(n, C, H, W)`` for a bundle exported with ``--input float``. Sent to another
-    process, as by a pool, it opens its bundle there, once a process.
+    float32 ``(n, C, H, W)`` for a bundle exported with ``--input float``. One of them alone is a
+    batch of one, and pictures of Pillow or raw images of other sizes are brought to size if the
+    bundle records how (`calexnet.images.given.as_batch`). Sent to another process, as by a pool, it
+    opens its bundle there, once a process.
 
     Attributes:
         bundle: What it runs.
         compiled: Which target and precision of it.
         thresholds: float32 ``(branches, classes)``.
         stamp: What a plan that is measured with it is good for; ``None`` = nobody says.
+        hook: Called after each call with its result and milliseconds, in the caller's thread, for
+            example to log them; what it raises, the caller gets. ``None`` = nothing is called.
     """
 
     def __init__(
@@ -57,6 +68,9 @@ class Runner:
         self.bundle = bundle
         self.compiled = compiled
         self.thresholds = _frozen(thresholds)
+        self.hook: Callable[[Result, float], object] | None = None
+        self._tally = Tally(len(thresholds) + 1)
+        self._classes = bundle.manifest.classes
         self._engines = tuple(engines)
         self._again = again
         self._preprocessing = bundle.manifest.preprocessing
@@ -78,7 +92,7 @@ class Runner:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in label order."""
-        return self.bundle.manifest.classes
+        return self._classes
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -132,6 +146,7 @@ class Runner:
         """
         other = object.__new__(Runner)
         other.__dict__.update(self.__dict__)
+        other._tally = Tally(self._exits)
         other.thresholds = _frozen(tables.checked(thresholds, self.thresholds.shape))
         return other
 
@@ -142,13 +157,85 @@ class Runner:
 
         Args:
             images: See the class. An empty batch gives an empty result.
-            probabilities: Give each sample's class probabilities too.
+            probabilities: Give each sample's class probabilities too, as `Result.top` needs them.
 
         Raises:
             InputError: Images of another type or shape, or with NaN.
             EngineError: The runtime failed; the runner stays usable.
         """
-        return self._answer(self._cascade, images, 1, probabilities)
+        start = time.perf_counter()
+        result = self._answer(self._cascade, images, 1, probabilities)
+        ms = (time.perf_counter() - start) * 1e3
+        self._tally.add(result.exits, ms)
+        if self.hook is not None:
+            self.hook(result, ms)
+        return result
+
+    @property
+    def operating_points(self) -> tuple[str, ...]:
+        """Names of the operating points, as `at` takes them."""
+        points = self.bundle.manifest.points_of(self.compiled)
+        return tuple(point.name for point in points)
+
+    def at(self, operating_point: str) -> Runner:
+        """Return a runner at an operating point of the bundle, which shares engines with this.
+
+        Its counters begin at zero.
+
+        Raises:
+            BundleError: There is none of that name.
+        """
+        point = self.bundle.manifest.operating_point(operating_point, self.compiled)
+        return self.with_thresholds(point.table())
+
+    @property
+    def counters(self) -> Counters:
+        """What this runner has answered so far; safe to read while other threads call it."""
+        return self._tally.read()
+
+    def reset_counters(self) -> Counters:
+        """Set the counters to zero; return what they were, with no call lost in between."""
+        return self._tally.read(reset=True)
+
+    def warm_up(self, batch: int = 1) -> None:
+        """Run blank images through every segment, so that the first real call pays for nothing.
+
+        What is opened late is opened now, and memory is taken. It is not counted.
+
+        Args:
+            batch: Images of one call, as the app is going to make them.
+
+        Raises:
+            InputError: Fewer than one image.
+            EngineError: The runtime failed; the runner stays usable.
+        """
+        shape = whole("batch", batch, 1, 2**31), *self._preprocessing.batch_shape()
+        staying = self.with_thresholds(np.full(self.thresholds.shape, NEVER, np.float32))
+        staying._answer(self._cascade, np.zeros(shape, self._preprocessing.dtype), 1, False)
+
+    def close(self) -> None:
+        """Let go of the engines; further calls are refused.
+
+        Runners that share them, by `at` or `with_thresholds`, go on until they are closed too.
+        """
+        for name in _HELD:
+            self.__dict__.pop(name, None)
+
+    def __enter__(self) -> Runner:
+        """Return it; it is closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say of what `close` has let go that it is closed; asked for what is missing alone."""
+            if name in _HELD:
+                raise InputError("this cascade is closed", fix="Load its bundle again")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def resize(self, images: Iterable[NDArray[np.uint8]]) -> Array:
         """Return raw images of any sizes as one batch that this cascade takes.
@@ -158,12 +245,19 @@ class Runner:
             result = cascade(cascade.resize([photo, another]))
 
         Args:
-            images: Each uint8 ``(height, width, C)``, as a camera or a decoder gives it.
+            images: Each uint8 ``(height, width, C)``, as a camera or a decoder gives it, or a
+                picture of Pillow.
 
         Raises:
             InputError: One of them is no such image.
         """
-        return self._preprocessing.as_input(self._preprocessing.resized(images))
+        given = self._preprocessing
+        raw = (
+            images
+            if isinstance(images, np.ndarray)
+            else [pixels(i, given.channels) for i in images]
+        )
+        return given.as_input(given.resized(raw))
 
     def plain(self, images: Array) -> Result:
         """Return the answers of the backbone alone, as if every sample took the last exit.
@@ -182,15 +276,18 @@ class Runner:
         return len(self.thresholds) + 1
 
     def _answer(self, chain: Chain, images: Array, first: int, probabilities: bool) -> Result:
-        images = self._preprocessing.fitting(images)
+        images = as_batch(images, self._preprocessing)
         classes = len(self.classes) if probabilities else None
         if 0 < len(images) <= chain.lanes.most:
             images = self._preprocessing.ready(images)
-            return chain.answer(images, self.thresholds, first, classes)
-        parts = [Result.empty(0, classes)]
-        for some in self._chunks(images, chain):
-            parts.append(chain.answer(some, self.thresholds, first, classes))
-        return Result.joined(parts)
+            result = chain.answer(images, self.thresholds, first, classes)
+        else:
+            parts = [Result.empty(0, classes)]
+            for some in self._chunks(images, chain):
+                parts.append(chain.answer(some, self.thresholds, first, classes))
+            result = Result.joined(parts)
+        result.classes = self._classes
+        return result
 
     def _chunks(self, images: Array, chain: Chain) -> Iterator[Array]:
         """Yield fitting `images` in as few parts as `chain` can take, of about the same size.
@@ -207,7 +304,7 @@ class Runner:
 
         A batch too large for the memory that a lane may take is answered in chunks.
         """
-        images = self.preprocessing.fitting(images)
+        images = as_batch(images, self._preprocessing)
         shape = (self._exits, len(images))
         table = ExitTable(np.zeros(shape, np.int32), np.zeros(shape, np.float32))
         if len(images) > 0:
@@ -226,7 +323,7 @@ class Runner:
             InputError: No images, or images or a batch that cannot be used.
         """
         batch = whole("batch", batch, 1, 2**31)
-        images = self.preprocessing.fitting(images)
+        images = as_batch(images, self._preprocessing)
         if len(images) == 0:
             raise InputError("there is nothing to answer", got="0 images", expected="at least one")
         parts = [self._answers(images[i : i + batch]) for i in range(0, len(images), batch)]
@@ -249,7 +346,7 @@ class Runner:
         if self.compiled.layout != IF:
             parts = [
                 [_answer(outputs) for _, outputs in self.trace(some, probabilities=probabilities)]
-                for some in self._chunks(self.preprocessing.fitting(images), self._cascade)
+                for some in self._chunks(as_batch(images, self._preprocessing), self._cascade)
             ]
             return [_joined(answers) for answers in zip(*parts, strict=True)]
         forced = [
@@ -276,7 +373,7 @@ class Runner:
         Raises:
             InputError: Images of another type or shape, or layout `if`, which has no segments.
         """
-        images = self.preprocessing.check(images)
+        images = self._preprocessing.ready(as_batch(images, self._preprocessing))
         self._refuse_one_graph("trace")
         return trace(self._cascade.steps, self.thresholds, images, probabilities=probabilities)
 

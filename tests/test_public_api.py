@@ -74,10 +74,14 @@ def test_a_runner_is_called_with_images_and_gives_these_arrays() -> None:
     assert ["labels", "scores", "exits", "probabilities"] == [
         name for name, _ in parameters(calexnet.Result)
     ]
+    assert {"names", "top"} <= set(vars(calexnet.Result))
+    comforts = {"at", "close", "counters", "operating_points", "reset_counters", "warm_up"}
     public = {name for name in vars(calexnet.Runner) if not name.startswith("_")}
     offered = {"ask_every_exit", "classes", "engines", "plain", "plain_engine", "preprocessing"}
     assert (
-        offered | {*["answers", "lane", "most", "provider", "resize", "trace", "with_thresholds"]}
+        offered
+        | comforts
+        | {*["answers", "lane", "most", "provider", "resize", "trace", "with_thresholds"]}
         == public
     )
 

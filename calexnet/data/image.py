@@ -59,10 +59,21 @@ def read(source: Path | BinaryIO, name: str | None = None) -> Picture:
         RuntimeUnavailableError: Pillow is not installed.
     """
     with _opened(source, name) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-        deep = image.mode in _DEEP
-        upright = _upright(_eight_bits(image) if deep else image, image, turned=turned)
-        return Picture(np.asarray(upright.convert("RGB"), dtype=np.uint8), turned, deep)
+        return picture(image)
+
+
+def picture(image: Any, *, grey: bool = False) -> Picture:
+    """Return what is in an image of Pillow.
+
+    Args:
+        image: Open.
+        grey: One channel, uint8 ``(H, W, 1)``; else three.
+    """
+    turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    deep = image.mode in _DEEP
+    upright = _upright(_eight_bits(image) if deep else image, image, turned=turned)
+    pixels = np.asarray(upright.convert("L" if grey else "RGB"), dtype=np.uint8)
+    return Picture(pixels[..., None] if grey else pixels, turned, deep)
 
 
 def size_of(path: Path) -> tuple[int, int]:

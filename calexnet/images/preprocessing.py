@@ -159,12 +159,12 @@ class Preprocessing:
                 fix="Fill what is masked before this call",
             )
         try:
-            array = np.asarray(images)
-            got = f"{array.dtype} {array.shape}"
+            array, alike = np.asarray(images), True
         except ValueError:
-            array, got = np.empty((), dtype=object), "images of several sizes"
+            array, alike = np.empty((), dtype=object), False
         dtype, wanted = self.dtype, self.batch_shape()
         if array.dtype != dtype or array.ndim != 4 or array.shape[1:] != wanted:
+            got = f"{array.dtype} {array.shape}" if alike else "images of several sizes"
             raise InputError(
                 "the batch of images does not fit this cascade",
                 got=got,

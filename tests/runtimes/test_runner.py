@@ -226,9 +226,9 @@ def test_an_empty_batch_gives_an_empty_result(runner: Runner, probabilities: boo
             "Pass images as a camera or a decoder gives them: bytes, channels last.",
         ),
         (
-            np.zeros((8, 8, 3), np.uint8),
-            "does not fit this cascade: got uint8 (8, 8, 3); expected uint8 (n, 8, 8, 3). "
-            "For a single image pass images[None].",
+            np.zeros((9, 8, 3), np.uint8),
+            "does not fit this cascade: got uint8 (9, 8, 3); expected uint8 (n, 8, 8, 3). "
+            "Pass cascade.resize(images)",
         ),
         (None, "does not fit this cascade: got object (); expected uint8 (n, 8, 8, 3)"),
     ],
