@@ -20,13 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.networks import RESNET18, Network, random_cascade
-from calexnet.bench.costs.board import SCHEMA, Board, CostRow, Power, Setting
+from calexnet.bench.costs.board import SCHEMA, Board, CostRow, Power
 from calexnet.bench.costs.opened import Opened, OpenedBuild, rows_of
 from calexnet.bench.costs.prediction import Costs
 from calexnet.bench.measuring.conditions import Watch
 from calexnet.bench.measuring.timing import Call, Method, Stopwatch, Task, interleave
 from calexnet.bench.model import validity
 from calexnet.bench.model.blocks import told_apart
+from calexnet.bench.report.task import Setting
 from calexnet.devices.cpu import CpuDevice
 from calexnet.export.pool.document import Pool, Span
 from calexnet.export.pool.pieces import Source

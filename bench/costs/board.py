@@ -14,6 +14,7 @@ from typing import Any
 from calexnet.bench.report.document import LeftOut
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.report.settled import Settled
+from calexnet.bench.report.task import Setting
 from calexnet.bench.report.validity import Validity
 from calexnet.devices.base import DeviceRecord
 from calexnet.errors import InputError
@@ -22,27 +23,6 @@ from calexnet.files import jsontext, schema, selfhash
 from calexnet.files.storage import regular_bytes, staged_file
 
 SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a cascade is run by.
-
-    Attributes:
-        target: Its runtime.
-        precision: Of its numbers.
-        batch: Samples a call.
-        threads: Within an operator.
-    """
-
-    target: str
-    precision: str
-    batch: int = 1
-    threads: int = 1
-
-    def __str__(self) -> str:
-        """Return it as people say it."""
-        return f"{self.target} {self.precision}, batch {self.batch}, threads {self.threads}"
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from itertools import cycle
 
 import numpy as np
 
-from calexnet.bench.costs.board import CostRow, Setting
+from calexnet.bench.costs.board import CostRow
 from calexnet.bench.measuring.timing import Call, Work
 from calexnet.bench.model.blocks import Blocks
+from calexnet.bench.report.task import Setting
 from calexnet.export.pool.document import Pool, PoolNetwork, Span
 from calexnet.gating import forcing
 from calexnet.progress import track

@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calexnet.bench.costs.board import Board, CostRow, Setting
+from calexnet.bench.costs.board import Board, CostRow
+from calexnet.bench.report.task import Setting
 from calexnet.costs import expected_calls
 from calexnet.export.pool.document import Pool, Span
 

@@ -404,15 +404,16 @@ class Findings:
         return [
             times.SampleRow(
                 **self.of.names,
-                network=network,
-                batch=int(batch),
+                network=task.what,
+                batch=task.setting.batch,
                 threads=threads,
                 ms=tuple(float(ms) for ms in spent.ms()),
             )
             for threads, timing in timings.items()
-            for name, spent in timing.spent.items()
-            if name.startswith(self.of.prefix)
-            for network, _, batch in [name[len(self.of.prefix) :].rpartition("@")]
+            for key, spent in timing.spent.items()
+            for task in [timing.tasks[key]]
+            if task.network != "rival"
+            and (task.setting.target, task.setting.precision) == self.of.build
         ]
 
 

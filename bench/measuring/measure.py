@@ -37,6 +37,7 @@ from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyComparison
 from calexnet.bench.report.memory import NETWORKS, MemoryRow
 from calexnet.bench.report.settled import Settled
+from calexnet.bench.report.task import Setting, Task
 from calexnet.bench.report.validity import Validity
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.data.dataset import Dataset
@@ -139,6 +140,7 @@ class _Benchmark:
         self.test = self._test_images()
         self.subjects = [Subject(bundle, build, self.test, plan, load) for build in self.builds]
         self.threads = sorted({1, *plan.threads})
+        self.tasks: dict[int, dict[str, Task]] = {}
         content = bundle.manifest
         self.rivals = {
             threads: open_rivals(plan.rivals, content.preprocessing, content.classes, threads)
@@ -164,6 +166,7 @@ class _Benchmark:
             watch.found(self.record.state, after),
             {threads: timing.blocks for threads, timing in timings.items()},
             deciding=[one.task for one in contenders],
+            tasks=self.tasks,
             allowed=self.plan.allow_unstable,
         )
         return self._written(found, energy, timings, contenders, judged, after, kept.resumed)
@@ -227,12 +230,13 @@ class _Benchmark:
         batches = self.plan.grid if asked else (1,)
         found = [subject.work(threads, batches) for subject in self.subjects]
         found += [
-            {_rival_at(rival, batch): self._rival_work(rival, batch)}
+            {_rival_task(rival, batch, threads): self._rival_work(rival, batch)}
             for rival in self.rivals[threads]
             for batch in (self.plan.batches if asked else (1,))
             if rival.takes(batch)
         ]
-        return {name: work for one in found for name, work in one.items()}
+        self.tasks[threads] = {task.key: task for one in found for task in one}
+        return {task.key: work for one in found for task, work in one.items()}
 
     def _rival_work(self, rival: Rival, batch: int) -> Work:
         return Work(lambda number: partial(rival.plain, self.test.batch(number, batch)), batch)
@@ -272,7 +276,7 @@ class _Benchmark:
                 tasks, self.method, known=known, after_block=after_block, enough=enough
             )
         series = {name: one.ms() for name, one in spent.items()}
-        return Timing(told_apart(series, self.plan.seed), spent)
+        return Timing(told_apart(series, self.plan.seed), spent, self.tasks[threads])
 
     # What it comes to.
 
@@ -570,8 +574,14 @@ def _in_group(threads: int, name: str) -> str:
     return f"{_group(threads)}: {name}"
 
 
+def _rival_task(rival: Rival, batch: int, threads: int) -> Task:
+    record = rival.record
+    setting = Setting(record.target, record.precision or "", batch, threads)
+    return Task(setting, "rival", name=rival.name)
+
+
 def _rival_at(rival: Rival, batch: int) -> str:
-    return f"rival {rival.name}@{batch}"
+    return _rival_task(rival, batch, 1).key
 
 
 def _gross(energy: EnergySection) -> dict[tuple[int, int], EnergyComparison]:

@@ -26,12 +26,10 @@ from calexnet.bench.model.accuracy import Marks
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.prediction import (
     cascade_at,
-    cut_at,
-    half_at,
     halved,
-    path_at,
     plain_at,
 )
+from calexnet.bench.report import task as timed
 from calexnet.bundle import Bundle
 from calexnet.calibration import OperatingPoint
 from calexnet.devices.base import Device
@@ -88,10 +86,11 @@ class Images:
 
 @dataclass(frozen=True)
 class Timing:
-    """All that was timed on one thread setting."""
+    """All that was timed on one thread setting, and what it was, by its key."""
 
     blocks: Blocks
     spent: Mapping[str, Spent]
+    tasks: Mapping[str, timed.Task]
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,8 @@ class Subject:
 
     Attributes:
         names: Of target and precision, as rows begin.
-        prefix: Of its tasks' names.
+        build: Target and precision as the bundle names them.
+        prefix: Of its tasks' keys.
         marks: What answers are held against.
         point: The operating point that tables are about.
         points: All of them.
@@ -124,6 +124,7 @@ class Subject:
     ) -> None:
         self.macs, self.test, self.plan = bundle.manifest.macs, test, plan
         self.marks = Marks(test.truth, bundle.manifest.classes, test.groups)
+        self.build = build.target, build.precision
         self.prefix = f"{build.target} {build.precision} "
         begun = monotonic()
         self.runners = {threads: load(build, threads) for threads in {1, *plan.threads}}
@@ -170,32 +171,38 @@ class Subject:
         """Return the name of the cascade at an operating point, on single images."""
         return cascade_at(1) if point.name == self.point.name else f"point {point.name}@1"
 
-    def work(self, threads: int, batches: Sequence[int]) -> dict[str, Work]:
-        """Return what is timed on one thread setting, by name."""
+    def work(self, threads: int, batches: Sequence[int]) -> dict[timed.Task, Work]:
+        """Return what is timed on one thread setting."""
         runner = self.runners[threads]
-        found: dict[str, Work] = {}
+        found: dict[timed.Task, Work] = {}
+
+        def of(network: timed.Network, batch: int = 1, exit: int | None = None) -> timed.Task:
+            return timed.Task(timed.Setting(*self.build, batch, threads), network, exit)
+
         for batch in batches:
-            found[plain_at(batch)] = self._walk(runner.plain, batch)
-            found[cascade_at(batch)] = self._mixed(runner, batch)
+            found[of("plain", batch)] = self._walk(runner.plain, batch)
+            found[of("cascade", batch)] = self._mixed(runner, batch)
             for number in range(1, len(self.exits.rates) + 1):
-                found[path_at(number, batch)] = self._path(runner, number, batch)
+                found[of("cascade", batch, number)] = self._path(runner, number, batch)
         for number in range(1, len(self.exits.rates)):
             half = self._half(runner, number, halved(batches))
             if half is not None:
-                found[half_at(number, half.images)] = half
+                found[replace(of("cascade", half.images, number), half=True)] = half
         if threads in self.one_file:
-            found[ONE_FILE] = self._walk(self.one_file[threads], 1)
+            found[of("one file")] = self._walk(self.one_file[threads], 1)
             for number in range(1, len(self.exits.rates) + 1):
                 whole = self._path(self.one_file[threads], number, 1)
-                found[one_file_at(number)] = replace(whole, group=f"{self.prefix}one file exits")
+                found[of("one file", 1, number)] = replace(
+                    whole, group=f"{self.prefix}one file exits"
+                )
         if threads == 1:
             for point in self.points:
                 if point.name != self.point.name:  # that one is the cascade itself
                     chosen = runner.with_thresholds(point.table())
-                    found[self.timed_as(point)] = self._walk(chosen, 1)
+                    found[replace(of("cascade"), name=point.name)] = self._walk(chosen, 1)
             for number in range(1, len(self.attach) + 1):
-                found[cut_at(number)] = self._walk(self._cut(runner, number), 1)
-        return {self.prefix + name: work for name, work in found.items()}
+                found[of("cut", 1, number)] = self._walk(self._cut(runner, number), 1)
+        return found
 
     def typical(self) -> Call:
         """Return a call of plain on a single image."""

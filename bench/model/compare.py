@@ -9,7 +9,6 @@ process and on a day of its own, may be a little different altogether.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,7 @@ from calexnet.bench.model.comparable import Difference
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.energy import EnergyCost, EnergyRow
 from calexnet.bench.report.interval import Interval
+from calexnet.bench.report.task import Network
 from calexnet.bench.report.times import SampleRow
 from calexnet.bench.report.validity import Claim
 from calexnet.errors import InputError
@@ -42,8 +42,8 @@ _SURELY: dict[Quantity, tuple[Change, Change]] = {
     "energy": ("LESS", "MORE"),
 }
 
-#: Networks of a report's samples that are parts or variants of the cascade.
-_PARTS = re.compile(r"(one file )?exit\d+|half\d+|cut\d+|point .*")
+#: Networks of a report's samples that are no rival, and no part or variant of the cascade.
+_WHOLE: tuple[Network, ...] = ("plain", "cascade", "one file")
 
 #: Target, precision, network, batch and threads.
 Key = tuple[str, str, str, int, int]
@@ -162,7 +162,7 @@ def compare(
     found = comparable.differences(a, b, claims)
     comparable.refuse(found, across)
     of = _over_plain if relative else _times
-    old, new = (_shipped(of(report.samples, seed), everything) for report in (a, b))
+    old, new = (_shipped(report, of(report.samples, seed), everything) for report in (a, b))
     among = len(old.keys() & new.keys()) + len(old_energy.keys() & new_energy.keys())
     rows = [
         *_rows("relative" if relative else "time", old, new, within, among),
@@ -226,9 +226,12 @@ def _in_the_same_blocks(
         yield [_key(row, row.network) for row in rows], told_apart(series, seed)
 
 
-def _shipped(times: Mapping[Key, Callable[[], Interval]], everything: bool) -> dict[Key, Interval]:
+def _shipped(
+    report: Report, times: Mapping[Key, Callable[[], Interval]], everything: bool
+) -> dict[Key, Interval]:
     """Return what could be shipped as it is: nothing that is a part of the cascade."""
-    return {key: of() for key, of in times.items() if everything or not _PARTS.fullmatch(key[2])}
+    whole = {*_WHOLE, *(rival.name for rival in report.rivals)}
+    return {key: of() for key, of in times.items() if everything or key[2] in whole}
 
 
 def _joules(report: Report) -> dict[Key, Interval]:

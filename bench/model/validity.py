@@ -8,10 +8,12 @@ So a machine that swings voids ms and joules, and not what ratios alone decide.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
 from calexnet.bench.model.blocks import Blocks
+from calexnet.bench.report.task import Task
 from calexnet.bench.report.validity import CLAIMS, Breach, Claim, Conditions, Validity
 
 #: Share of the cores' time that other processes may use.
@@ -38,6 +40,7 @@ def judge(
     blocks: Mapping[int, Blocks],
     *,
     deciding: Collection[str] = (),
+    tasks: Mapping[int, Mapping[str, Task]] = MappingProxyType({}),
     allowed: bool,
 ) -> Validity:
     """Return which claims stand, and every rule that the run broke.
@@ -45,12 +48,13 @@ def judge(
     Args:
         conditions: Of the machine while it was measured.
         blocks: What was timed, by threads.
-        deciding: The tasks that the verdict rests on, on one thread.
+        deciding: The names that the verdict rests on, on one thread.
+        tasks: What was timed under a name, by threads, where it is no piece of a pool.
         allowed: The user wants the numbers whatever they are worth.
     """
     return Validity(
         allowed=allowed,
-        breaches=(*_of_the_machine(conditions), *_of_the_pace(blocks, deciding)),
+        breaches=(*_of_the_machine(conditions), *_of_the_pace(blocks, deciding, tasks)),
         conditions=conditions,
         drift={str(threads): found.drift() for threads, found in blocks.items()},
         swing={str(threads): found.swing() for threads, found in blocks.items()},
@@ -76,7 +80,11 @@ def _of_the_machine(found: Conditions) -> Iterator[Breach]:
             yield Breach("clocks", 1 - span.low / span.high, CLOCK_LIMIT, _ABSOLUTE, name)
 
 
-def _of_the_pace(blocks: Mapping[int, Blocks], deciding: Collection[str]) -> Iterator[Breach]:
+def _of_the_pace(
+    blocks: Mapping[int, Blocks],
+    deciding: Collection[str],
+    tasks: Mapping[int, Mapping[str, Task]],
+) -> Iterator[Breach]:
     for threads, found in blocks.items():
         change = found.drift()
         if abs(change - 1) > DRIFT_LIMIT:
@@ -84,10 +92,14 @@ def _of_the_pace(blocks: Mapping[int, Blocks], deciding: Collection[str]) -> Ite
         least = min(EFFECTIVE_LIMIT, len(found.pace))
         if found.effective() < least:
             yield Breach("unsteady pace", found.effective(), least, _ABSOLUTE, threads=threads)
-        yield from _of_the_tasks(found, threads, deciding if threads == 1 else ())
+        yield from _of_the_tasks(
+            found, threads, deciding if threads == 1 else (), tasks.get(threads, {})
+        )
 
 
-def _of_the_tasks(found: Blocks, threads: int, deciding: Collection[str]) -> Iterator[Breach]:
+def _of_the_tasks(
+    found: Blocks, threads: int, deciding: Collection[str], tasks: Mapping[str, Task]
+) -> Iterator[Breach]:
     """Yield what had not settled: a warm-up that went on, or buffers that grew."""
     for name in found.names:
         change, error = found.settling(name)
@@ -95,4 +107,6 @@ def _of_the_tasks(found: Blocks, threads: int, deciding: Collection[str]) -> Ite
         if size > np.log1p(SETTLING_LIMIT) and size > SETTLING_ERRORS * error:
             decides: tuple[Claim, ...] = ("verdict",) if name in deciding else ()
             voids = (*decides, *_OF_A_TASK)
-            yield Breach("not settled", change, SETTLING_LIMIT, voids, name, threads)
+            task = tasks.get(name)
+            what = name if task is None else ""
+            yield Breach("not settled", change, SETTLING_LIMIT, voids, what, threads, task)

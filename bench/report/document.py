@@ -31,7 +31,7 @@ from calexnet.bench.report.validity import Validity
 from calexnet.costs import Macs
 from calexnet.devices.base import DeviceRecord, DeviceState
 
-SCHEMA = 6
+SCHEMA = 7
 
 
 @dataclass(frozen=True)

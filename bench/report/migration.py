@@ -8,6 +8,7 @@ kept as recorded text where they are all there is.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,13 @@ _OF_A_TASK = ("verdict", "ratio", "time", "percentile")
 #: A sentence of old reports that `data.part` says already.
 _ALL_SAMPLES = "Measured on all samples given, not on the recorded test part."
 _NO_WINDOWS = "no windows were asked for"
+#: How schema 6 named what was timed: ``onnxruntime fp32 exit2@8``, ``rival net.onnx@1``.
+_TASK = re.compile(
+    r"(?:rival (?P<rival>.+)|(?P<build>.+?) (?:(?P<network>plain|cascade|one file)"
+    r"|(?P<one>one file )?exit(?P<exit>\d+)|half(?P<half>\d+)|cut(?P<cut>\d+)|point (?P<point>.+)))"
+    r"@(?P<batch>\d+)",
+    re.DOTALL,
+)
 
 
 def migrated(document: Json) -> Json:
@@ -116,7 +124,39 @@ def _reasons(report: Document) -> None:
             method["refused"] = {}
 
 
-_STEPS: dict[int, Callable[[Document], None]] = {3: _from_3, 4: _from_4, 5: _from_5}
+def _from_6(report: Document) -> None:
+    """Take apart the name of what had not settled."""
+    for breach in report["validity"]["breaches"]:
+        if breach["rule"] == "not settled" and (found := _TASK.fullmatch(breach["what"])):
+            breach["task"] = _task(found, breach["threads"])
+            breach["what"] = ""
+
+
+def _task(found: re.Match[str], threads: int) -> Document:
+    build = found["build"] or ""
+    target, _, precision = build.rpartition(" ")
+    number = found["exit"] or found["half"] or found["cut"]
+    network = found["network"] or ("cut" if found["cut"] else "cascade")
+    return {
+        "setting": {
+            "target": target,
+            "precision": precision,
+            "batch": int(found["batch"]),
+            "threads": threads,
+        },
+        "network": "rival" if found["rival"] else "one file" if found["one"] else network,
+        "exit": None if number is None else int(number),
+        "half": found["half"] is not None,
+        "name": found["rival"] or found["point"] or "",
+    }
+
+
+_STEPS: dict[int, Callable[[Document], None]] = {
+    3: _from_3,
+    4: _from_4,
+    5: _from_5,
+    6: _from_6,
+}
 
 
 def _judged(old: Document, blocks: int) -> Document:

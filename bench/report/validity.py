@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from calexnet.bench.report.task import Task
+
 #: What a report claims: what to ship, how many times as long one network takes as another, how
 #: many ms, the ms that so many calls keep, and joules.
 Claim = Literal["verdict", "ratio", "time", "percentile", "energy"]
@@ -74,8 +76,10 @@ class Breach:
         value: What was found, in the rule's own unit; ``None`` where it is no number.
         limit: What would have been allowed; ``None`` likewise.
         voids: What the report may not claim for it.
-        what: The clock, process, task or reason that it is about; empty if it is the machine.
+        what: The clock, process or reason that it is about, or the name of a piece; empty if it is
+            the machine.
         threads: The setting that it is about; ``None`` if it is all.
+        task: What had not settled; ``None`` where an older version did not record it.
     """
 
     rule: Rule
@@ -84,6 +88,7 @@ class Breach:
     voids: tuple[Claim, ...]
     what: str = ""
     threads: int | None = None
+    task: Task | None = None
 
 
 @dataclass(frozen=True)

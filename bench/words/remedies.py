@@ -67,7 +67,8 @@ def found(breach: Breach) -> str:
         return "a network had not settled; which one was not recorded"
     if breach.rule == "not settled":
         took = time_against(value, "in the first")
-        return f"{in_words(breach.what)}, {where}: in the second half of the run {took}"
+        what = breach.what if breach.task is None else in_words(breach.task)
+        return f"{what}, {where}: in the second half of the run {took}"
     return words[breach.rule]
 
 

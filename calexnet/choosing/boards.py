@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from calexnet.bench.costs import board as boards
-from calexnet.bench.costs.board import Board, Setting, read
+from calexnet.bench.costs.board import Board, read
 from calexnet.bench.costs.measuring import CostPlan, measure
 from calexnet.bench.costs.prediction import Costs
+from calexnet.bench.report.task import Setting
 from calexnet.choosing.costs import Cost
 from calexnet.choosing.making import Made
 from calexnet.devices.base import Device

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks import cost_study as study
 from benchmarks.networks import Network
-from calexnet.bench.costs.board import Setting
 from calexnet.bench.costs.opened import OpenedBuild
 from calexnet.bench.costs.prediction import Costs
+from calexnet.bench.report.task import Setting
 from calexnet.export.pool.document import Span, open_pool
 from tests.support.sample_board import board
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from calexnet.bench.costs.board import SCHEMA, Board, CostRow, Power, Setting
+from calexnet.bench.costs.board import SCHEMA, Board, CostRow, Power
 from calexnet.bench.report.interval import Interval
+from calexnet.bench.report.task import Setting
 from calexnet.bench.report.validity import Conditions, Validity
 from calexnet.devices.base import DeviceRecord, DeviceState
 from calexnet.export.pool.document import Span

@@ -18,6 +18,7 @@ from calexnet.bench.report.document import (
 from calexnet.bench.report.energy import EnergyMethod, EnergyRow, ExitEnergyRow
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.report.rivals import RivalRecord, TensorForm
+from calexnet.bench.report.task import Setting, Task
 from calexnet.bench.report.times import (
     AmortisationRow,
     CrossoverRow,
@@ -140,7 +141,7 @@ ABSOLUTE: tuple[Claim, ...] = ("time", "percentile", "energy")
 #: A task of the verdict that had not settled.
 UNSETTLED = Breach(
     "not settled", 1.2, 0.1, ("verdict", "ratio", "time", "percentile"),
-    "onnxruntime fp32 plain@1", 1,
+    "", 1, Task(Setting(*SUBJECT), "plain"),
 )  # fmt: skip
 VALIDITY = Validity(
     allowed=True,

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from calexnet.bench.costs.board import Setting, read, said, write
+from calexnet.bench.costs.board import read, said, write
 from calexnet.bench.report.interval import Interval
+from calexnet.bench.report.task import Setting
 from calexnet.errors import InputError
 from calexnet.export.pool.document import Span, open_pool
 from calexnet.files import selfhash

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from calexnet.bench.costs import board as boards
-from calexnet.bench.costs.board import Board, Setting
+from calexnet.bench.costs.board import Board
 from calexnet.bench.costs.measuring import CostPlan, measure
 from calexnet.bench.costs.opened import Opened, OpenedBuild
 from calexnet.bench.costs.power import mean_power
+from calexnet.bench.report.task import Setting
 from calexnet.devices.base import Probe
 from calexnet.devices.cpu import CpuDevice
 from calexnet.errors import BundleError, InputError

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calexnet.bench.costs.board import Setting
 from calexnet.bench.costs.prediction import Costs
+from calexnet.bench.report.task import Setting
 from calexnet.errors import InputError, MeasurementError
 from calexnet.export.pool.document import Span
 from tests.support.sample_board import board

@@ -323,7 +323,7 @@ def test_all_samples_may_be_vouched_for_and_the_report_says_so(bench_bundle: Pat
 
     found = quick(bench_bundle, other, plan=dataclasses.replace(QUICK, all_samples=True))
 
-    assert ("fresh", "all", 20, None, None) == dataclasses.astuple(found.data)
+    assert ("fresh", "all", 20, None, None, None) == dataclasses.astuple(found.data)
     assert 20 == found.accuracy.samples
     assert "Measured on all samples given, not on the recorded test part." in notes(found)
 

@@ -25,7 +25,7 @@ from calexnet.devices.energy import SourceRecord
 from calexnet.errors import InputError, MeasurementError
 from calexnet.files import schema
 from tests.bench import noise
-from tests.support.sample_report import SUBJECT, UNSETTLED, VALIDITY, sample_report
+from tests.support.sample_report import RIVALS, SUBJECT, UNSETTLED, VALIDITY, sample_report
 
 USUAL_MS = {"plain": 4.0, "cascade": 2.5, "exit1": 1.5, "point margin-0": 3.5}
 OPPOSITE = {"FASTER": "SLOWER", "SLOWER": "FASTER", "SAME": "SAME", "UNCLEAR": "UNCLEAR"}
@@ -94,7 +94,8 @@ def test_what_is_compared_is_what_could_be_shipped() -> None:
 def test_parts_and_variants_of_the_cascade_are_not_shipped(network: str, shipped: bool) -> None:
     def renamed(report: Report) -> Report:
         rows = [replace(r, network=network) if r.network == "exit1" else r for r in report.samples]
-        return replace(report, samples=tuple(rows))
+        rivals = (replace(RIVALS[0], name="exit.onnx"),)
+        return replace(report, samples=tuple(rows), rivals=rivals)
 
     rows = compare(renamed(run(1)), renamed(run(2))).rows
 
@@ -124,7 +125,8 @@ def test_a_rival_is_set_beside_the_first_plain() -> None:
     def with_rival(report: Report) -> Report:
         plain = report.samples[0]
         rival = SampleRow("tflite", "", "net.tflite", 1, 1, tuple(2 * ms for ms in plain.ms))
-        return replace(report, samples=(*report.samples, rival))
+        rivals = (replace(RIVALS[0], name="net.tflite"),)
+        return replace(report, samples=(*report.samples, rival), rivals=rivals)
 
     rows = compare(with_rival(run(1)), with_rival(run(2)), relative=True).rows
 

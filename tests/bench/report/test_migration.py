@@ -12,12 +12,14 @@ from calexnet.bench import reporting
 from calexnet.bench.page import html
 from calexnet.bench.report.document import SCHEMA, Report
 from calexnet.bench.report.migration import migrated
+from calexnet.bench.report.task import Setting, Task
 from calexnet.bench.words import markdown
 from calexnet.bench.words.notes import notes
 from calexnet.bench.words.verdict import sentence
 from calexnet.errors import InputError
 from calexnet.files import schema
 from calexnet.files.schema import SchemaError
+from tests.support.sample_report import sample_report
 
 #: Each as that version wrote it, on a small bundle of digits.
 OLD = Path(__file__).parent / "old"
@@ -148,3 +150,30 @@ def test_todays_reports_are_left_as_they_are() -> None:
 def test_a_version_that_is_no_number_is_refused(schema: object) -> None:
     with pytest.raises(SchemaError, match=r"^schema .*, and this version reads "):
         migrated({"schema": schema})
+
+
+@pytest.mark.parametrize(
+    ("what", "task"),
+    [
+        ("onnxruntime fp32 plain@1", Task(Setting("onnxruntime", "fp32", 1, 2), "plain")),
+        ("tflite int8 exit2@8", Task(Setting("tflite", "int8", 8, 2), "cascade", 2)),
+        ("tflite int8 half1@8", Task(Setting("tflite", "int8", 8, 2), "cascade", 1, half=True)),
+        ("a fp16 point margin-0@1", Task(Setting("a", "fp16", 1, 2), "cascade", name="margin-0")),
+        ("a fp16 one file@1", Task(Setting("a", "fp16", 1, 2), "one file")),
+        ("a fp16 one file exit3@1", Task(Setting("a", "fp16", 1, 2), "one file", 3)),
+        ("a fp16 cut2@1", Task(Setting("a", "fp16", 1, 2), "cut", 2)),
+        ("rival my net.onnx@4", Task(Setting("", "", 4, 2), "rival", name="my net.onnx")),
+    ],
+)
+def test_what_had_not_settled_was_a_name_in_schema_6(what: str, task: Task) -> None:
+    breach = {"rule": "not settled", "value": 1.2, "limit": 0.1, "voids": ["time"], "threads": 2}
+    old: dict[str, Any] = schema.encode(sample_report())
+    old["schema"] = 6
+    old["validity"]["breaches"] = [{**breach, "what": what}]
+
+    found = schema.decode(Report, migrated(old))
+
+    (read,) = found.validity.breaches
+    assert (read.task, read.what) == (task, "")
+    if task.network != "rival":
+        assert task.key == what

@@ -1,61 +1,61 @@
-"""Names of what is timed, in words."""
+"""What is timed: its key, what the samples call it, and its words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
-
 import pytest
 
-from calexnet.bench.measuring.energy.windows import EnergyPlan
-from calexnet.bench.measuring.measure import measure
-from calexnet.bench.measuring.timing import Task
+from calexnet.bench.report.task import Setting, Task
 from calexnet.bench.words.tasks import in_words
-from calexnet.devices.cpu import CpuDevice
-from calexnet.export import export_if
-from tests.bench.conftest import PLAN
-from tests.support.onnx_bundle import sample_data, write_bundle
+
+WHERE = Setting("tflite", "int8")
+MANY = Setting("tflite", "int8", 32)
 
 
 @pytest.mark.parametrize(
-    ("task", "said"),
+    ("task", "key", "said"),
     [
-        ("onnxruntime fp32 plain@1", "plain on onnxruntime fp32, single images"),
-        ("tflite int8 cascade@32", "the cascade on tflite int8, 32 images a call"),
-        ("tflite int8 exit2@1", "images leaving at exit 2 on tflite int8, single images"),
+        (Task(WHERE, "plain"), "tflite int8 plain@1", "plain on tflite int8, single images"),
         (
-            "onnxruntime (cuda) fp16 point margin-0.05@1",
-            "the cascade at margin-0.05 on onnxruntime (cuda) fp16, single images",
+            Task(MANY, "cascade"),
+            "tflite int8 cascade@32",
+            "the cascade on tflite int8, 32 images a call",
         ),
         (
-            "onnxruntime fp32 one file@1",
-            "the cascade in one file on onnxruntime fp32, single images",
+            Task(WHERE, "cascade", 2),
+            "tflite int8 exit2@1",
+            "images leaving at exit 2 on tflite int8, single images",
         ),
         (
-            "onnxruntime fp32 one file exit1@1",
-            "images leaving at exit 1 of one file on onnxruntime fp32, single images",
+            Task(WHERE, "cascade", name="margin-0.05"),
+            "tflite int8 point margin-0.05@1",
+            "the cascade at margin-0.05 on tflite int8, single images",
         ),
         (
-            "tflite fp32 half2@32",
-            "batches of which half leave at exit 2 on tflite fp32, 32 images a call",
+            Task(WHERE, "one file"),
+            "tflite int8 one file@1",
+            "the cascade in one file on tflite int8, single images",
         ),
-        ("tflite int8 cut2@1", "the network cut at exit 2 on tflite int8, single images"),
-        ("rival small net.onnx@8", "small net.onnx, 8 images a call"),
-        ("something else", "something else"),
+        (
+            Task(WHERE, "one file", 1),
+            "tflite int8 one file exit1@1",
+            "images leaving at exit 1 of one file on tflite int8, single images",
+        ),
+        (
+            Task(MANY, "cascade", 2, half=True),
+            "tflite int8 half2@32",
+            "batches of which half leave at exit 2 on tflite int8, 32 images a call",
+        ),
+        (
+            Task(WHERE, "cut", 2),
+            "tflite int8 cut2@1",
+            "the network cut at exit 2 on tflite int8, single images",
+        ),
+        (
+            Task(Setting("tflite", "", 8), "rival", name="small net.onnx"),
+            "rival small net.onnx@8",
+            "small net.onnx, 8 images a call",
+        ),
     ],
 )
-def test_a_task_in_words(task: str, said: str) -> None:
-    assert in_words(task) == said
-
-
-@pytest.mark.slow
-def test_all_that_a_run_times_has_words(tmp_path: Path, timed: Mapping[str, Task]) -> None:
-    write_bundle(tmp_path)
-    export_if(tmp_path)
-    plan = replace(PLAN, batches=(1, 2), threads=(1,), blocks=2, seconds=0.01)
-
-    measure(tmp_path, sample_data(), CpuDevice(), replace(plan, energy=EnergyPlan(0)))
-
-    assert {"half1@2", "exit3@1", "one file exit2@1"} <= {name[17:] for name in timed}
-    assert [] == [name for name in timed if in_words(name) == name]
+def test_a_task_has_a_key_and_words(task: Task, key: str, said: str) -> None:
+    assert (key, said) == (task.key, in_words(task))
