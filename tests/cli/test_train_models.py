@@ -138,6 +138,32 @@ def test_thresholds_can_be_given(place: Path, tmp_path: Path) -> None:
     assert found.spec == models.load(tmp_path / "mine")[0].spec
 
 
+def test_branches_on_the_large_network_stand_behind_a_small_one(
+    place: Path, tmp_path: Path
+) -> None:
+    data, behind = str(place / "data.npz"), str(tmp_path / "behind")
+    words = ["--attach", "lit", "--epochs", "1", "--head", "linear", "--out", behind]
+    bundle = str(tmp_path / "bundle")
+
+    assert 0 == main(["train", str(place / "large.onnx"), "--data", data, *UNIT, *words])
+    files = [str(place / "small.onnx"), behind]
+    run = str(tmp_path / "run")
+    assert 0 == main(["train", *files, "--data", data, *UNIT, "--answer", "average", "--out", run])
+    for precision in ("fp32", "int8"):
+        narrow = [] if precision == "fp32" else ["--calib-data", data]
+        assert 0 == export([run, "--precision", precision, *narrow, "--out", bundle])
+    assert 0 == export([bundle, "--layout", "if"])
+    assert 0 == main(["verify", bundle, "--data", data])
+
+    branches = open_bundle(Path(bundle)).manifest.branches
+    assert [("small", "network"), ("lit", "linear")] == [(one.attach, one.head) for one in branches]
+    pixels, _ = images(64, seed=7)
+    cascade, _ = models.load(Path(run))
+    said = asked(cascade)(pixels).answers(cascade.spec.average)
+    found = calexnet.load(bundle, precision="fp32").ask_every_exit(pixels)
+    np.testing.assert_array_equal(said.exits.labels, found.labels)
+
+
 @pytest.mark.parametrize(
     ("of", "words", "message"),
     [
