@@ -30,10 +30,10 @@ def rows(table: str) -> list[tuple[str, str]]:
     return [(first, second) for first, second in lines[2:]]
 
 
-def test_ten_questions_have_a_place_each() -> None:
+def test_every_question_has_a_place() -> None:
     places = dict(rows(section("Where do I change ...?")))
 
-    assert 10 == len(places)
+    assert len(places) >= 10
     for question, answer in places.items():
         found = _PATH.findall(answer)
         assert found, question
