@@ -12,8 +12,8 @@ from time import monotonic
 from calexnet import certify
 from calexnet.bundle import open_bundle
 from calexnet.choosing import boards, building, choice, finalists, judging, promise, rounds
-from calexnet.choosing.choice import Asked, Choice
-from calexnet.choosing.costs import Cost, counted
+from calexnet.choosing.choice import Asked, Choice, Contender
+from calexnet.choosing.costs import counted
 from calexnet.choosing.finalists import How, Measured
 from calexnet.choosing.making import Ground, Made
 from calexnet.choosing.models import Named
@@ -94,76 +94,103 @@ def refuse_hopeless(images: int, max_drop: float) -> None:
         )
 
 
-def choose(
-    made: Made,
-    asked: Asked,
-    ground: Ground,
-    device: Device,
-    scratch: Path,
-    tell: Teller,
-    known: Path | None = None,
-) -> Chosen:
+@dataclass(frozen=True)
+class Here:
+    """Where it is chosen.
+
+    Attributes:
+        device: This machine.
+        scratch: An empty folder for bundles on trial.
+        tell: Is told what happens.
+        board: What another machine said of the pieces: then nothing is timed here.
+    """
+
+    device: Device
+    scratch: Path
+    tell: Teller
+    board: Path | None = None
+
+
+def choose(made: Made, asked: Asked, ground: Ground, here: Here) -> Chosen:
     """Return what to ship.
 
     Args:
         made: The pool and its networks.
         asked: What for.
         ground: Its images.
-        device: This machine.
-        scratch: An empty folder for bundles on trial.
-        tell: Is told what happens.
-        known: What another machine said of the pieces; then nothing is timed here.
+        here: Where.
 
     Raises:
-        InputError: Nothing keeps the limits, or `known` is of other pieces.
+        InputError: Nothing keeps the limits, or the board is of other pieces.
         MeasurementError: What is made small cannot be measured here.
     """
-    begun, effort, pool = monotonic(), EFFORTS[asked.effort], made.pool
-    aim = Aim(asked.max_drop, pool.tested)
-    precisions = () if asked.objective == "macs" else effort.precisions
-    costs: dict[str, Cost] = {FULL: counted(pool)}
-    if asked.objective != "macs":
-        tell("measuring every piece")
-        parts = boards.written(made, precisions, ground.folder)
-        board = (
-            boards.measured(parts, ground.folder, effort.pieces_s, device)
-            if known is None
-            else boards.read(known, parts)
-        )
-        costs = boards.costs(board, parts, precisions)
-    found = search_builds(pool, costs, aim)
-    tell(f"{len(found)} chains looked at")
-    shop = Workshop(made, ground, costs, aim, precisions, scratch)
-    calibration = ground.samples.take(ground.split.indices["calibration"])
-    how = How(calibration, device, effort.seconds, asked.objective, asked.limits, costs)
-    rows = (
-        rounds.measured(shop, found, how, tell)
-        if known is None
-        else rounds.predicted(shop, found, how)
+    begun = monotonic()
+    shop = _workshop(made, asked, ground, here)
+    found = search_builds(made.pool, shop.costs, shop.aim)
+    here.tell(f"{len(found)} chains looked at")
+    how = How(
+        ground.samples.take(ground.split.indices["calibration"]),
+        here.device,
+        EFFORTS[asked.effort].seconds,
+        asked.objective,
+        asked.limits,
+        shop.costs,
     )
-    tell("testing, in an order that is fixed")
-    contenders = judging.judged(rows, asked, ground)
-    best = judging.best(contenders)
-    facts = Choice(
+    if here.board is None:
+        rows = rounds.measured(shop, found, how, here.tell)
+    else:
+        rows = rounds.predicted(shop, found, how)
+    here.tell("testing, in an order that is fixed")
+    judged = judging.judged(rows, asked, ground)
+    best = judging.best(judged)
+    facts = _facts(shop, asked, found, judged, here.device)
+    facts = replace(facts, chosen=best, seconds=round(monotonic() - begun, 1))
+    return Chosen(facts, partial(_ship, shop, judged[best][0]))
+
+
+def _workshop(made: Made, asked: Asked, ground: Ground, here: Here) -> Workshop:
+    """Return where chains become bundles; what their pieces cost is counted or measured first."""
+    aim, effort = Aim(asked.max_drop, made.pool.tested), EFFORTS[asked.effort]
+    if asked.objective == "macs":
+        return Workshop(made, ground, {FULL: counted(made.pool)}, aim, (), here.scratch)
+    here.tell("measuring every piece")
+    parts = boards.written(made, effort.precisions, ground.folder)
+    if here.board is None:
+        board = boards.measured(parts, ground.folder, effort.pieces_s, here.device)
+    else:
+        board = boards.read(here.board, parts)
+    costs = boards.costs(board, parts, effort.precisions)
+    return Workshop(made, ground, costs, aim, effort.precisions, here.scratch)
+
+
+def _facts(
+    shop: Workshop,
+    asked: Asked,
+    found: Sequence[Found],
+    judged: Sequence[tuple[Measured, Contender]],
+    device: Device,
+) -> Choice:
+    """Return all that is known, but for what was chosen and how long it took."""
+    pool, contenders = shop.made.pool, tuple(one for _, one in judged)
+    return Choice(
         schema=choice.SCHEMA,
         asked=asked,
-        data=_data(ground),
+        data=_data(shop.ground),
         networks=tuple(
             choice.NetworkRecord(one.name, one.places, one.macs) for one in pool.networks
         ),
         reference=pool.reference,
         unit="macs" if asked.objective == "macs" else "ms",
-        candidates=tuple(_candidate(one, aim) for one in found),
-        contenders=tuple(one for _, one in contenders),
-        chosen=best,
-        needed=judging.needed([one for _, one in contenders], asked.max_drop),
+        candidates=tuple(_candidate(one, shop.aim) for one in found),
+        contenders=contenders,
+        chosen=0,
+        needed=judging.needed(contenders, asked.max_drop),
         alpha=promise.ALPHA,
-        fallen=tuple(dict.fromkeys(claim for row in rows for claim in row.fallen)),
+        fallen=tuple(dict.fromkeys(claim for row, _ in judged for claim in row.fallen)),
         machine=(device.describe().model, *processor.features(device.system)),
         versions={name: metadata.version(name) for name in ("calexnet", "onnxruntime", "numpy")},
-        seconds=round(monotonic() - begun, 1),
+        seconds=0.0,
     )
-    return Chosen(facts, partial(_ship, shop, contenders[best][0]))
 
 
 def _candidate(one: Found, aim: Aim) -> choice.Candidate:

@@ -132,9 +132,8 @@ def run(arguments: argparse.Namespace) -> int:
         _tell(deciding.outlook_of(named, asked, ground).words())
         opened = models.opened(named, ground)
         made = making.made(opened, effort.heads, ground)
-        found = deciding.choose(
-            made, asked, ground, open_device("auto"), scratch, _tell, arguments.costs
-        )
+        here = deciding.Here(open_device("auto"), scratch, _tell, arguments.costs)
+        found = deciding.choose(made, asked, ground, here)
         found.ship(stage / choice.BUNDLE)
         (stage / choice.JSON).write_bytes(choice.dump(found.facts))
         (stage / choice.HTML).write_text(page.render(found.facts, arguments.out), "utf-8")
