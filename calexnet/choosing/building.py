@@ -6,6 +6,7 @@ put on one network. Needs torch.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -27,14 +28,10 @@ from calexnet.rules.price import PriceRule
 if TYPE_CHECKING:
     from calexnet.export.precisions.samples import Calibration
     from calexnet.manifest import CutRecord
+    from calexnet.models import Model, ModelCascade
     from calexnet.training.backbones.frozen import FrozenBackbone
     from calexnet.training.cascade import Cascade
     from calexnet.training.runs import AnyCascade
-
-
-def buildable(chain: Chain) -> bool:
-    """Tell whether a chain can be made into a bundle: its exits are of one network."""
-    return len({one.network for one in chain}) == 1
 
 
 def write(
@@ -62,8 +59,10 @@ def write(
 
     chain = next(iter(rungs.values())).chain
     record: CutRecord | None = None
-    cascade: AnyCascade
-    if len(chain) > 1:
+    cascade: AnyCascade | ModelCascade
+    if len({one.network for one in chain}) > 1:
+        cascade = _of_networks(made, rungs, cost, ground)
+    elif len(chain) > 1:
         points = tuple(_point(made, name, one, cost) for name, one in rungs.items())
         costs = tuple(float(each) for each in to_exit(chain, cost))
         cascade = _cascade(made, chain[:-1], points, costs)
@@ -126,6 +125,42 @@ def _alone(cascade: Cascade) -> Cascade:
     return replace(cascade, spec=replace(spec, graph=network.costs), backbone=network, branches=())
 
 
+def _of_networks(
+    made: Made, rungs: Mapping[str, Found], cost: Cost, ground: Ground
+) -> ModelCascade:
+    """Return whole networks, small before large, and the last one with its own exits of a chain."""
+    from calexnet.models import ModelPlan, cascade_of
+
+    *before, last = next(iter(rungs.values())).chain
+    own = tuple(one for one in before if one.network == last.network)
+    whole = [one for one in before if one.network != last.network]
+    networks = [_network(made, one.network, (), ground) for one in whole]
+    networks.append(_network(made, last.network, own, ground))
+    tables = {
+        name: thresholds(made.pool, one.chain, cost, one.price or 0.0)
+        for name, one in rungs.items()
+    }
+    plan = ModelPlan(Part(PriceRule.kind), thresholds=tables)
+    return cascade_of(networks, ground.samples, ground.split, plan)
+
+
+def _network(made: Made, name: str, own: Chain, ground: Ground) -> Model:
+    """Return a network as a graph, with the branches at its exits `own`, or without any."""
+    from calexnet.export.graph.capture import as_graphs
+    from calexnet.export.models.of_run import of_run
+    from calexnet.training import graph_run
+
+    classes = ground.samples.classes
+    if not own:
+        run = ground.folder / name / next(iter(made.runs[name]))
+        return of_run(run, name, classes, ground.allow, branches=False)
+    costs = (1.0,) * (len(own) + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        cascade = _cascade(made, own, (_never(made, len(own)),), costs)
+        graph_run.save(as_graphs(cascade), Path(folder))
+        return of_run(Path(folder), name, classes, ground.allow, branches=True)
+
+
 def _heard_at(backbone: FrozenBackbone, attach: tuple[str, ...]) -> FrozenBackbone:
     """Return a backbone, PyTorch's or an ONNX graph, that is listened to at some places alone."""
     from calexnet.training.backbones.frozen import FrozenBackbone
@@ -146,11 +181,13 @@ def _point(made: Made, name: str, rung: Found, cost: Cost) -> OperatingPoint:
     return operating_point(name, rung.price, table, made.pool.table(rung.chain), made.pool.truth)
 
 
-def _never(made: Made) -> OperatingPoint:
-    """Return the operating point at which nobody leaves by the one branch; it is only cut at."""
-    thresholds = ((None,) * len(made.pool.classes),)
+def _never(made: Made, branches: int = 1) -> OperatingPoint:
+    """Return the operating point at which nobody leaves early, of what gets other thresholds."""
+    thresholds = ((None,) * len(made.pool.classes),) * branches
     images = len(made.pool.truth)
-    return OperatingPoint("never", 0.0, thresholds, (0.0, 1.0), 0.0, (), Counts(images, 0, 0))
+    return OperatingPoint(
+        "never", 0.0, thresholds, (*(0.0,) * branches, 1.0), 0.0, (), Counts(images, 0, 0)
+    )
 
 
 def _source(made: Made, chain: Chain, rungs: Mapping[str, Found]) -> str:

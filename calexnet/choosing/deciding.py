@@ -20,12 +20,16 @@ from calexnet.choosing.models import Named
 from calexnet.choosing.outlook import Outlook, outlook
 from calexnet.choosing.rounds import Teller, Workshop
 from calexnet.choosing.search import Aim, Found, search_builds
+from calexnet.data.split import thin
 from calexnet.devices import limits as processor
 from calexnet.devices.base import Device
 from calexnet.errors import InputError
 from calexnet.export.sealing import seal
 from calexnet.files.storage import copy_folder
 from calexnet.manifest import FULL
+
+#: Calibration images that finalists are timed on: enough to tell how many leave where.
+MOST_TIMED = 2000
 
 
 @dataclass(frozen=True)
@@ -128,8 +132,9 @@ def choose(made: Made, asked: Asked, ground: Ground, here: Here) -> Chosen:
     shop = _workshop(made, asked, ground, here)
     found = search_builds(made.pool, shop.costs, shop.aim)
     here.tell(f"{len(found)} chains looked at")
+    rows = ground.split.indices["calibration"]
     how = How(
-        ground.samples.take(ground.split.indices["calibration"]),
+        ground.samples.take(thin(ground.samples, rows, MOST_TIMED, ground.split.record.seed)),
         here.device,
         EFFORTS[asked.effort].seconds,
         asked.objective,
@@ -137,11 +142,11 @@ def choose(made: Made, asked: Asked, ground: Ground, here: Here) -> Chosen:
         shop.costs,
     )
     if here.board is None:
-        rows = rounds.measured(shop, found, how, here.tell)
+        trials = rounds.measured(shop, found, how, here.tell)
     else:
-        rows = rounds.predicted(shop, found, how)
+        trials = rounds.predicted(shop, found, how)
     here.tell("testing, in an order that is fixed")
-    judged = judging.judged(rows, asked, ground)
+    judged = judging.judged(trials, asked, ground)
     best = judging.best(judged)
     facts = _facts(shop, asked, found, judged, here.device)
     facts = replace(facts, chosen=best, seconds=round(monotonic() - begun, 1))

@@ -75,17 +75,23 @@ def _contender(row: Measured, held: Held, tested: Tested | None) -> Contender:
 def _answers(rows: Sequence[Measured], ground: Ground, part: str) -> list[promise.Labels]:
     """Return what every row's build answers to a part: int32 ``(n,)`` each."""
     images = ground.samples.images[ground.split.indices[part]]
-    known: dict[tuple[Path, str, str], dict[str | None, promise.Labels]] = {}
-    found = []
+    asked: dict[tuple[Path, str, str], list[str | None]] = {}
     for row in rows:
-        key = row.finalist.folder, row.target, row.precision
-        if key not in known:
-            bundle = open_bundle(key[0])
-            runner = load_runner(bundle, key[1], key[2])
-            points = bundle.manifest.points_of(runner.compiled)
-            known[key] = promise.answers(runner, images, points)
-        found.append(known[key][row.point])
-    return found
+        asked.setdefault(_build(row), []).append(row.point)
+    known = {}
+    for build, names in asked.items():
+        bundle = open_bundle(build[0])
+        runner = load_runner(bundle, *build[1:])
+        points = [
+            None if name is None else bundle.manifest.operating_point(name, runner.compiled)
+            for name in names
+        ]
+        known[build] = promise.answers(runner, images, points)
+    return [known[_build(row)][row.point] for row in rows]
+
+
+def _build(row: Measured) -> tuple[Path, str, str]:
+    return row.finalist.folder, row.target, row.precision
 
 
 def best(contenders: Sequence[tuple[Measured, Contender]]) -> int:

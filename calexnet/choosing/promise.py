@@ -31,20 +31,23 @@ _BATCH = 64
 
 
 def answers(
-    runner: Runner, images: NDArray[np.uint8], points: Sequence[OperatingPoint]
+    runner: Runner, images: NDArray[np.uint8], points: Sequence[OperatingPoint | None]
 ) -> dict[str | None, Labels]:
     """Return what a build answers: by operating point, and ``None`` for its network alone.
 
     Args:
         runner: Of the build.
         images: uint8 ``(n, H, W, C)``.
-        points: The build's own; none where there are no gates.
+        points: Those of the build that matter; ``None`` among them = the network alone.
     """
-    plain = [runner.plain(images[k : k + _BATCH]).labels for k in range(0, len(images), _BATCH)]
-    found: dict[str | None, Labels] = {None: np.concatenate(plain)}
-    if runner.thresholds.size:
+    found: dict[str | None, Labels] = {}
+    if None in points:
+        parts = [runner.plain(images[k : k + _BATCH]) for k in range(0, len(images), _BATCH)]
+        found[None] = np.concatenate([part.labels for part in parts])
+    gated = [point for point in points if point is not None]
+    if gated:
         table = runner.ask_every_exit(images)
-        for point in points:
+        for point in gated:
             found[point.name] = chosen_labels(table, choose_exits(table, point.table()))
     return found
 

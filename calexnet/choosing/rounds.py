@@ -148,9 +148,9 @@ def _plain_first(rows: Sequence[Measured], shop: Workshop) -> list[Measured]:
 
 
 def _best_precisions(found: Sequence[Found]) -> dict[Chain, str]:
-    """Return every cascade that can be built, the best first, with its best precision."""
+    """Return every cascade, the best first, with its best precision."""
     best: dict[Chain, str] = {}
     for one in found:
-        if len(one.chain) > 1 and building.buildable(one.chain):
+        if len(one.chain) > 1:
             best.setdefault(one.chain, one.precision)
     return best

@@ -205,6 +205,7 @@ def test_of_two_onnx_files_the_last_one_is_what_accuracy_is_held_against(
     assert ["small", "large"] == [one.name for one in found.networks]
     assert (Exit("large"),) == found.contenders[0].chain
     assert "reference" == found.contenders[0].standing
+    assert (Exit("small"), Exit("large")) in [one.chain for one in found.contenders]
     assert found.contenders[0].objective == found.networks[-1].macs
     assert 4 == len(calexnet.load(out / choice.BUNDLE)(small_data().images[:4]).labels)
 
