@@ -59,8 +59,8 @@ def _samples(arguments: argparse.Namespace) -> Dataset:
     """Return the data, their images at the size that travels: the last network's, unless told."""
     resize = arguments.resize
     sizes = [_taking().size_of(source) for source in arguments.models]
-    if resize is None:
-        known = [size for size in sizes if size is not None]
+    known = [size for size in sizes if size is not None]
+    if resize is None and len(known) == len(sizes):  # else images stay as they are
         resize = max(known, key=lambda size: size.height * size.width, default=None)
     samples = data.load(
         arguments.data,

@@ -20,6 +20,7 @@ from calexnet.files.storage import is_file, regular_bytes, sha256
 from calexnet.images.preprocessing import Preprocessing
 from calexnet.images.resizing import Resize
 from calexnet.models import Model, ModelSpec
+from calexnet.training import record
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,17 @@ def card_of(path: Path) -> Card:
 
 
 def size_of(source: str) -> Resize | None:
-    """Return how images come to the size of the network in an ONNX file.
+    """Return how images come to the size of the network in an ONNX file, or of a run's.
 
-    ``None`` where the file leaves it open, and for what is no file.
+    ``None`` where the file leaves it open, and for what is neither.
 
     Raises:
         InputError: It is no ONNX file, takes something else than one image, or its card is wrong.
     """
     path = Path(source)
+    if is_file(path / record.RECORD):
+        images = record.read(path)[0].cascade.preprocessing
+        return images.resize or Resize(images.height, images.width)
     if not is_onnx(source):
         return None
     with _named(path):
