@@ -178,10 +178,10 @@ def oracle(population: Population) -> float:
     """Return the share of MACs that is saved by the cheapest that keeps the drop, all known.
 
     Of the best chains, as they are found with as many test images as anybody could want; every
-    price, with thresholds from the population itself.
+    price, with thresholds from the population itself or from its other half.
     """
     pool, cost = population.pool, population.cost
-    best = [0.0]
+    plain, best = expected(pool.plain, cost, [1.0]), [0.0]
     for found in search(pool, cost, Aim(population.max_drop, 10**8))[:LOOKED]:
         priced = ladder(pool, found.chain, cost) if len(found.chain) > 1 else (found,)
         for one in priced:
@@ -189,6 +189,7 @@ def oracle(population: Population) -> float:
             mine = _static(pool, one) if bars is None else Contender(one, bars)
             shipped = population.shipped(mine)
             best.append(shipped.saved if shipped.drop <= population.max_drop else 0.0)
+            best.append(1 - one.cost / plain if one.counts.drop <= population.max_drop else 0.0)
     return max(best)
 
 
