@@ -18,6 +18,7 @@ from calexnet.errors import InputError, RuntimeUnavailableError
 from calexnet.export import TARGETS, export_bundle, export_if, export_run
 from calexnet.export.precisions import PRECISIONS
 from calexnet.export.settings import CONVERTERS, OWN_CONVERTER, EngineSettings
+from calexnet.export.targets import target_of
 from calexnet.manifest import (
     FULL,
     IF,
@@ -46,7 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("source", type=Path, help="what calexnet train wrote, or a bundle")
-    parser.add_argument("--target", help=f"one of: {', '.join(TARGETS)}; onnxruntime by default")
+    parser.add_argument(
+        "--target",
+        metavar="TARGET,...",
+        type=kinds.names,
+        help=f"one or several of: {', '.join(TARGETS)}; onnxruntime by default",
+    )
     parser.add_argument(
         "--out", type=Path, help="the bundle's folder; that of a bundle is itself by default"
     )
@@ -58,8 +64,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--precision",
-        default=FULL,
-        help=f"{FULL} (default), or what the target has of {', '.join(PRECISIONS)}, bf16",
+        metavar="PRECISION,...",
+        type=kinds.names,
+        default=(FULL,),
+        help=f"one or several: {FULL} (default), and what the target has of "
+        f"{', '.join(PRECISIONS)}, bf16",
     )
     parser.add_argument(
         "--layout",
@@ -129,7 +138,24 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("a run needs a folder for its bundle", expected="--out FOLDER")
     if arguments.emit is not None:
         return _emit(arguments)
-    arguments.target = arguments.target or "onnxruntime"
+    builds = [
+        (target, precision)
+        for precision in arguments.precision
+        for target in arguments.target or ("onnxruntime",)
+    ]
+    for target, precision in builds:  # nothing is written where one of them cannot be
+        target_of(target, precision)
+    for target, precision in builds:
+        full = precision == FULL and len(arguments.precision) > 1
+        one = {"target": target, "precision": precision}
+        one |= {"calib_data": None, "calib_samples": None} if full else {}
+        _build(argparse.Namespace(**vars(arguments) | one))
+    print(f"\nBundle: {arguments.out or arguments.source}")
+    return 0
+
+
+def _build(arguments: argparse.Namespace) -> None:
+    """Compile for one target at one precision, and print what was made."""
     source, out, target = arguments.source, arguments.out or arguments.source, arguments.target
     if arguments.converter != OWN_CONVERTER and _is_bundle(source):
         raise InputError(
@@ -166,8 +192,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         raise InputError("--input cannot be chosen for a bundle", expected="what its graphs take")
     print(_summary(content, out, target, arguments.precision, arguments.layout))
-    print(f"\nBundle: {out}")
-    return 0
 
 
 def _refuse_cut(arguments: argparse.Namespace) -> None:
@@ -195,7 +219,12 @@ def _emit(arguments: argparse.Namespace) -> int:
 
     _refuse_unused(arguments)
     settings = _engine_settings(arguments)
-    print(trtexec.script(open_bundle(arguments.source), arguments.precision, settings), end="")
+    if len(arguments.precision) > 1:
+        raise InputError(
+            f"--emit {arguments.emit} is for one precision", got=",".join(arguments.precision)
+        )
+    (precision,) = arguments.precision
+    print(trtexec.script(open_bundle(arguments.source), precision, settings), end="")
     return 0
 
 
@@ -222,8 +251,8 @@ def _refuse_unused(arguments: argparse.Namespace) -> None:
         unused.insert(0, f"--converter {arguments.converter}")
     if arguments.layout != SEGMENTS:
         unused.insert(0, f"--layout {arguments.layout}")
-    if arguments.target not in (None, "tensorrt"):
-        unused.insert(0, f"--target {arguments.target}")
+    if arguments.target not in (None, ("tensorrt",)):
+        unused.insert(0, f"--target {','.join(arguments.target)}")
     if unused:
         raise InputError(
             f"--emit {arguments.emit} has no use for what was chosen",
@@ -274,7 +303,10 @@ def _summary(content: Manifest, out: Path, target: str, precision: str, layout: 
     stages, heads = macs.stages, (*macs.branches, 0)
     if layout == IF:
         stages, heads = (sum(macs.stages),), (sum(macs.branches),)
-    lines = ["", "segment     file size    stage MACs   branch MACs   share of plain"]
+    lines = [
+        f"\n{build.name}",
+        "segment     file size    stage MACs   branch MACs   share of plain",
+    ]
     for graph, stage, head in zip(build.segments, stages, heads, strict=True):
         part = (stage + head) / macs.plain
         lines.append(

@@ -42,8 +42,9 @@ def test_an_export_ends_with_its_summary(
     assert 0 == code
     content = open_bundle(out).manifest
     lines = capsys.readouterr().out.splitlines()
+    assert "onnxruntime fp32" == lines[1]
     assert "segment     file size    stage MACs   branch MACs   share of plain" in lines
-    rows = {line.split()[0]: line.split() for line in lines[2:6]}
+    rows = {line.split()[0]: line.split() for line in lines[3:7]}
     assert ["segment1", "segment2", "segment3", "plain"] == list(rows)
     macs = content.macs
     assert f"{macs.stages[0]:,}" == rows["segment1"][3]
@@ -92,6 +93,32 @@ def test_arguments_are_passed_on(
     assert 0 == code
     target, form, *rest = asked
     assert [(Path("run"), Path("bundle"), target, form, None, *rest, (), "calexnet")] == exported
+
+
+def test_several_targets_and_precisions_are_written_one_after_the_other(
+    exported: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Full precision has no use for calibration images, which a narrow one needs."""
+    monkeypatch.setattr(cli, "_summary", lambda *_: "")
+    words = ["--target", "onnxruntime,tflite", "--precision", "fp32,int8", "--calib-data", "digits"]
+
+    assert 0 == cli.main(["run", "--out", "bundle", *words])
+    assert [
+        ("onnxruntime", "fp32", None),
+        ("tflite", "fp32", None),
+        ("onnxruntime", "int8", "digits"),
+        ("tflite", "int8", "digits"),
+    ] == [(asked[2], asked[5], asked[6]) for asked in exported]
+
+
+def test_nothing_is_written_where_one_of_several_cannot_be(
+    exported: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--target", "onnxruntime,tflite", "--precision", "fp32,int8-symmetric"]
+
+    assert 2 == cli.main(["run", "--out", "bundle", *words])
+    assert "target tflite does not come at this precision" in capsys.readouterr().err
+    assert [] == exported
 
 
 @pytest.mark.parametrize(("name", "shown"), [("digits", "digits"), ("tints", "DATA")])
