@@ -1,4 +1,4 @@
-# make demo   the main job on real data, from nothing installed to a report
+# make demo   the main job on real data, from nothing installed to what to ship
 # make trial  makes the small cascade anew that `calexnet try` runs
 # make quick  the tests but the slow ones, for the loop of a developer
 # make test   the whole test suite
@@ -18,7 +18,7 @@
 #                that from then on `make test` runs its tests too
 # make tflite-runtime  the tests of TFLite on the old runtime too, in an environment of its own
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
-#                      with the calexnet of CALEXNET_PYTHON: BUNDLE=bundles/digits DATA=digits.npz
+#                      with the calexnet of CALEXNET_PYTHON: BUNDLE=choices/digits/bundle DATA=digits.npz
 # make cpp    builds and tests the library for C and C++ (docs/cpp.md); as root it installs what it needs
 # make release-check  builds both archives, tries each by itself, and runs the quick tests from the source one, or TESTS
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
@@ -31,15 +31,8 @@ READY := $(VENV)/.ready
 .PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
 
 demo: $(READY)
-	rm -rf runs/digits bundles/digits reports/digits
-	$(BIN)/calexnet train --data digits --backbone resnet8 --out runs/digits
-	$(BIN)/calexnet-export runs/digits --target onnxruntime --out bundles/digits
-	$(BIN)/calexnet-export runs/digits --target tflite --out bundles/digits
-	$(BIN)/calexnet-export runs/digits --target onnxruntime --precision int8 --out bundles/digits
-	$(BIN)/calexnet-export runs/digits --target tflite --precision int8 --out bundles/digits
-	$(BIN)/calexnet-export bundles/digits --layout if
-	$(BIN)/calexnet-bench bundles/digits --data digits --device cpu --batch 1,2,4,8,16,32 \
-		--out reports/digits
+	rm -rf choices/digits choices/digits.pool
+	$(BIN)/calexnet choose resnet8 --data digits --effort quick --max-drop 2 --out choices/digits
 
 TRIAL := calexnet/trial
 trial: $(READY)
@@ -56,7 +49,7 @@ test: $(READY)
 	$(BIN)/pytest -n auto
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks $(if $(wildcard bundles/digits/manifest.json),--digits bundles/digits)
+	$(BIN)/python -m benchmarks $(if $(wildcard choices/digits/bundle/manifest.json),--digits choices/digits/bundle)
 
 certify-study: $(READY)
 	$(BIN)/python -m benchmarks.certify_study
@@ -107,7 +100,7 @@ cpp: $(READY)
 	.ci/cpp $(BIN)/python
 
 # No $(READY): a board has a calexnet of its own, without torch.
-BUNDLE ?= bundles/digits
+BUNDLE ?= choices/digits/bundle
 DATA ?= digits.npz
 CALEXNET_PYTHON ?= $(if $(wildcard $(READY)),$(BIN)/python,$(PYTHON))
 hardware-check:
@@ -129,4 +122,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs bundles reports build *.egg-info
+	rm -rf $(VENV) runs bundles reports choices build *.egg-info
