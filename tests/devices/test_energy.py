@@ -298,3 +298,12 @@ def test_a_counter_is_used_as_soon_as_two_ticks_say_enough(
 
     expected = 5.0 / (last_s - first_s) * (window[1] - window[0])
     assert pytest.approx(expected) == trace.energy(*window).joules
+
+
+def test_what_a_counter_said_before_a_window_is_its_last_reading_then() -> None:
+    trace = Trace(COUNTER, np.array([0.0, 1.0, 2.0]), np.array([5.0, 6.0, 7.0]))
+
+    before = [trace._value_before(start_s) for start_s in (0.5, 1.0, 1.5, 2.5)]
+
+    assert [5.0, 5.0, 6.0, 7.0] == before
+    assert np.isnan(trace._value_before(0.0)), "all that comes is new"
