@@ -16,6 +16,9 @@ from calexnet.certify import Counts, counts
 from calexnet.gating import NEVER, ExitTable, choose_exits, chosen_labels, exit_rates, forcing
 from calexnet.rules.base import Floats, Rule, share
 
+#: By so much may shares that sum to 1 miss it.
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class OperatingPoint:
@@ -40,6 +43,17 @@ class OperatingPoint:
     accuracy: float
     precisions: tuple[float | None, ...] = ()
     counts: Counts | None = None
+
+    def can_be(self, branches: int, classes: int) -> bool:
+        """Tell whether it may be one of a cascade of so many branches and classes."""
+        known = [share for share in self.precisions if share is not None]
+        return (
+            [len(row) for row in self.thresholds] == [classes] * branches
+            and len(self.exit_rates) == branches + 1
+            and all(0 <= share <= 1 for share in (*self.exit_rates, self.accuracy, *known))
+            and abs(sum(self.exit_rates) - 1) < _ROUNDING
+            and len(self.precisions) in (0, branches)
+        )
 
     @property
     def early(self) -> float:

@@ -210,7 +210,7 @@ def main(words: Sequence[str] | None = None) -> int:
         place.mkdir()
         if ended(forked(lambda: given(place), place)) != 0:
             raise SystemExit("what the commands read could not be made")
-        _import_all()
+        import_all()
         print(f"{'command':12}{'kills':>7}{'at work':>9}{'faults':>8}")
         for at, name in enumerate(names):
             count = asked.n // len(names) + (at < asked.n % len(names))
@@ -223,7 +223,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return 1 if lost else 0
 
 
-def _import_all() -> None:
+def import_all() -> None:
     """Import what the commands do, without starting a thread."""
     import onnxruntime  # noqa: F401
     import onnxscript  # noqa: F401

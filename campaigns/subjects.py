@@ -150,10 +150,17 @@ def vouched(files: Files, name: str, data: bytes) -> Files:
 
 
 def damaged_run(files: Files, random: Random) -> Files:
-    """Change a run's record and seal it again, or damage a file that it vouches for."""
+    """Change a run's record and seal it again, or damage a file that it vouches for.
+
+    A record may have another form then, or the same and contradict itself.
+    """
     document = json.loads(files["cascade.json"])
-    if random.random() < 0.6:
+    drawn = random.random()
+    if drawn < 0.35:
         return files | {"cascade.json": damage.of_json(document, random, seal=True)}
+    if drawn < 0.75:
+        changed = json.loads(damage.of_values(document, random))
+        return files | {"cascade.json": damage.of_json_sealed(changed)}
     name = random.choice([path for path in sorted(files) if path != "cascade.json"])
     data = damage.of_bytes(files[name], random)
     document["files"][name] = sha256(data).hexdigest()

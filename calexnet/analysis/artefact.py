@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,23 +63,25 @@ def write(artefact: Artefact, folder: Path) -> tuple[Path, ...]:
     """
     paths = [folder / f"{artefact.name}.md"]
     text = []
-    for number, (caption, draw) in enumerate(artefact.figures.items(), 1):
-        stem = artefact.name if number == 1 else f"{artefact.name}-{number}"
-        for suffix in _SUFFIXES:
-            paths.append(folder / f"{stem}.{suffix}")
-            with staged_file(paths[-1]) as stage:
-                _save(draw, stage, suffix)
-        text.append(f"![{markdown.escape(caption)}]({stem}.{_SUFFIXES[0]})")
-        text.append(markdown.escape(caption))
-    for table in artefact.tables:
-        same = table.anchor == artefact.name
-        stem = artefact.name if same else f"{artefact.name}-{table.anchor}"
-        paths.append(folder / f"{stem}.csv")
-        with staged_file(paths[-1]) as stage:
-            stage.write_text(as_csv(table), "utf-8", newline="")
-    sections = [markdown.section(table) for table in artefact.tables if table.columns]
-    with staged_file(paths[0]) as stage:
-        stage.write_text("\n\n".join([*sections, *text]) + "\n", "utf-8")
+    with ExitStack() as stages:  # all are written before the first replaces an earlier one
+
+        def staged(path: Path) -> Path:
+            return stages.enter_context(staged_file(path))
+
+        for number, (caption, draw) in enumerate(artefact.figures.items(), 1):
+            stem = artefact.name if number == 1 else f"{artefact.name}-{number}"
+            for suffix in _SUFFIXES:
+                paths.append(folder / f"{stem}.{suffix}")
+                _save(draw, staged(paths[-1]), suffix)
+            text.append(f"![{markdown.escape(caption)}]({stem}.{_SUFFIXES[0]})")
+            text.append(markdown.escape(caption))
+        for table in artefact.tables:
+            same = table.anchor == artefact.name
+            stem = artefact.name if same else f"{artefact.name}-{table.anchor}"
+            paths.append(folder / f"{stem}.csv")
+            staged(paths[-1]).write_text(as_csv(table), "utf-8", newline="")
+        sections = [markdown.section(table) for table in artefact.tables if table.columns]
+        staged(paths[0]).write_text("\n\n".join([*sections, *text]) + "\n", "utf-8")
     return tuple(paths)
 
 

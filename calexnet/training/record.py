@@ -87,9 +87,59 @@ def read(folder: Path) -> tuple[Record, str]:
     """Return the record of the run in `folder`, and a hash that names it.
 
     Raises:
-        CheckpointError: There is none, it is of another schema, or was altered.
+        CheckpointError: There is none, it is of another schema, was altered, or contradicts itself.
     """
-    return read_as(Record, SCHEMA, folder)
+    found, identity = read_as(Record, SCHEMA, folder)
+    with _undamaged(folder / RECORD):
+        look_over(found.cascade)
+    return found, identity
+
+
+def look_over(spec: CascadeSpec) -> None:
+    """Do nothing if the parts of a run's record fit one another; no reader has to ask again.
+
+    Raises:
+        SchemaError: Two do not, or a number cannot be; the message names it.
+    """
+    for name, holds in (*_facts(spec).items(), *_facts_of_each(spec)):
+        if not holds:
+            raise schema.SchemaError(f"cascade.{name} does not fit the rest, or cannot be")
+
+
+def _facts(spec: CascadeSpec) -> dict[str, bool]:
+    """Return what must hold of the whole, by where it stands."""
+    attach, classes, graph = spec.attach, spec.classes, spec.graph
+    names = [point.name for point in spec.operating_points]
+    widths = spec.recipe.widths
+    return {
+        "attach": len(set(attach)) == len(attach) and "" not in attach,
+        "classes": len(set(classes)) == len(classes) >= 1,
+        "backbone.classes": spec.backbone.classes == len(classes),
+        "operating_points": len(set(names)) == len(names),
+        "default_operating_point": spec.default_operating_point in names,
+        "branches": len(spec.branches) in (0, len(attach)),
+        "cuts": len(spec.cuts) in (0, len(attach)),
+        "heads": len(spec.heads) in (0, len(attach)),
+        "recipe.widths": len(widths) in (0, len(attach)) and min(widths, default=1) >= 1,
+        "uncalibrated": set(spec.uncalibrated or ()) <= set(classes),
+        "plain_accuracy": 0 <= (spec.plain_accuracy or 0) <= 1,
+        "graph": graph is None or (len(graph.macs) == len(attach) + 1 and graph.can_be),
+        "split.parts": all(part.samples >= 0 for part in spec.split.parts.values()),
+        "distilled": spec.distilled is None or spec.distilled.can_be,
+    }
+
+
+def _facts_of_each(spec: CascadeSpec) -> Iterator[tuple[str, bool]]:
+    """Yield what must hold of each part of a list."""
+    branches, classes = len(spec.attach), len(spec.classes)
+    for at, point in enumerate(spec.operating_points):
+        yield f"operating_points[{at}]", point.can_be(branches, classes)
+    for at, (attach, branch) in enumerate(zip(spec.attach, spec.branches, strict=False)):
+        yield f"branches[{at}]", branch.attach == attach and branch.can_be
+    for at, cut in enumerate(spec.cuts):
+        yield f"cuts[{at}]", 0 <= cut.accuracy <= 1
+    for at, head in enumerate(spec.heads):
+        yield f"heads[{at}]", head.can_be(at)
 
 
 def read_as(kind: type[Kind], version: int, folder: Path) -> tuple[Kind, str]:

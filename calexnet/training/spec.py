@@ -145,6 +145,12 @@ class BranchReport:
     left: int
     head: str | None = None
 
+    @property
+    def can_be(self) -> bool:
+        """Whether training may come to this."""
+        share, effective = self.calibration_accuracy, self.effective_samples or 0
+        return 0 <= share <= 1 and 0 <= self.left <= self.reached and effective >= 0
+
 
 @dataclass(frozen=True)
 class Distilled:
@@ -169,6 +175,13 @@ class Distilled:
     temperature: float
     label_share: float
     flip: bool
+
+    @property
+    def can_be(self) -> bool:
+        """Whether a network may be learnt so."""
+        shares = (self.teacher_accuracy, self.cost, self.label_share)
+        within = all(0 <= share <= 1 for share in shares)
+        return within and self.teacher_macs >= 1 and self.temperature > 0
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,58 @@ def test_a_damaged_record_is_told(run: Path, record: bytes) -> None:
         checkpoint.load(run)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("attach", ["layer1", "layer1"]),
+        ("attach", ["layer1"]),
+        ("classes", ["red", "red", "green", "blue"]),
+        ("classes", ["red", "green", "blue"]),
+        ("backbone.classes", 5),
+        ("backbone.classes", 10**12),
+        ("operating_points", []),
+        ("operating_points.1.name", "cpm-0"),
+        ("operating_points.0.thresholds", [[0.5, 0.5, 0.5, 0.5]]),
+        ("operating_points.0.thresholds.1", [0.5]),
+        ("operating_points.0.exit_rates", [1.0]),
+        ("operating_points.0.exit_rates", [0.5, 0.5, 0.5]),
+        ("operating_points.0.exit_rates", [2.0, -1.0, 0.0]),
+        ("operating_points.0.accuracy", 1.5),
+        ("operating_points.0.precisions", [0.5]),
+        ("operating_points.0.precisions", [0.5, -1.0]),
+        ("default_operating_point", "x"),
+        ("branches.0.attach", "layer2"),
+        ("branches.0.left", -1),
+        ("branches.0.calibration_accuracy", 1e300),
+        ("branches.0.effective_samples", -1.0),
+        ("cuts.0.accuracy", -0.5),
+        ("cuts", [{"accuracy": 0.5, "counts": None}]),
+        ("plain_accuracy", 2.0),
+        ("uncalibrated", ["purple"]),
+        ("recipe.widths", [4]),
+        ("recipe.widths", [4, 0]),
+        ("split.parts.test.samples", -1),
+        ("graph", {"macs": [1, 2], "parameters": 0}),
+        ("graph", {"macs": [3, 2, 4], "parameters": 0}),
+        ("graph", {"macs": [1, 2, 3], "parameters": -1}),
+        ("heads", [{"reads": [0], "state_width": 0, "macs": 1, "parameters": 1}] * 2),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(run: Path, place: str, value: object) -> None:
+    *outer, last = place.split(".")
+
+    def change(document: dict[str, Any]) -> None:
+        holder: Any = document["cascade"]
+        for key in outer:
+            holder = holder[int(key) if isinstance(holder, list) else key]
+        holder[int(last) if isinstance(holder, list) else last] = value
+
+    edit(run, change)
+
+    with pytest.raises(CheckpointError, match=r"cascade.json is damaged: got cascade\.\w+"):
+        checkpoint.load(run)
+
+
 def test_a_folder_without_a_cascade_says_how_to_make_one(tmp_path: Path) -> None:
     advice = r"expected what calexnet train writes\. Train one, for example: calexnet train "
     with pytest.raises(CheckpointError, match=rf"holds no trained cascade: got no casc.*{advice}"):

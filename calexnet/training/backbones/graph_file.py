@@ -22,6 +22,11 @@ class GraphCosts:
     macs: tuple[int, ...]
     parameters: int
 
+    @property
+    def can_be(self) -> bool:
+        """Whether a graph may cost this."""
+        return min(*self.macs, self.parameters) >= 0 and list(self.macs) == sorted(self.macs)
+
 
 @dataclass(frozen=True)
 class GraphFile:
@@ -54,6 +59,12 @@ class HeadGraph:
     state_width: int
     macs: int
     parameters: int
+
+    def can_be(self, number: int) -> bool:
+        """Tell whether it may be the branch of that number, from 0: it reads earlier ones alone."""
+        earlier = all(0 <= k < number for k in self.reads)
+        rising = list(self.reads) == sorted(set(self.reads))
+        return earlier and rising and min(self.state_width, self.macs, self.parameters) >= 0
 
 
 def session(data: bytes, what: str, threads: int = 0, *, optimised: bool = True) -> Any:
