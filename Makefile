@@ -10,8 +10,9 @@
 # make fuzz   damaged data of every kind, N cases each; whatever is no answer and no message of ours
 # make mutants  whether the tests notice small faults in the core: 150 of them, ALL=1 for every one
 # make kill   KILLS at random moments: the earlier result or the new one is there, whole
+# make disk   full disks, DISKS for each command that writes: one message, the earlier result untouched
 # make soak   INFERENCES, threads, forks, interrupts, loads: memory and descriptors stay as they are
-# make nightly  all three, and mutants (docs/reliability.md)
+# make nightly  all four, and mutants (docs/reliability.md)
 # make docs   the pages, the commands and Python's API as a site, build/site/docs/index.html; every link holds
 # make lint   formatting, linting, types
 # make tensorrt  what of TensorRT can be checked without a GPU; installs TensorRT-RTX (230 MB), so
@@ -28,7 +29,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
+.PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill disk soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
 
 demo: $(READY)
 	rm -rf choices/digits choices/digits.pool
@@ -74,11 +75,15 @@ KILLS ?= 200
 kill: $(READY)
 	$(BIN)/python -m campaigns.kill -n $(KILLS)
 
+DISKS ?= 20
+disk: $(READY)
+	$(BIN)/python -m campaigns.disk -n $(DISKS) $(if $(QUICK),--quick)
+
 INFERENCES ?= 1000000
 soak: $(READY)
 	$(BIN)/python -m campaigns.soak -n $(INFERENCES)
 
-nightly: fuzz kill soak mutants
+nightly: fuzz kill disk soak mutants
 
 docs: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"

@@ -205,7 +205,7 @@ def _be(command: Command, place: Path, errors: Path) -> None:
     try:
         os.chdir(place)
         said = "disk/said" if command.answers else os.devnull
-        for number, path in enumerate((os.devnull, said, errors)):
+        for number, path in enumerate((os.devnull, said, str(errors))):
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC), number)
         sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
         code = import_module(command.program).main(command.words.split()) or 0
@@ -227,8 +227,8 @@ def problems(command: Command, end: End, disk: Path, earlier: Files) -> list[str
         return wrong
     if end.code != 2:
         wrong.append(f"it ended with {end.code}: {end.said[-300:]}")
-    errors = [line for line in end.said.splitlines() if "error: " in line]
-    if len(errors) != 1 or len(errors[0]) > 400 or "Traceback" in end.said:
+    errors = [line.partition("error: ")[2] for line in end.said.splitlines()]
+    if [bool(told) for told in errors].count(True) != 1 or max(map(len, errors)) > 400:
         wrong.append(f"no message of one line: {end.said[-300:]}")
     if command.exchanged and left != earlier:
         wrong.append("the earlier result was touched")
