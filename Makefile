@@ -21,6 +21,7 @@
 # make hardware-check  build, verify and measure a bundle on this machine, as one JSON to send in;
 #                      with the calexnet of CALEXNET_PYTHON: BUNDLE=choices/digits/bundle DATA=digits.npz
 # make cpp    builds and tests the library for C and C++ (docs/cpp.md); as root it installs what it needs
+# make boards-test  --on user@board, against an sshd of its own on loopback; as root it installs one
 # make release-check  builds both archives, tries each by itself, and runs the quick tests from the source one, or TESTS
 # make wheels whether an app's and a board's install resolves to wheels for aarch64
 
@@ -29,7 +30,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill disk soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check wheels release-check clean
+.PHONY: demo trial quick test bench certify-study choose-study cases fuzz kill disk soak nightly mutants docs lint tensorrt tflite-runtime cpp hardware-check boards-test wheels release-check clean
 
 demo: $(READY)
 	rm -rf choices/digits choices/digits.pool
@@ -103,6 +104,9 @@ tflite-runtime: $(READY)
 
 cpp: $(READY)
 	.ci/cpp $(BIN)/python
+
+boards-test: $(READY)
+	.ci/boards $(BIN)/python
 
 # No $(READY): a board has a calexnet of its own, without torch.
 BUNDLE ?= choices/digits/bundle

@@ -26,6 +26,7 @@ FLOORS = (
     ("calexnet.bench",),
     ("calexnet.analysis",),
     ("calexnet.choosing",),
+    ("calexnet.remote",),
     ("calexnet.cli",),
 )
 #: Who hands a caller on to a higher floor: ``calexnet.load``, ``python -m calexnet``.

@@ -23,7 +23,7 @@ from calexnet.bench.measuring.timing import Load
 from calexnet.bench.report.document import Report
 from calexnet.bench.words import remedies
 from calexnet.bundle import open_bundle
-from calexnet.cli import alone, costs
+from calexnet.cli import alone, costs, on_board
 from calexnet.devices import choices, limits, open_device
 from calexnet.errors import InputError, MeasurementError
 from calexnet.export.pool.document import is_pool
@@ -142,10 +142,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--no-memory", action="store_true", help="leave out peak memory, two processes a target"
     )
     parser.add_argument("--seed", type=int, default=0)
+    on_board.declare(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write the report, and print what it comes to."""
+    if arguments.on is not None:
+        return on_board.run(arguments, ("calexnet", "bench"))
     if arguments.costs_only:
         return costs.run(arguments)
     _refuse_pool(arguments)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calexnet.cli import on_board
 from calexnet.errors import CalexnetError, RuntimeUnavailableError
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write what the readers see here to one file, to send in: no names, no serial numbers",
     )
+    on_board.declare(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print all findings; with none of the targets usable, that is an error."""
     from calexnet.devices.system import ROOT_VARIABLE, here
 
+    if arguments.on is not None:
+        return on_board.run(arguments, ("calexnet", "doctor"))
     system = here()
     if arguments.record is not None:
         return _record(system, arguments.record)

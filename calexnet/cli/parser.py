@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
+
+from calexnet.arguments import points
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,6 +38,28 @@ class Parser(argparse.ArgumentParser):
         found.command_line = shlex.join([self.prog, *words])
         return found
 
+    def spelled(self, found: argparse.Namespace, changed: Mapping[str, Any]) -> list[str]:
+        """Return words that mean `found`, but for some arguments.
+
+        Args:
+            found: What this parser returned.
+            changed: Name of an argument -> its other value; ``None`` leaves it out.
+        """
+        words: list[str] = []
+        for action in self._actions:
+            value = changed.get(action.dest, getattr(found, action.dest, action.default))
+            if value is None or (action.option_strings and value == action.default):
+                continue
+            option = action.option_strings[-1:]
+            if action.nargs == 0:
+                words += option
+                continue
+            for one in value if isinstance(value, list) else [value]:
+                text = _spelled(action, one)
+                # One word, so that a value may begin with a hyphen.
+                words += [f"{option[0]}={text}"] if option else [text]
+        return words
+
     def refuse(self, words: Sequence[str]) -> NoReturn:
         """End for words that mean nothing here."""
         meant = [_meant(word.partition("=")[0], self._option_string_actions) for word in words]
@@ -52,6 +76,13 @@ class Parser(argparse.ArgumentParser):
         except argparse.ArgumentError as wrong:
             wrong.message += _meant(str(value), map(str, action.choices or ()))
             raise
+
+
+def _spelled(action: argparse.Action, value: Any) -> str:
+    """Return the text that stands for a parsed value."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value * 100 if action.type is points else value)
 
 
 def _meant(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calexnet import arguments as kinds
 from calexnet import data
 from calexnet.bundle import Bundle, open_bundle
+from calexnet.cli import on_board
 from calexnet.cli.parity import parity_lines
 from calexnet.data.dataset import Dataset
 from calexnet.data.split import recorded_test_part
@@ -47,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="also by what margins answers and exits differ"
     )
+    on_board.declare(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "a provider is one target's", got=repr(provider), fix="Name it by --target"
         )
+    if arguments.on is not None:
+        return on_board.run(arguments, ("calexnet", "verify"))
     bundle = open_bundle(arguments.bundle)
     content = bundle.manifest
     samples = data.load_alike(
