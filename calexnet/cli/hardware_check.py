@@ -30,7 +30,8 @@ from calexnet import arguments as kinds
 from calexnet.bench import reporting
 from calexnet.bundle import Bundle, open_bundle
 from calexnet.cli import bench as cli
-from calexnet.cli import outcome
+from calexnet.cli import on_board, outcome
+from calexnet.cli.parser import Parser
 from calexnet.cli.verify import REFERENCE, parity_with, recorded_images
 from calexnet.devices import DeviceRecord, open_device
 from calexnet.errors import CalexnetError, MeasurementError
@@ -111,7 +112,7 @@ class HardwareCheck:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="hardware-check",
         description="Build, verify and measure a bundle on this machine; write one JSON.",
         epilog="After -- words for calexnet-bench.",
@@ -119,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("bundle", type=Path, help="what calexnet-export wrote")
     parser.add_argument("--data", required=True, help=kinds.SOURCES)
     parser.add_argument("--out", type=Path, default=Path("hardware-check.json"))
+    on_board.declare(parser)
     words = list(sys.argv[1:] if argv is None else argv)
     end = words.index("--") if "--" in words else len(words)
     arguments = outcome.parsed(parser, words[:end])
@@ -126,6 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace, more: Sequence[str]) -> int:
+    if arguments.on is not None:
+        command = ["calexnet.cli.hardware_check"]
+        return on_board.run(arguments, command, "--", *more, wished=("tensorrt",))
     with staged_file(arguments.out) as stage:
         found = _checked(arguments, more)
         stage.write_text(json.dumps(schema.encode(found), indent=1, allow_nan=False) + "\n")

@@ -11,6 +11,7 @@ from typing import Any
 from calexnet import data
 from calexnet.bench import reporting
 from calexnet.bundle import open_bundle
+from calexnet.cli import engines
 from calexnet.data import npz
 from calexnet.data.split import recorded_test_part
 from calexnet.errors import InputError
@@ -18,6 +19,7 @@ from calexnet.export.pool.document import is_pool
 from calexnet.remote.errand import Errand, carry_out
 from calexnet.remote.parcel import Parcel, parcel
 from calexnet.remote.ssh import Board
+from calexnet.runtimes.loading import RUNTIMES
 
 #: What every environment has: the reference's runtime, and what measures.
 _ALWAYS = ("onnxruntime", "bench")
@@ -42,13 +44,16 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, command: Sequence[str], *more: str) -> int:
+def run(
+    arguments: argparse.Namespace, command: Sequence[str], *more: str, wished: Sequence[str] = ()
+) -> int:
     """Carry a command out on the board ``--on`` names, and return its exit code.
 
     Args:
         arguments: As parsed here.
         command: The words after ``python -Im`` that begin it there.
         more: Words to end it with.
+        wished: Extras that it does without where they cannot be had.
 
     Raises:
         CalexnetError: Something is wrong with what it reads, or with the board.
@@ -65,12 +70,13 @@ def run(arguments: argparse.Namespace, command: Sequence[str], *more: str) -> in
             rivals = [there[name] for name in sorted(there) if name.startswith("rival")]
             given = {name: there[name] for name in ("bundle", "data") if name in there}
             words = arguments.parser.spelled(arguments, {**changed, **given, "rival": rivals})
-            return [[*command, *words, *more]]
+            return [*_before(arguments, given), [*command, *words, *more]]
 
         errand = Errand(
             commands=commands,
             parcels=parcels,
-            extras=_extras(getattr(arguments, "target", None)),
+            extras=_extras(arguments),
+            wished=(*_wished(arguments), *wished),
             out=out,
             brought_to=home,
             marker=reporting.JSON,
@@ -81,9 +87,30 @@ def run(arguments: argparse.Namespace, command: Sequence[str], *more: str) -> in
 _BY_HAND = "Run the command on the board itself, with the log there (docs/boards.md)"
 
 
-def _extras(target: str | None) -> tuple[str, ...]:
-    """Return what a board needs for `target`, or for the processor's first choice."""
-    return tuple(dict.fromkeys([*_ALWAYS, *([target] if target else [])]))
+def _before(arguments: argparse.Namespace, given: Mapping[str, str]) -> list[list[str]]:
+    """Return the commands that have to come first: engines are built where they run."""
+    if getattr(arguments, "target", None) != engines.TARGET:
+        return []
+    precision = [arguments.precision] if arguments.precision else []
+    return [[engines.__name__, given["bundle"], *precision]]
+
+
+def _extras(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return what the board has to have; a target that is unknown is refused by the command."""
+    target = getattr(arguments, "target", None)
+    return tuple(dict.fromkeys([*_ALWAYS, *([target] if target in RUNTIMES else [])]))
+
+
+def _wished(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Return the runtimes that the bundle is compiled for, where none is asked for.
+
+    TensorRT's are of use where its engines were built.
+    """
+    path: Path | None = getattr(arguments, "bundle", None)
+    if path is None or is_pool(path) or getattr(arguments, "target", None):
+        return ()
+    targets = dict.fromkeys(build.target for build in open_bundle(path).manifest.compiled)
+    return tuple(target for target in targets if target not in (*_ALWAYS, engines.TARGET))
 
 
 def _written(

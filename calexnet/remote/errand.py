@@ -38,6 +38,7 @@ class Errand:
         commands: From the parcels' paths there, the words after ``python -Im`` of each command.
         parcels: What they read, by the name that `commands` takes it by.
         extras: Of ``pip install calexnet[...]`` that they need.
+        wished: Likewise, where they can be had.
         out: The file or folder that they write, as they name it.
         brought_to: Where it goes here.
         marker: The file that a folder of its kind has.
@@ -46,6 +47,7 @@ class Errand:
     commands: Callable[[Mapping[str, str]], Sequence[Sequence[str]]]
     parcels: Mapping[str, Parcel]
     extras: tuple[str, ...]
+    wished: tuple[str, ...] = ()
     out: PurePosixPath | None = None
     brought_to: Path | None = None
     marker: str = ""
@@ -71,7 +73,7 @@ def carry_out(board: Board, errand: Errand, wheelhouse: Path | None = None) -> i
     missing = [item for item in parcels if item.digest not in place.contents]
     if missing or place.extras is None:
         require_room(board, place, missing)
-    furnish(board, place, package, errand.extras, wheels)
+    furnish(board, place, package, (errand.extras, errand.wished), wheels)
     send(board, place.root, missing)
     commands = json.dumps(
         errand.commands({name: item.there(place.root) for name, item in errand.parcels.items()})
@@ -108,14 +110,15 @@ class _Run:
 
     def _start(self, commands: str) -> None:
         words = self._keeper("start", self.folder, str(PATIENCE_S), commands)
-        told = self.board.run("starting", ["sh", "-c", '"$@" || echo "code $?"', "sh", *words])
-        if told.strip() == f"code {keeper.BUSY}":
+        said = self.board.run("starting", ["sh", "-c", '"$@" || echo "code $?"', "sh", *words])
+        told = [line for line in said.splitlines() if line.startswith("code ")]
+        if told == [f"code {keeper.BUSY}"]:
             raise DeviceError(
                 f"{self.board.destination} is busy with another run of calexnet's",
                 fix="Wait for it: two at a time would measure each other",
             )
-        if told.strip():
-            raise DeviceError(f"on {self.board.destination}, starting failed", got=told)
+        if told:
+            raise DeviceError(f"on {self.board.destination}, starting failed", got=told[0])
 
     def _attach(self) -> int:
         """Print what the run prints, to its end."""

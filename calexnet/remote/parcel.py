@@ -47,9 +47,10 @@ def parcel(path: Path) -> Parcel:
     Raises:
         OSError: It cannot be read.
     """
-    files = sorted(child for child in path.rglob("*") if child.is_file()) if path.is_dir() else []
+    inner = sorted(child for child in path.rglob("*") if child.is_file())
+    files = inner if path.is_dir() else [path]
     digest, size = hashlib.sha256(path.resolve().name.encode()), 0
-    for file in files or [path]:
+    for file in files:
         name = file.relative_to(path).as_posix()
         digest.update(f"\0{name}\0{file_sha256(file)}".encode())
         size += file.stat().st_size

@@ -98,7 +98,11 @@ def look(board: Board, source_hash: str, parcels: Sequence[Parcel]) -> Place:
 
 
 def furnish(
-    board: Board, place: Place, wheel: Wheel, extras: Sequence[str], wheelhouse: Parcel | None
+    board: Board,
+    place: Place,
+    wheel: Wheel,
+    extras: tuple[Sequence[str], Sequence[str]],
+    wheelhouse: Parcel | None,
 ) -> None:
     """Make the environment with `extras`, or add those that it lacks.
 
@@ -106,14 +110,16 @@ def furnish(
         board: Where.
         place: What is there.
         wheel: Of this calexnet.
-        extras: Of ``pip install calexnet[...]``.
+        extras: Of ``pip install calexnet[...]``: those that it has to have, and those that it is
+            to have where they can be had.
         wheelhouse: Folder of wheels to install from, instead of the network.
 
     Raises:
         CalexnetError: The board has no Python or no room for it, or pip fails.
     """
-    missing = [extra for extra in extras if extra not in (place.extras or ())]
-    if place.extras is not None and not missing:
+    held = place.extras or ()
+    missing, wished = ([extra for extra in kind if extra not in held] for kind in extras)
+    if place.extras is not None and not missing and not wished:
         return
     if place.python is None:
         raise DeviceError(
@@ -122,14 +128,23 @@ def furnish(
             expected="Python 3.10 or newer",
             fix="Install one there, for example: sudo apt-get install python3.10-venv",
         )
-    print(f"{board.destination}: installing {', '.join(missing)}", file=sys.stderr)
+    print(f"{board.destination}: installing {', '.join([*missing, *wished])}", file=sys.stderr)
     if place.extras is None:
         board.run(
             f"making an environment with {place.python}",
             ["sh", "-c", _MAKE, "sh", place.home, place.python],
             fix="On Debian and Ubuntu: sudo apt-get install python3-venv",
         )
-    _install(board, place, wheel, (*(place.extras or ()), *missing), wheelhouse)
+    if missing or place.extras is None:
+        held = (*held, *missing)
+        _install(board, place, wheel, held, wheelhouse)
+    for extra in wished:
+        try:
+            _install(board, place, wheel, (*held, extra), wheelhouse)
+        except DeviceError as problem:
+            print(f"{board.destination}: goes without {extra}: {problem}", file=sys.stderr)
+        else:
+            held = (*held, extra)
 
 
 def _install(
@@ -142,7 +157,7 @@ def _install(
     if wheelhouse:
         wanted += ["--no-index", "--find-links", wheelhouse.there(place.root)]
     board.run(
-        f"installing calexnet ({place.version}, {place.machine})",
+        f"installing {extras[-1]} ({place.python}, {place.machine})",
         ["sh", "-c", _INSTALL, "sh", place.home, " ".join(extras), *wanted],
         fix="If it has no network, or no wheel fits it: --wheelhouse DIR (docs/boards.md)",
     )

@@ -163,6 +163,45 @@ def test_the_walk_from_the_first_look_to_the_report(board: Loopback, tmp_path: P
     assert [] == runs(board)
 
 
+def test_the_hardware_check_comes_back_as_one_file(board: Loopback, tmp_path: Path) -> None:
+    command = [sys.executable, "-Im", "calexnet.cli.hardware_check", *BUNDLE, "--on", "board"]
+    done = subprocess.run(
+        [*command, "--out", "found.json", "--", *QUICK.split(), "--energy-windows", "0"],
+        cwd=tmp_path,
+        env=board.environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
+    )
+
+    assert 0 == done.returncode, done.stderr
+    assert done.stdout.endswith("To send in: found.json\n")
+    found = json.loads((tmp_path / "found.json").read_bytes())
+    assert None is found["report_problem"]
+    assert "tensorrt" == found["builds"][0]["target"]
+    assert found["builds"][0]["problem"].startswith("TensorRT cannot be used here")
+
+
+def test_engines_that_cannot_be_built_there_are_told(board: Loopback, tmp_path: Path) -> None:
+    code, said = refused(board, tmp_path, "verify", *BUNDLE, "--target", "tensorrt")
+
+    assert 4 == code
+    assert said.startswith("engines: error: TensorRT cannot be used here: got ")
+
+
+def test_a_package_that_no_wheel_fits_is_told(board: Loopback, tmp_path: Path) -> None:
+    """An empty wheelhouse stands for a board's architecture that nobody built wheels for."""
+    (tmp_path / "wheels").mkdir()
+    words = ["verify", *BUNDLE, "--target", "openvino", "--wheelhouse", "wheels"]
+    code, said = refused(board, tmp_path, *words)
+
+    assert 4 == code
+    assert "calexnet verify: error: on board, installing openvino (/usr/bin/python3, " in said
+    assert said.endswith(
+        "If it has no network, or no wheel fits it: --wheelhouse DIR (docs/boards.md)."
+    )
+
+
 def test_a_bad_gate_is_told_as_at_home(board: Loopback, tmp_path: Path) -> None:
     done = given(board, tmp_path, *BENCH, "--fail-if", "nonsense>1")
 
