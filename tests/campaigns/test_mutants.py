@@ -93,3 +93,13 @@ def test_the_listed_equivalents_are_mutants_of_today_each_with_a_reason() -> Non
 def test_every_module_of_the_core_and_its_tests_are_there() -> None:
     root = Path(mutants.__file__).parents[1]
     assert all((root / p).exists() for p in chain(mutants.CORE, *mutants.CORE.values()))
+
+
+def test_every_module_has_a_floor_and_more_survivors_than_it_allows_are_told() -> None:
+    assert set(mutants.CORE) == set(mutants.FLOORS)
+    assert all(0 < floor <= 100 for floor in mutants.FLOORS.values())
+    path = "calexnet/rules/base.py"
+    allowed = len(mutants.subjects([path])) * (100 - mutants.FLOORS[path]) // 100
+
+    assert not mutants.fallen(path, allowed)
+    assert mutants.fallen(path, allowed + 1)

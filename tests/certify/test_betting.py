@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import log, sqrt
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,6 +31,53 @@ def test_one_group_by_hand() -> None:
     """The whole drop may be 0: the bet is 0.9 / 0.5, and what is kept is 1 and not 0.5."""
     assert betting.p_value(np.array([-1.0]), 0.0, 0.05) == pytest.approx(1 / 1.9)
     assert betting.p_value(np.array([1.0]), 0.0, 0.05) == 1.0
+
+
+#: What `p_value` stakes on each of three groups, of which the first two keep 0.5 and 0.25 of 1:
+#: sqrt(2 ln 20 / (3 s)) with s = 0.25 / 3, 0.25 / 6 and (0.25 / 3 + 0.0625) / 3 = 0.4375 / 9.
+STAKES = tuple(sqrt(2 * log(20) / (3 * s)) for s in (0.25 / 3, 0.25 / 6, 0.4375 / 9))
+
+
+def test_three_groups_by_hand() -> None:
+    """A drop of 0.9 keeps 0.05; the third mean before it is known is (0.5 + 0.5 + 0.25) / 3."""
+    won = (1 + STAKES[0] * 0.45) * (1 + STAKES[1] * 0.2)
+
+    found = betting.p_value(np.array([0.0, 0.5, -0.5]), 0.9, 0.05)
+    lost_again = betting.p_value(np.array([0.0, 0.5, 1.0]), 0.9, 0.05)
+
+    assert found == pytest.approx(1 / (won * (1 + STAKES[2] * 0.7)), rel=1e-12)
+    assert lost_again == pytest.approx(1 / won, rel=1e-12)
+
+
+def test_the_order_is_that_of_the_names_hashes() -> None:
+    """SHA-256 of "a" is ca97..., of "b" 3e23..., of "c" 2e7d...: c, b, a."""
+    reference, other = np.array([True, True, False]), np.array([False, True, True])
+    assert [-1.0, 0.0, 1.0] == betting.group_drops(reference, other, ["a", "b", "c"]).tolist()
+
+
+def test_bounds_reach_from_one_end_to_the_other() -> None:
+    lost, kept = np.ones(600), -np.ones(600)
+    assert 1.0 == betting.upper_bound(lost, 0.05) == -betting.lower_bound(kept, 0.05)
+    assert betting.upper_bound(kept, 0.05) == -betting.lower_bound(lost, 0.05)
+    assert -1.0 < betting.upper_bound(kept, 0.05) < -0.98
+
+
+def test_groups_needed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups that win each all of 0.9 bring 1.9 times the capital: 1.9 ** 5 is over 20 first."""
+    won = np.array([-1.0])
+    assert 5 == betting.groups_needed(won, 0.0, 0.05)
+    assert 6 == betting.groups_needed(np.tile(won, 2), 0.0, 0.05)
+    assert 7 == betting.groups_needed(np.tile(won, 7), 0.0, 0.05)
+    monkeypatch.setattr(betting, "_MOST_GROUPS", 8)
+    assert 5 == betting.groups_needed(won, 0.0, 0.05)
+    monkeypatch.setattr(betting, "_MOST_GROUPS", 7)
+    assert betting.groups_needed(won, 0.0, 0.05) is None
+
+
+def test_no_number_of_groups_helps_against_what_they_say() -> None:
+    assert betting.groups_needed(np.array([]), 0.0, 0.05) is None
+    assert betting.groups_needed(np.array([-1.0, 1.0]), 0.0, 0.05) is None
+    assert betting.groups_needed(np.array([0.0, 0.02]), 0.0, 0.05) is None
 
 
 @settings(max_examples=50, deadline=None)

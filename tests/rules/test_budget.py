@@ -93,3 +93,12 @@ def test_equal_scores_leave_together_or_not_at_all(scores: list[float], leaving:
     found = BudgetRule().calibrate(exits, np.zeros(4, dtype=np.int64), 1, 1.0)
 
     assert leaving == (choose_exits(exits, found) == 1).sum()
+
+
+def test_the_grid_is_fine_about_one_and_wide_above() -> None:
+    grid = BudgetRule.grid
+    assert grid[:39] == tuple(k / 20 for k in range(1, 40))
+    assert grid[39:52] == (2, 2.25, 2.5, 2.75, 3, 3.25, 3.5, 3.75, 4, 4.25, 4.5, 4.75, 5)
+    assert grid[52:] == (6, 8, 12, 20, 40)
+    assert {BudgetRule.default, *BudgetRule.settings} <= {*grid}
+    assert (1.0, (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)) == (BudgetRule.default, BudgetRule.settings)

@@ -28,3 +28,8 @@ def test_a_score_at_the_threshold_leaves(setting: float, expected: list[int]) ->
         expected
         == choose_exits(exits, ThresholdRule().calibrate(exits, truth, 1, setting)).tolist()
     )
+
+
+def test_the_grid_is_every_hundredth_and_finer_near_one() -> None:
+    assert ThresholdRule.grid[:100] == tuple(k / 100 for k in range(100))
+    assert ThresholdRule.grid[100:] == (0.995, 0.998, 0.999, 0.9995, 0.9999, 1.0)

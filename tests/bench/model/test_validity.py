@@ -11,6 +11,7 @@ import pytest
 from calexnet.bench.model.blocks import Blocks, told_apart
 from calexnet.bench.model.validity import (
     DRIFT_LIMIT,
+    EFFECTIVE_LIMIT,
     FOREIGN_LIMIT,
     SETTLING_LIMIT,
     STEAL_LIMIT,
@@ -178,3 +179,30 @@ def test_a_run_that_is_allowed_is_still_not_valid() -> None:
     found = judge(broken, {1: steady()}, allowed=True)
 
     assert (False, True) == (found.valid, found.allowed)
+
+
+def test_a_pace_of_just_so_many_blocks_is_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Blocks, "effective", lambda self: float(EFFECTIVE_LIMIT))
+    assert judged().valid
+    monkeypatch.setattr(Blocks, "effective", lambda self: EFFECTIVE_LIMIT - 0.01)
+    assert ["unsteady pace"] == [breach.rule for breach in judged().breaches]
+
+
+@pytest.mark.parametrize(
+    ("settling", "settled"),
+    [
+        ((np.e, 0.2), True),  # a size of 1 is five errors, and no more
+        ((np.e, 0.199), False),
+        ((1 / np.e, 0.199), False),
+        ((1 + SETTLING_LIMIT - 0.001, 0.0), True),
+        ((1 + SETTLING_LIMIT + 0.001, 0.0), False),
+    ],
+)
+def test_what_settles_within_the_limit_or_within_five_errors_is_settled(
+    settling: tuple[float, float], settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Blocks, "settling", lambda self, name: settling)
+
+    found = {breach.rule for breach in judged().breaches}
+
+    assert (set() if settled else {"not settled"}) == found

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from calexnet.bundle import open_bundle
 from calexnet.errors import ExportError
 from calexnet.export import export_bundle, precisions
-from calexnet.export.precisions import rejoin
+from calexnet.export.precisions import qdq, rejoin
 from tests.support.onnx_bundle import Wiring, sample_data, write_bundle
 
 NAMES = ("segment1", "segment2", "segment3", "plain")
@@ -251,3 +251,13 @@ def test_a_dequantised_tensor_read_in_two_stages_crosses_narrow() -> None:
         producer = source.producer()
         assert producer is not None
         assert ("DequantizeLinear", "q") == (producer.op_type, str(producer.inputs[0].name))  # type: ignore[union-attr]
+
+
+def test_every_image_is_met_once_while_ranges_are_found() -> None:
+    images = np.arange(70)
+    reader = qdq._reader(images)
+
+    met = list(iter(lambda: reader.get_next(), None))
+
+    assert [32, 32, 6] == [len(batch["image"]) for batch in met]
+    assert images.tolist() == np.concatenate([batch["image"] for batch in met]).tolist()
