@@ -48,11 +48,11 @@ class Subject:
 
 
 def make_run(folder: Path) -> None:
-    """Write a trained run; its weights are random."""
+    """Write a run that was trained in a second or two."""
     from calexnet.training import checkpoint
-    from tests.support.small_cascade import untrained
+    from tests.support.small_cascade import small_data, train
 
-    checkpoint.save(untrained("resnet8", ("layer1", "layer2")), folder)
+    checkpoint.save(train(small_data()), folder)
 
 
 def make_bundle(folder: Path) -> None:
@@ -270,10 +270,16 @@ def read_rival(path: Path) -> None:
 
 
 def read_run(folder: Path) -> None:
-    """Load a run."""
-    from calexnet.training import checkpoint
+    """Load a run, answer two of its samples, and ask what is told of it."""
+    from calexnet.gating import choose_exits
+    from calexnet.training import runs
 
-    checkpoint.load(folder)
+    cascade, _ = runs.load(folder)
+    spec = cascade.spec
+    exits = cascade.answer(cascade.samples.images[:2])
+    for point in spec.operating_points:
+        choose_exits(exits, point.table())
+    _ = cascade.macs(), cascade.parameters(), spec.known_cuts(), spec.cut_after(1)
 
 
 def read_data(folder: Path) -> None:

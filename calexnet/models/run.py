@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from calexnet.files.schema import SchemaError
 from calexnet.files.storage import is_file
 from calexnet.models.model import Model, ModelCascade, ModelCascadeSpec, ModelSpec
 from calexnet.training import record
+from calexnet.training.backbones.graph_file import GraphCosts, HeadGraph
 
 #: Unlike that of a run with branches that were trained: neither is read as the other.
 SCHEMA = 3
@@ -49,7 +51,9 @@ def load(folder: Path) -> tuple[ModelCascade, str]:
     Raises:
         CheckpointError: There is none, it is of another schema, or a file was changed.
     """
-    found, identity = record.read_as(_Record, SCHEMA, folder)
+    found, identity = record.read_as(
+        _Record, SCHEMA, folder, lambda found: _look_over(found.models)
+    )
     spec = found.models
     graphs = iter([record.content(folder, name, found) for name in _names(spec.models)])
     models = tuple(
@@ -58,6 +62,41 @@ def load(folder: Path) -> tuple[ModelCascade, str]:
     shape = spec.preprocessing.image_shape
     samples = record.read_samples(folder, found, shape, len(spec.classes))
     return ModelCascade(spec, models, samples), identity
+
+
+def _look_over(spec: ModelCascadeSpec) -> None:
+    """Do nothing if the parts of a record fit one another.
+
+    Raises:
+        SchemaError: Two do not, or a number cannot be; the message names it.
+    """
+    exits, classes = len(spec.attach), spec.classes
+    names = [point.name for point in spec.operating_points]
+    facts = {
+        "classes": len(set(classes)) == len(classes) >= 1,
+        "operating_points": len(set(names)) == len(names)
+        and all(point.can_be(exits, len(classes)) for point in spec.operating_points),
+        "default_operating_point": spec.default_operating_point in names,
+        "uncalibrated": set(spec.uncalibrated) <= set(classes),
+        "plain_accuracy": 0 <= spec.plain_accuracy <= 1,
+        "cuts": len(spec.cuts) == exits and all(0 <= cut.accuracy <= 1 for cut in spec.cuts),
+        "models": all(map(_can_cost, spec.models)),
+        "split.parts": all(part.samples >= 0 for part in spec.split.parts.values()),
+    }
+    for name, holds in facts.items():
+        if not holds:
+            raise SchemaError(f"models.{name} does not fit the rest, or cannot be")
+
+
+def _can_cost(model: ModelSpec) -> bool:
+    """Tell whether these may be a network's costs, and its branches'."""
+    heads = (HeadGraph(b.reads, b.state_width, b.macs, b.parameters) for b in model.branches)
+    costs = GraphCosts(model.macs, model.parameters)
+    return (
+        len(model.macs) == len(model.branches) + 1
+        and costs.can_be
+        and all(head.can_be(number) for number, head in enumerate(heads))
+    )
 
 
 def _names(models: tuple[ModelSpec, ...]) -> Iterator[str]:

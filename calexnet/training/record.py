@@ -5,7 +5,7 @@ Reading runs no pickle, and imports nothing that the record names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -89,10 +89,7 @@ def read(folder: Path) -> tuple[Record, str]:
     Raises:
         CheckpointError: There is none, it is of another schema, was altered, or contradicts itself.
     """
-    found, identity = read_as(Record, SCHEMA, folder)
-    with _undamaged(folder / RECORD):
-        look_over(found.cascade)
-    return found, identity
+    return read_as(Record, SCHEMA, folder, lambda found: look_over(found.cascade))
 
 
 def look_over(spec: CascadeSpec) -> None:
@@ -142,16 +139,19 @@ def _facts_of_each(spec: CascadeSpec) -> Iterator[tuple[str, bool]]:
         yield f"heads[{at}]", head.can_be(at)
 
 
-def read_as(kind: type[Kind], version: int, folder: Path) -> tuple[Kind, str]:
+def read_as(
+    kind: type[Kind], version: int, folder: Path, look_over: Callable[[Kind], None]
+) -> tuple[Kind, str]:
     """Return the record of a run of any kind.
 
     Args:
         kind: What ``cascade.json`` holds.
         version: Its ``schema``.
         folder: Of the run.
+        look_over: Raises a ``ValueError`` if its parts do not fit one another.
 
     Raises:
-        CheckpointError: There is none, it is of another schema, or was altered.
+        CheckpointError: There is none, it is of another schema, was altered, or contradicts itself.
     """
     document, data = document_in(folder)
     path, found = folder / RECORD, document.get("schema")
@@ -164,7 +164,9 @@ def read_as(kind: type[Kind], version: int, folder: Path) -> tuple[Kind, str]:
         )
     with _undamaged(path):
         identity, bare = selfhash.verified(data, document, bare=True)
-        return schema.decode(kind, bare), identity
+        found = schema.decode(kind, bare)
+        look_over(found)
+        return found, identity
 
 
 def document_in(folder: Path) -> tuple[dict[str, Any], bytes]:

@@ -72,6 +72,7 @@ def test_groups_needed_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 5 == betting.groups_needed(won, 0.0, 0.05)
     monkeypatch.setattr(betting, "_MOST_GROUPS", 7)
     assert betting.groups_needed(won, 0.0, 0.05) is None
+    assert betting.groups_needed(np.tile(won, 2), 0.0, 0.05) is None
 
 
 def test_no_number_of_groups_helps_against_what_they_say() -> None:

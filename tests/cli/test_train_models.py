@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from calexnet import models
 from calexnet.bundle import open_bundle
 from calexnet.cli import main
 from calexnet.cli.export import main as export
+from calexnet.errors import CheckpointError
+from calexnet.files import selfhash
 from calexnet.gating import NEVER, forcing
 from calexnet.models.asking import asked
 from tests.support.networks import CLASSES, images, write_data, write_network
@@ -253,3 +256,39 @@ def test_no_torch_is_needed_from_files_to_an_app(place: Path, tmp_path: Path) ->
 
     assert 0 == done.returncode, done.stderr[-2000:]
     assert "small alone" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        ("classes", ["dark"] * 4),
+        ("default_operating_point", "x"),
+        ("operating_points.0.thresholds", [[0.5]]),
+        ("plain_accuracy", 1e300),
+        ("cuts", []),
+        ("models.0.macs", [-1]),
+        ("models.0.macs", [1, 2]),
+        ("split.parts.test.samples", -1),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(
+    where: str, value: object, networks_run: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(networks_run, tmp_path / "run"))
+    document = json.loads((run / "cascade.json").read_text())
+    holder, (*outer, last) = document["models"], where.split(".")
+    for key in outer:
+        holder = holder[int(key) if isinstance(holder, list) else key]
+    holder[last] = value
+    (run / "cascade.json").write_bytes(selfhash.signed(document))
+
+    with pytest.raises(CheckpointError, match=r"cascade.json is damaged: got models\.\w+"):
+        models.load(run)
+
+
+@pytest.fixture(scope="module")
+def networks_run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two networks; nobody may change it."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    assert 0 == train(place, out)
+    return out
