@@ -142,19 +142,27 @@ class How:
 
 
 def rungs(pool: ExitPool, chain: Chain, cost: Cost, aim: Aim) -> dict[str, Found]:
-    """Return a chain's operating points, the strictest first: ``drop-0.5``, ``drop-1``.
+    """Return a chain's operating points, the strictest first: ``sure``, ``drop-0.5``, ``drop-1``.
 
-    Each is the cheapest rung whose estimated drop keeps a budget, which names it in points.
+    Each is the cheapest rung whose estimated drop keeps a budget, which names it in points; and
+    the cheapest that is nearly always certified, for the cheapest of many looks better than it is,
+    and where the first test fails nothing is shipped.
     """
     if len(chain) == 1:
         return {"": alone(pool, chain, cost)}
     steps, found = ladder(pool, chain, cost), dict[str, Found]()
-    for share in BUDGETS:
-        fits = [one for one in steps if one.counts.drop <= share * aim.max_drop]
+    fitting = {"sure": [one for one in steps if aim.sure(one.counts)]} | {
+        f"drop-{100 * share * aim.max_drop:g}": [
+            one for one in steps if one.counts.drop <= share * aim.max_drop
+        ]
+        for share in BUDGETS
+    }
+    for name, fits in fitting.items():
         best = min(fits, key=lambda one: one.cost, default=None)
         if best is not None and best not in found.values():
-            found[f"drop-{100 * share * aim.max_drop:g}"] = best
-    return found or {"drop-least": min(steps, key=lambda one: one.counts.drop)}
+            found[name] = best
+    strictest_first = sorted(found.items(), key=lambda item: -item[1].cost)
+    return dict(strictest_first) or {"drop-least": min(steps, key=lambda one: one.counts.drop)}
 
 
 def typical(finalist: Finalist, aim: Aim) -> str:

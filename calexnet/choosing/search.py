@@ -28,6 +28,8 @@ from calexnet.rules.price import PriceRule
 
 #: Most exits of a chain, the last one included.
 MOST_EXITS = 4
+#: The chance at which a rung is called sure to be certified.
+SURE = 0.99
 #: Chains that go on from one step to the next.
 WIDTH = 8
 #: The ladder's rungs: prices of one pass through the last exit, in accuracy. While searching every
@@ -77,6 +79,21 @@ class Aim:
         images: good enough to look, and no certificate.
         """
         return _likely(found, self.images, self.max_drop)
+
+    def sure(self, found: Counts) -> bool:
+        """Tell whether other images would certify it nearly always (99 %), as far as these tell.
+
+        By the normal approximation: the drop d on n images, with variance v an image, has to leave
+        room for the luck of these, of the m that test it, and for the test itself:
+        ``d + z(.99) sqrt(v (1/n + 1/m)) + z(.95) sqrt(v / m)``. One image more is harmed and one
+        helped, so that no variance is 0.
+        """
+        harmed, helped, images = found.harmed + 1, found.helped + 1, found.images + 2
+        drop = (harmed - helped) / images
+        variance = (harmed + helped) / images - drop**2
+        luck = NormalDist().inv_cdf(SURE) * (variance * (1 / images + 1 / self.images)) ** 0.5
+        test = NormalDist().inv_cdf(CONFIDENCE) * (variance / self.images) ** 0.5
+        return bool(drop + luck + test <= self.max_drop)
 
     def best(self, rungs: Sequence[Found]) -> Found:
         """Return the cheapest rung that hits; the one that loses least, if none does."""

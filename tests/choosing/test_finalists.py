@@ -25,10 +25,13 @@ def test_rungs_are_named_by_the_points_that_they_may_lose_the_strictest_first() 
 
     steps = rungs(found, CHAIN, counted(found), aim)
 
-    assert {*steps} <= {"drop-0", "drop-1", "drop-2", "drop-3", "drop-4"}
+    assert {*steps} <= {"sure", "drop-0", "drop-1", "drop-2", "drop-3", "drop-4"}
     assert len(steps) > 1
     for name, one in steps.items():
-        assert 100 * one.counts.drop <= float(name.removeprefix("drop-"))
+        if name == "sure":
+            assert aim.sure(one.counts)
+        else:
+            assert 100 * one.counts.drop <= float(name.removeprefix("drop-"))
     costs = [one.cost for one in steps.values()]
     assert costs == sorted(costs, reverse=True)
 

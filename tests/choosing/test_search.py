@@ -40,6 +40,18 @@ def test_it_is_never_worse_than_a_baseline_that_may_be_certified(
     assert best.cost <= min(one.cost for one in hits)
 
 
+def test_what_is_sure_leaves_room_for_luck_in_both_parts() -> None:
+    """By hand: 5 of 998 harmed and 5 helped, so 6 and 6 of 1,000: v = 0.012.
+
+    0 + 2.3263 sqrt(0.012 x (1/1,000 + 1/1,000)) + 1.6449 sqrt(0.012 / 1,000) = 0.0171.
+    """
+    found = Counts(998, 5, 5)
+
+    assert Aim(0.0172, 1000).sure(found)
+    assert not Aim(0.0170, 1000).sure(found)
+    assert Aim(0.0170, 2000).sure(found)
+
+
 def _whole(found: ExitPool, aim: Aim) -> float:
     """Return the least cost of all chains that there are."""
     cost = counted(found)
