@@ -157,7 +157,7 @@ def _install(
     if wheelhouse:
         wanted += ["--no-index", "--find-links", wheelhouse.there(place.root)]
     board.run(
-        f"installing {extras[-1]} ({place.python}, {place.machine})",
+        f"installing {', '.join(extras)} ({place.python}, {place.machine})",
         ["sh", "-c", _INSTALL, "sh", place.home, " ".join(extras), *wanted],
         fix="If it has no network, or no wheel fits it: --wheelhouse DIR (docs/boards.md)",
     )

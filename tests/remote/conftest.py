@@ -60,9 +60,9 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
         pytest.skip("needs sshd: Debian's openssh-server")
     running: list[Loopback] = []
 
-    def start(home: Path | None = None, path: str = "/usr/bin:/bin") -> Loopback:
+    def start(home: Path | None = None, path: str = "/usr/bin:/bin", more: str = "") -> Loopback:
         folder = tmp_path_factory.mktemp("board")
-        found = _started(folder, home or folder / "home", path)
+        found = _started(folder, home or folder / "home", f"{path} {more}")
         running.append(found)
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -196,10 +197,32 @@ def test_a_package_that_no_wheel_fits_is_told(board: Loopback, tmp_path: Path) -
     code, said = refused(board, tmp_path, *words)
 
     assert 4 == code
-    assert "calexnet verify: error: on board, installing openvino (/usr/bin/python3, " in said
+    assert said.startswith("calexnet verify: error: on board, installing onnxruntime, bench, ")
+    assert "openvino (/usr/bin/python3, " in said
     assert said.endswith(
         "If it has no network, or no wheel fits it: --wheelhouse DIR (docs/boards.md)."
     )
+
+
+def test_a_board_without_a_network_takes_wheels_from_the_host(
+    loopback: Callable[..., Loopback], tmp_path: Path
+) -> None:
+    board = loopback(more="PIP_CONFIG_FILE=/dev/null PIP_INDEX_URL=http://127.0.0.1:1/")
+    code, said = refused(board, tmp_path, "doctor")
+    assert 4 == code
+    assert said.endswith(
+        "If it has no network, or no wheel fits it: --wheelhouse DIR (docs/boards.md)."
+    )
+
+    fetch = ["download", "--quiet", "--only-binary=:all:", "--dest", str(tmp_path / "wheels")]
+    python = subprocess.check_output(["/usr/bin/python3", "-V"], text=True).split()[1]
+    fetch += ["--python-version", python, "--platform", f"manylinux2014_{platform.machine()}"]
+    fetch += ["--platform", f"manylinux_2_28_{platform.machine()}"]
+    packages = ["numpy", "onnxruntime", "pillow", "psutil"]
+    subprocess.run([sys.executable, "-Im", "pip", *fetch, *packages], check=True)
+    done = given(board, tmp_path, "doctor", "--wheelhouse", "wheels")
+    assert 0 == done.returncode, done.stderr
+    assert "onnxruntime  yes  can be used" in done.stdout
 
 
 def test_a_bad_gate_is_told_as_at_home(board: Loopback, tmp_path: Path) -> None:
