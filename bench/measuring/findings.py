@@ -13,7 +13,7 @@ from calexnet.bench.measuring.energy.section import (
     foretold_energy,
 )
 from calexnet.bench.measuring.subject import ONE_FILE, Subject, Timing, one_file_at
-from calexnet.bench.model import latency, prediction, statistics
+from calexnet.bench.model import percentiles, prediction, statistics
 from calexnet.bench.model.blocks import Blocks
 from calexnet.bench.model.prediction import Grid, cascade_at, half_at, halved, path_at, plain_at
 from calexnet.bench.report import document, times
@@ -154,7 +154,7 @@ class Findings:
                 strata["one file"] = [self._stratum(timing, ONE_FILE, 1.0)]
         return [
             latency_row(
-                latency.mixture(
+                percentiles.mixture(
                     parts, len(self.of.test.truth), timing.blocks.pace, self.of.plan.seed
                 ),
                 self.of.names["target"],
@@ -166,8 +166,10 @@ class Findings:
             for name, parts in strata.items()
         ]
 
-    def _stratum(self, timing: Timing, name: str, share: float) -> latency.Stratum:
-        return latency.Stratum(share, [s * 1e3 for s in timing.spent[self.of.prefix + name].call_s])
+    def _stratum(self, timing: Timing, name: str, share: float) -> percentiles.Stratum:
+        return percentiles.Stratum(
+            share, [s * 1e3 for s in timing.spent[self.of.prefix + name].call_s]
+        )
 
     def _worst(self, grid: Grid, threads: int, batch: int) -> times.WorstRow:
         ratio = grid.worst(batch)
@@ -383,7 +385,7 @@ class Findings:
             latency_ms=usual.value,
             latency_low=usual.low,
             latency_high=usual.high,
-            quantiles_ms=latency.quantiles([s * 1e3 for s in timing.spent[name].call_s]),
+            quantiles_ms=percentiles.quantiles([s * 1e3 for s in timing.spent[name].call_s]),
             forced=len(right) == 0,
         )
 
@@ -418,7 +420,7 @@ class Findings:
 
 
 def latency_row(
-    found: latency.Latency, target: str, precision: str, network: str, batch: int, threads: int
+    found: percentiles.Latency, target: str, precision: str, network: str, batch: int, threads: int
 ) -> times.LatencyRow:
     """Return a report's row of a latency."""
     percentiles = {f"p{percent}_ms": interval for percent, interval in found.percentiles.items()}

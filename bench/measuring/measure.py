@@ -27,7 +27,7 @@ from calexnet.bench.measuring.schedule import LEAST_BLOCKS, Outlook, Schedule, s
 from calexnet.bench.measuring.settling import settle
 from calexnet.bench.measuring.subject import Images, Load, Subject, Timing
 from calexnet.bench.measuring.timing import Block, Method, Stopwatch, WallClock, Work, interleave
-from calexnet.bench.model import latency, validity
+from calexnet.bench.model import percentiles, validity
 from calexnet.bench.model.blocks import told_apart
 from calexnet.bench.model.settings import flips
 from calexnet.bench.report import document, times
@@ -372,8 +372,8 @@ class _Benchmark:
     def _rival_latency(self, timings: Mapping[int, Timing]) -> Iterator[times.LatencyRow]:
         for rival, batch, threads, timing, name in self._rival_cells(timings):
             calls = [seconds * 1e3 for seconds in timing.spent[name].call_s]
-            found = latency.mixture(
-                [latency.Stratum(1.0, calls)],
+            found = percentiles.mixture(
+                [percentiles.Stratum(1.0, calls)],
                 len(self.test.truth),
                 timing.blocks.pace,
                 self.plan.seed,

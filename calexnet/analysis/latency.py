@@ -13,7 +13,7 @@ from calexnet.bench import reporting
 from calexnet.bench.model.settings import by_setting
 from calexnet.bench.report.document import Report
 from calexnet.bench.words.conclusions import setting_name
-from calexnet.bench.words.tables import times as time_tables
+from calexnet.bench.words.tables import amortisation as cost_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def analyse(arguments: argparse.Namespace) -> Artefact:
     report = reporting.open_report(arguments.results)
     return Artefact(
         "latency",
-        (time_tables.amortisation(report), time_tables.crossover(report)),
+        (cost_tables.amortisation(report), cost_tables.crossover(report)),
         {
             _RATIO: lambda figure: _draw_ratio(figure, report),
             _BREAK_EVEN: lambda figure: _draw_break_even(figure, report),

@@ -13,7 +13,7 @@ import pytest
 
 from calexnet.bench.model import validity
 from calexnet.bench.model.blocks import Blocks, told_apart
-from calexnet.bench.model.latency import Stratum, mixture, quantiles
+from calexnet.bench.model.percentiles import Stratum, mixture, quantiles
 from calexnet.bench.model.statistics import Floats
 from calexnet.bench.report.validity import Conditions
 

@@ -22,6 +22,7 @@ from calexnet.bench.words.figures import (
     saved,
     significant,
 )
+from calexnet.bench.words.tables import amortisation as cost_tables
 from calexnet.bench.words.tables import choice as choice_tables
 from calexnet.bench.words.tables import provenance as provenance_tables
 from calexnet.bench.words.tables import times as time_tables
@@ -45,8 +46,8 @@ def tables(report: Report) -> tuple[Table[Any], ...]:
         overview.table(report),
         provenance_tables.validity(report),
         choice_tables.alternatives(report),
-        time_tables.amortisation(report),
-        time_tables.crossover(report),
+        cost_tables.amortisation(report),
+        cost_tables.crossover(report),
         time_tables.operating_points(report),
         choice_tables.accuracy(report),
         time_tables.latency(report),

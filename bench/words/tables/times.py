@@ -1,17 +1,14 @@
-"""What the report says of times: by batch, exit rate, exit, segment and operating point."""
+"""What the report says of times: by exit, segment, operating point and layout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from calexnet.bench.report.document import Report
 from calexnet.bench.report.interval import Interval
 from calexnet.bench.report.times import (
-    AmortisationRow,
-    CrossoverRow,
     ExitRow,
     ForetoldRow,
     LatencyRow,
@@ -21,13 +18,8 @@ from calexnet.bench.report.times import (
     WorstRow,
 )
 from calexnet.bench.words.conclusions import (
-    UNTOLD,
-    VERDICTS,
     affordable_sentences,
-    flip_sentences,
     layout_sentences,
-    prediction_noise,
-    prediction_sentences,
 )
 from calexnet.bench.words.figures import (
     MISSING,
@@ -37,11 +29,11 @@ from calexnet.bench.words.figures import (
     percent,
     points,
     ratio,
-    signed_percent,
     significant,
     worst_points,
 )
 from calexnet.bench.words.strictness import POINT, meaning
+from calexnet.bench.words.tables.amortisation import RATIO, VERDICT
 from calexnet.bench.words.tables.table import SETTING, Column, Table, last_named, subject_columns
 
 
@@ -54,60 +46,6 @@ class SegmentTimes:
     batch: int
     threads: int
     rows: dict[int, SegmentRow]
-
-
-_RATIO: Column[Any] = Column(
-    "Ratio",
-    lambda row: interval(ratio, row.ratio, row.ratio_low, row.ratio_high),
-)
-_VERDICT: Column[Any] = Column("Verdict", lambda row: VERDICTS[row.verdict], "word")
-
-
-def amortisation(report: Report) -> Table[AmortisationRow]:
-    """Return what an image costs at each batch size."""
-    columns: tuple[Column[AmortisationRow], ...] = (
-        *subject_columns(report),
-        *SETTING,
-        Column("Plain, ms", lambda row: significant(row.plain_ms)),
-        Column("Cascade, ms", lambda row: significant(row.cascade_ms)),
-        _RATIO,
-        Column("Predicted cascade, ms", lambda row: significant(row.predicted_cascade_ms)),
-        Column(
-            "Prediction error",
-            lambda row: signed_percent(row.predicted_cascade_ms / row.cascade_ms - 1),
-        ),
-        Column(
-            "Noise of the measured time", lambda row: f"\u00b1 {percent(prediction_noise(row))}"
-        ),
-        Column("Within the noise", lambda row: "yes" if row.prediction_holds else "no", "word"),
-    )
-    notes = (
-        "Time an image, in ms: the time of one call, divided by the images in it (the batch). "
-        "Plain and cascade were measured in turns; the ratio is cascade over plain.",
-        "The prediction comes from the exits' own times and the share of images at each. It is "
-        "there to check the cost model: its error is against the cascade on the test images in "
-        "mixed order.",
-        *prediction_sentences(report.amortisation),
-    )
-    return Table("amortisation", "Time by batch size", notes, columns, report.amortisation)
-
-
-def crossover(report: Report) -> Table[CrossoverRow]:
-    """Return the exit rate that is needed beside the one that was seen."""
-    columns: tuple[Column[CrossoverRow], ...] = (
-        *subject_columns(report),
-        *SETTING,
-        Column("Must leave early to break even (predicted)", _break_even, "figure"),
-        Column("Leave early here", lambda row: percent(row.observed_exit_rate)),
-        _VERDICT,
-    )
-    notes = (
-        *flip_sentences(report.crossover),
-        "The cascade breaks even if so many images leave early that it costs what plain costs. If "
-        "more leave than that, it pays. The verdict is unclear if the interval of the ratio holds "
-        "1.",
-    )
-    return Table("crossover", "How many images must leave early", notes, columns, report.crossover)
 
 
 #: What the two layouts of a cascade are.
@@ -141,8 +79,8 @@ def operating_points(report: Report) -> Table[OperatingPointRow]:
         Column("Setting", lambda row: f"{row.setting:g}"),
         Column("Accuracy gained or lost, points", _change),
         Column("Worst class, points", _worst, "prose"),
-        _RATIO,
-        _VERDICT,
+        RATIO,
+        VERDICT,
         Column(
             "Accuracy",
             lambda row: interval(percent, row.accuracy, row.accuracy_low, row.accuracy_high),
@@ -200,7 +138,7 @@ def worst(report: Report) -> Table[WorstRow]:
         *subject_columns(report),
         *SETTING,
         Column("Cascade, no image leaves early, ms", lambda row: significant(row.ms)),
-        _RATIO,
+        RATIO,
     )
     notes = (
         "The worst case: every image runs to the end and has paid for all exits. Time an image, "
@@ -219,7 +157,7 @@ def foretold(report: Report) -> Table[ForetoldRow]:
             "Cascade, ms",
             lambda row: interval(significant, row.ms, row.low, row.high),
         ),
-        _RATIO,
+        RATIO,
         Column(
             "Not gathered, ms, 95 % interval",
             lambda row: interval(
@@ -308,16 +246,6 @@ def segments(report: Report) -> Table[SegmentTimes]:
         "In the cascade later segments see fewer images, so they do not add up to it.",
     )
     return Table("segments", "Segment by segment", notes, columns, _side_by_side(report.segments))
-
-
-def _break_even(row: CrossoverRow) -> str:
-    """Return the rate; both ends of the scale in words, as they read like mistakes otherwise."""
-    rate = row.break_even_exit_rate
-    if rate is None:
-        return f"{MISSING} ({'never pays' if row.reason is None else UNTOLD[row.reason]})"
-    low, high = row.break_even_low, row.break_even_high
-    ends = f"({percent(low)} to {'never' if high is None else percent(high)})"
-    return f"0.0 %, always pays {ends}" if rate == 0 else f"{percent(rate)} {ends}"
 
 
 def _worst(row: OperatingPointRow) -> str:

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from calexnet.bench.words import markdown
+from calexnet.bench.words.tables import amortisation as cost_tables
 from calexnet.bench.words.tables import order as tables
-from calexnet.bench.words.tables import times
 from tests.support.sample_report import one_batch_report, sample_report
 
 
@@ -53,7 +53,7 @@ def test_the_report_is_short_and_what_is_left_out_is_said_to_be_elsewhere() -> N
 
 
 def test_figures_of_the_report_are_there() -> None:
-    found = sections(markdown.section(times.amortisation(sample_report())))
+    found = sections(markdown.section(cost_tables.amortisation(sample_report())))
     assert found["Time by batch size"][2] == [
         "1",
         "1",
@@ -68,7 +68,7 @@ def test_figures_of_the_report_are_there() -> None:
 
 
 def test_figures_are_set_to_the_right() -> None:
-    found = sections(markdown.section(times.crossover(sample_report())))
+    found = sections(markdown.section(cost_tables.crossover(sample_report())))
     assert found["How many images must leave early"][1] == ["---:", "---:", "---:", "---:", "---"]
 
 
@@ -103,7 +103,7 @@ def test_a_line_break_cannot_end_a_table() -> None:
 
 
 def test_a_table_without_rows_says_so() -> None:
-    after = markdown.section(times.amortisation(sample_report(amortisation=())))
+    after = markdown.section(cost_tables.amortisation(sample_report(amortisation=())))
     assert "Nothing was measured here." in after
     assert "|" not in after
 

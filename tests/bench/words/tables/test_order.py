@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from calexnet.bench.words.figures import amount, counted, listed, percent, points, significant
+from calexnet.bench.words.tables import amortisation as cost_tables
 from calexnet.bench.words.tables import choice as choice_tables
 from calexnet.bench.words.tables import device as device_tables
 from calexnet.bench.words.tables import order as tables
@@ -56,7 +57,7 @@ def test_small_figures_are_spelled_plainly() -> None:
 
 
 def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> None:
-    table = time_tables.amortisation(sample_report())
+    table = cost_tables.amortisation(sample_report())
     assert column(table, "Plain, ms") == ["20.0", "18.0", "16.0", "15.0", "8.00"]
     assert column(table, "Cascade, ms")[0] == "12.0"
     assert column(table, "Ratio")[3] == "1.200 (1.150 to 1.250)"
@@ -67,7 +68,7 @@ def test_amortisation_shows_prediction_error_against_the_measured_cascade() -> N
 
 
 def test_break_even_says_never_and_always_in_words() -> None:
-    table = time_tables.crossover(sample_report())
+    table = cost_tables.crossover(sample_report())
     assert column(table, "Must leave early to break even (predicted)") == [
         "25.0 % (20.0 % to 31.0 %)",
         "50.0 % (45.0 % to 56.0 %)",
@@ -133,9 +134,9 @@ def test_segments_stand_side_by_side() -> None:
 
 
 def test_target_and_precision_are_columns_only_if_there_are_several() -> None:
-    one = time_tables.amortisation(sample_report())
+    one = cost_tables.amortisation(sample_report())
     other = replace(AMORTISATION[0], precision="int8")
-    several = time_tables.amortisation(sample_report(amortisation=(*AMORTISATION, other)))
+    several = cost_tables.amortisation(sample_report(amortisation=(*AMORTISATION, other)))
     assert one.columns[0].title == "Batch"
     assert column(several, "Precision") == [*["fp32"] * 5, "int8"]
 

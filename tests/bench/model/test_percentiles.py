@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calexnet.bench.model.blocks import told_apart
-from calexnet.bench.model.latency import FLOORS, Latency, Stratum, mixture, quantiles
+from calexnet.bench.model.percentiles import FLOORS, Latency, Stratum, mixture, quantiles
 from tests.bench import noise
 
 STEADY = np.zeros(4)
