@@ -148,7 +148,7 @@ class Subject:
         runner = self.runners[max(self.runners)]
         starts = range(0, len(self.test.images), _ANSWER_BATCH)
         tables, labels = [], []
-        for start in track(starts, f"{self.prefix}answering the test part, batches", len(starts)):
+        for start in track(starts, f"{self.prefix}answering the images, batches", len(starts)):
             some = self.test.images[start : start + _ANSWER_BATCH]
             tables.append(runner.ask_every_exit(some))
             labels.append(runner.plain(some).labels)

@@ -187,6 +187,7 @@ class Choice:
         data: The images.
         networks: The smallest first.
         reference: Of which accuracy may be lost.
+        reference_right: So many test images it answers rightly.
         unit: Of predicted costs: ``macs`` or ``ms``.
         candidates: Every chain that was looked at, the best first.
         contenders: Those that were measured, in the order of their tests.
@@ -204,6 +205,7 @@ class Choice:
     data: DataRecord
     networks: tuple[NetworkRecord, ...]
     reference: str
+    reference_right: int
     unit: Literal["macs", "ms"]
     candidates: tuple[Candidate, ...]
     contenders: tuple[Contender, ...]

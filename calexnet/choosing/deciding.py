@@ -146,10 +146,11 @@ def choose(made: Made, asked: Asked, ground: Ground, here: Here) -> Chosen:
     else:
         trials = rounds.predicted(shop, found, how)
     here.tell("testing, in an order that is fixed")
-    judged = judging.judged(trials, asked, ground)
+    judged, right = judging.judged(trials, asked, ground)
     best = judging.best(judged)
     facts = _facts(shop, asked, found, judged, here.device)
-    facts = replace(facts, chosen=best, seconds=round(monotonic() - begun, 1))
+    seconds = round(monotonic() - begun, 1)
+    facts = replace(facts, reference_right=right, chosen=best, seconds=seconds)
     return Chosen(facts, partial(_ship, shop, judged[best][0]))
 
 
@@ -175,7 +176,7 @@ def _facts(
     judged: Sequence[tuple[Measured, Contender]],
     device: Device,
 ) -> Choice:
-    """Return all that is known, but for what was chosen and how long it took."""
+    """Return all that is known but what was chosen, how right plain is, and how long it took."""
     pool, contenders = shop.made.pool, tuple(one for _, one in judged)
     return Choice(
         schema=choice.SCHEMA,
@@ -185,6 +186,7 @@ def _facts(
             choice.NetworkRecord(one.name, one.places, one.macs) for one in pool.networks
         ),
         reference=pool.reference,
+        reference_right=0,
         unit="macs" if asked.objective == "macs" else "ms",
         candidates=tuple(_candidate(one, shop.aim) for one in found),
         contenders=contenders,

@@ -18,8 +18,11 @@ from calexnet.runtimes.loading import load_runner
 
 def judged(
     rows: Sequence[Measured], asked: Asked, ground: Ground
-) -> list[tuple[Measured, Contender]]:
-    """Return every row with what became of it: the reference, then in the order of the tests."""
+) -> tuple[list[tuple[Measured, Contender]], int]:
+    """Return every row with what became of it: the reference, then in the order of the tests.
+
+    And how many test images the reference answers rightly.
+    """
     calibration, test = (_answers(rows, ground, part) for part in ("calibration", "test"))
     parts = [
         Part(
@@ -44,10 +47,11 @@ def judged(
     most = rows[0].objective if rows[0].keeps_limits else float("inf")
     tested = promise.promised(able, asked.max_drop, asked.classes, most)
     order = ["0", *tested, *(one.name for one in held[1:] if one.name not in tested)]
-    return [
+    found = [
         (rows[int(name)], _contender(rows[int(name)], held[int(name)], tested.get(name)))
         for name in order
     ]
+    return found, int(parts[1].reference.sum())
 
 
 def _contender(row: Measured, held: Held, tested: Tested | None) -> Contender:

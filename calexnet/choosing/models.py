@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from calexnet.files.storage import is_file
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from calexnet.export.intake.taking import Taken
     from calexnet.training.backbones.frozen import FrozenBackbone
     from calexnet.training.cascade import CascadePlan
 
-#: Real images that an ONNX file is tried on.
-_TRIED = 16
+#: Real images that an ONNX file is tried on, and labelled ones that tell how it reads pixels.
+_TRIED, _ASKED = 16, 256
 
 
 @dataclass(frozen=True)
@@ -196,12 +198,52 @@ def _of_file(one: Named, name: str, ground: Ground) -> Model:
     samples = ground.samples
     rows = over_classes(samples, np.arange(len(samples)), _TRIED, seed=0)
     path = Path(one.what)
-    taken = take(path, samples.images[rows], one.mean, one.std)
-    file = with_branches(taken, one.attach)
-    plan = replace(_plan(one), backbone=path.name, attach=file.attach)
+    mean, std = one.mean, one.std
+    if mean is None and std is None:
+        mean, std = _card(path)
+    taken = take(path, samples.images[rows], mean, std)
     if taken.form.dtype == "uint8":  # bytes as they are, whatever the data's statistics
-        plan = replace(plan, mean=taken.preprocessing.mean, std=taken.preprocessing.std)
+        mean, std = taken.preprocessing.mean, taken.preprocessing.std
+    elif mean is None and std is None:
+        mean, std = _read(taken, path, ground)
+    file = with_branches(taken, one.attach)
+    plan = replace(_plan(one), backbone=path.name, attach=file.attach, mean=mean, std=std)
     return Model(name, plan, file)
+
+
+def _card(path: Path) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return the mean and std that a file's card names; ``None`` each if it has none."""
+    from calexnet.export.models.of_file import card_of
+
+    card = card_of(path)
+    return card.mean, card.std
+
+
+def _read(
+    taken: Taken, path: Path, ground: Ground
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return the mean and std by which a network answers most training images rightly; say so.
+
+    Accuracy is held against this network: one that is fed wrongly would promise nothing.
+    """
+    from calexnet.data.split import over_classes
+    from calexnet.export.intake import readings
+    from calexnet.training.cascade import preprocessing_of
+
+    samples = ground.samples
+    train = ground.split.indices["train"]
+    own = preprocessing_of(samples, train, _plan(Named(path.name)))
+    rows = over_classes(samples, train, _ASKED, seed=0)
+    ways = readings.usual((own.mean, own.std))
+    found = readings.right(taken, samples.images[rows], samples.labels[rows], ways)
+    best = max(found, key=lambda way: found[way])
+    others = ", ".join(f"as {way} {count}" for way, count in found.items() if way != best)
+    print(
+        f"{path.name}: a pixel is read as {best}, by which {found[best]} of {len(rows)} training "
+        f"images are answered rightly ({others}); --mean and --std say it otherwise",
+        file=sys.stderr,
+    )
+    return ways[best]
 
 
 def _of_run(one: Named, name: str, ground: Ground) -> Model:

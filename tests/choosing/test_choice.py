@@ -91,6 +91,7 @@ def test_the_error_of_the_prediction_is_the_largest_at_full_precision() -> None:
 
 def test_the_terminal_gets_about_ten_lines_that_end_in_the_sentence_and_the_code() -> None:
     lines = words.summary(sample_choice(), Path("out")).splitlines()
+    assert "(plain is right on 91.2 % of the 1,000 test images)" in lines
 
     assert len(lines) <= 14
     assert words.sentence(sample_choice()) == lines[-5]

@@ -72,6 +72,7 @@ def sample_choice() -> Choice:
         data=DataRecord("photos", 5000, 1000, 1000, "0" * 64),
         networks=(NetworkRecord("net", ("layer1", "layer2"), 100),),
         reference="net",
+        reference_right=912,
         unit="macs",
         candidates=(
             Candidate(CASCADE, 0.1, 45.0, Counts(1000, 2, 3), (0.6, 0.2, 0.2), True, "fp32"),

@@ -142,6 +142,8 @@ def summary(found: Choice, folder: Path) -> str:
             f"(times over plain's, {significant(found.plain.ms)} ms an image; points of accuracy; "
             f"predicted by {found.unit}, off by {100 * off:.0f} % at most)"
         )
+    right = found.reference_right / found.data.test
+    lines.append(f"(plain is right on {100 * right:.1f} % of the {found.data.test:,} test images)")
     if found.fallen:
         lines.append(f"(this machine was too busy or unsteady for: {', '.join(found.fallen)})")
     return "\n".join((*lines, "", sentence(found), "", code(found, folder)))
