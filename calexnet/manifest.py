@@ -451,7 +451,8 @@ def with_build(content: Manifest, build: Compiled) -> Manifest:
     entries = {
         key: entry
         for key, entry in held.items()
-        if key != stale and all(files.get(file.path, file) == file for file in entry.files)
+        if key == mine
+        or (key != stale and all(files.get(file.path, file) == file for file in entry.files))
     } | {mine: build}
     ordered = sorted(entries.values(), key=lambda one: (one.precision != FULL, one.layout == IF))
     return replace(content, compiled=tuple(ordered))
