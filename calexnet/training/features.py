@@ -194,7 +194,8 @@ def _fill(
                     stream.write(np.ascontiguousarray(found).data)
                 if start == 0:
                     whole_s = (time.monotonic() - began) / some.stop * count
-                    _foretell(label, count, whole_s, needed, next(iter(wanted)).parent)
+                    room = needed, needed * some.stop // count
+                    _foretell(label, count, whole_s, room, next(iter(wanted)).parent)
                 progress.advance(some.stop - some.start)
 
 
@@ -222,12 +223,21 @@ def _refuse_full(folder: Path, sizes: Mapping[str, int], earlier: Iterable[Path]
         )
 
 
-def _foretell(label: str, count: int, whole_s: float, needed: int, folder: Path) -> None:
-    """Say what all will take, going by the first batch, if that is much."""
+def _foretell(label: str, count: int, whole_s: float, room: tuple[int, int], folder: Path) -> None:
+    """Say what all will take, going by the first batch, if that is much.
+
+    Args:
+        label: Of the part.
+        count: Its images.
+        whole_s: Seconds.
+        room: Bytes on the disk, and those of a batch.
+        folder: Where.
+    """
+    needed, batch = room
     if whole_s > _LONG_S or needed > _LARGE:
         print(
             f"features of the {label} part: {count} images, about {whole_s / 60:.0f} min, "
-            f"{amount(needed)} in {folder}",
+            f"{amount(needed)} in {folder}, no more than {amount(batch)} of it in memory",
             file=sys.stderr,
         )
 
