@@ -148,9 +148,9 @@ def choose(made: Made, asked: Asked, ground: Ground, here: Here) -> Chosen:
     here.tell("testing, in an order that is fixed")
     judged, right = judging.judged(trials, asked, ground)
     best = judging.best(judged)
-    facts = _facts(shop, asked, found, judged, here.device)
+    facts = _facts(shop, asked, found, judged, right, here.device)
     seconds = round(monotonic() - begun, 1)
-    facts = replace(facts, reference_right=right, chosen=best, seconds=seconds)
+    facts = replace(facts, chosen=best, seconds=seconds)
     return Chosen(facts, partial(_ship, shop, judged[best][0]))
 
 
@@ -174,9 +174,10 @@ def _facts(
     asked: Asked,
     found: Sequence[Found],
     judged: Sequence[tuple[Measured, Contender]],
+    right: int,
     device: Device,
 ) -> Choice:
-    """Return all that is known but what was chosen, how right plain is, and how long it took."""
+    """Return all that is known but what was chosen and how long it took."""
     pool, contenders = shop.made.pool, tuple(one for _, one in judged)
     return Choice(
         schema=choice.SCHEMA,
@@ -186,7 +187,7 @@ def _facts(
             choice.NetworkRecord(one.name, one.places, one.macs) for one in pool.networks
         ),
         reference=pool.reference,
-        reference_right=0,
+        reference_right=right,
         unit="macs" if asked.objective == "macs" else "ms",
         candidates=tuple(_candidate(one, shop.aim) for one in found),
         contenders=contenders,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _TRIED, _ASKED = 16, 256
 
 
+Pixels = Literal["normalised", "0..1", "0..255"]
+
+
 @dataclass(frozen=True)
 class Reading:
     """How many images a model answers rightly if pixels come to it so.
@@ -35,7 +38,7 @@ class Reading:
         right: How many of those asked.
     """
 
-    pixels: Literal["normalised", "0..1", "0..255"]
+    pixels: Pixels
     right: int
 
 
@@ -160,6 +163,8 @@ def of_torch(
 
 def _with_readings(seen: Inspection, taken: Taken, samples: Dataset) -> Inspection:
     """Return `seen` with what the model answers of real images, pixels read in every way."""
+    from calexnet.export.intake import readings
+
     if seen.classes != len(samples.classes):
         raise InputError(
             "the model does not fit the data",
@@ -168,25 +173,16 @@ def _with_readings(seen: Inspection, taken: Taken, samples: Dataset) -> Inspecti
             fix="Give the data that it was trained on, all of its classes in its order",
         )
     rows = over_classes(samples, _all(samples), _ASKED, seed=0)
-    raw, truth = samples.images[rows], samples.labels[rows]
-    pixels = raw.transpose(0, 3, 1, 2).astype(np.float32)
-    ways: dict[Any, NDArray[np.float32]] = {"normalised": taken.preprocessing.normalise(raw)}
+    own = taken.preprocessing.mean, taken.preprocessing.std
+    ways: dict[Pixels, readings.Normal] = {"normalised": own}
     if taken.form.dtype != "uint8":
-        ways |= {"0..1": pixels / np.float32(255), "0..255": pixels}
+        ways |= {"0..1": readings.shares(len(own[0])), "0..255": readings.as_bytes(len(own[0]))}
+    found = readings.right(taken, samples.images[rows], samples.labels[rows], ways)
     return replace(
         seen,
         images=len(rows),
-        readings=tuple(Reading(way, _right(taken, read, truth)) for way, read in ways.items()),
+        readings=tuple(Reading(way, count) for way, count in found.items()),
     )
-
-
-def _right(taken: Taken, images: NDArray[np.float32], truth: NDArray[np.int64]) -> int:
-    import onnx
-
-    from calexnet.export.intake.trying import asked
-
-    (logits,) = asked(onnx.load_from_string(taken.data), images)
-    return int((logits.argmax(1) == truth).sum())
 
 
 def _all(samples: Dataset) -> NDArray[np.intp]:

@@ -8,40 +8,9 @@ as much as stages do.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from calexnet.training.heads.base import MapHead, onto_grid
-
-#: Channels at most.
-MOST = 128
-
-
-class SeparableHead(MapHead):
-    """9 (C + w) + w (C + v) + 2 (C + 2 w + v) + 2 v x classes + classes parameters.
-
-    Here w = 2 C and v = 4 C, each 128 at most, fewer if it is narrowed.
-    """
-
-    def __init__(self, feature_shape: tuple[int, ...], classes: int, most: int = MOST) -> None:
-        channels = feature_shape[0]
-        first, second = min(2 * channels, most), min(4 * channels, most)
-        super().__init__(feature_shape, classes, width=2 * second)
-        self.body = nn.Sequential(*_separable(channels, first), *_separable(first, second))
-
-    @classmethod
-    def own_width(cls, feature_shape: tuple[int, ...]) -> int:
-        """See `Head.own_width`."""
-        return min(4 * feature_shape[0], MOST)
-
-    def reduce(self, features: Tensor) -> Tensor:
-        """Return the map on its grid, ``(n, C, ~8, ~8)``."""
-        return onto_grid(features)
-
-    def embed(self, reduced: Tensor) -> Tensor:
-        """Return average and strongest responses, ``(n, 2 v)``, of ``(n, C, ~8, ~8)``."""
-        responses = self.body(reduced)
-        return torch.cat([responses.mean((2, 3)), responses.amax((2, 3))], 1)
+from calexnet.training.heads.strided import StridedHead
 
 
 def _separable(channels: int, width: int) -> tuple[nn.Module, ...]:
@@ -49,3 +18,12 @@ def _separable(channels: int, width: int) -> tuple[nn.Module, ...]:
     within = nn.Conv2d(channels, channels, 3, stride=2, padding=1, groups=channels, bias=False)
     across = nn.Conv2d(channels, width, 1, bias=False)
     return within, nn.BatchNorm2d(channels), across, nn.BatchNorm2d(width), nn.ReLU()
+
+
+class SeparableHead(StridedHead):
+    """9 (C + w) + w (C + v) + 2 (C + 2 w + v) + 2 v x classes + classes parameters.
+
+    Here w = 2 C and v = 4 C, each 128 at most, fewer if it is narrowed.
+    """
+
+    unit = staticmethod(_separable)

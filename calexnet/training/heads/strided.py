@@ -26,11 +26,14 @@ class StridedHead(MapHead):
     Here w = 2 C and v = 4 C, each 128 at most, fewer if it is narrowed.
     """
 
+    #: Layers from so many channels to so many that halve a map's sides.
+    unit = staticmethod(halving)
+
     def __init__(self, feature_shape: tuple[int, ...], classes: int, most: int = MOST) -> None:
         channels = feature_shape[0]
         first, second = min(2 * channels, most), min(4 * channels, most)
         super().__init__(feature_shape, classes, width=2 * second)
-        self.body = nn.Sequential(*halving(channels, first), *halving(first, second))
+        self.body = nn.Sequential(*self.unit(channels, first), *self.unit(first, second))
 
     @classmethod
     def own_width(cls, feature_shape: tuple[int, ...]) -> int:
